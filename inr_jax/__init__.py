@@ -1,0 +1,35 @@
+"""Implicit neural representations that denoise speech, in JAX.
+
+Submodules load on first use, so that `import inr_jax` computes nothing, opens no
+device and stays fast for scripts that only print their help.
+"""
+
+import importlib
+
+_SUBMODULES = (
+    "audio",
+    "baselines",
+    "batching",
+    "configs",
+    "coords",
+    "datasets",
+    "download",
+    "figures",
+    "fit_many",
+    "fitting",
+    "losses",
+    "metrics",
+    "noise",
+    "scoring",
+    "sine",
+    "siren",
+    "spectral",
+    "tables",
+)
+__all__ = list(_SUBMODULES)
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,30 @@
+"""Rows that every table of scores must beat: they show what a metric rewards."""
+
+import numpy as np
+from scipy import signal as scipy_signal
+
+LOWPASS_HZ = 4000
+
+
+def noisy(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The input as it is."""
+    del sample_rate
+    return samples
+
+
+def silence(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The input 60 dB down: all but silent, which SSNR and CBAK reward."""
+    del sample_rate
+    return samples * 1e-3
+
+
+def lowpass(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Zero-phase low-pass at 4 kHz (Butterworth of order 6), along the first axis."""
+    if sample_rate <= 2 * LOWPASS_HZ:
+        return samples
+    sections = scipy_signal.butter(6, LOWPASS_HZ, fs=sample_rate, output="sos")
+    padding = min(3 * 7, samples.shape[0] - 1)
+    return scipy_signal.sosfiltfilt(sections, samples, axis=0, padlen=padding)
+
+
+BASELINES = {"noisy": noisy, "silence": silence, "lowpass": lowpass}

@@ -1,0 +1,66 @@
+"""Clips of different lengths as few padded batches, so that few programs compile."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+SMALLEST_BUCKET = 4096
+
+
+class Batch(NamedTuple):
+    """Clips that run as one program.
+
+    Attributes:
+      clips: Position of each clip in the caller's list; a slot that only fills the
+        batch repeats the last one.
+      num_clips: How many slots hold a clip of their own.
+      size: Padded samples of each clip.
+      sample_rate: In Hz, the same for all.
+    """
+
+    clips: tuple[int, ...]
+    num_clips: int
+    size: int
+    sample_rate: int
+
+
+def bucket_size(num_samples: int) -> int:
+    """Padded length of a clip: 4096 or more, four steps an octave, 25 % over at most."""
+    if num_samples <= SMALLEST_BUCKET:
+        return SMALLEST_BUCKET
+    octave = 2 ** ((num_samples - 1).bit_length() - 1)
+    return math.ceil(num_samples / (octave // 4)) * (octave // 4)
+
+
+def plan(
+    lengths: Sequence[int], sample_rates: Sequence[int], max_samples: int
+) -> list[Batch]:
+    """Sorts clips into batches of one padded length and one sample rate.
+
+    All batches of a bucket have the same number of slots, so that it compiles once;
+    a bucket whose clips do not divide evenly repeats a clip to fill the last one.
+
+    Args:
+      lengths: Samples of each clip.
+      sample_rates: Hz of each clip.
+      max_samples: Padded samples in one batch at most; one clip always fits.
+    """
+    buckets: dict[tuple[int, int], list[int]] = {}
+    for i, (length, rate) in enumerate(zip(lengths, sample_rates, strict=True)):
+        buckets.setdefault((bucket_size(length), rate), []).append(i)
+    batches = []
+    for (size, rate), clips in sorted(buckets.items()):
+        num_batches = math.ceil(len(clips) / max(1, max_samples // size))
+        slots = math.ceil(len(clips) / num_batches)
+        for start in range(0, len(clips), slots):
+            own = clips[start : start + slots]
+            filled = own + own[-1:] * (slots - len(own))
+            batches.append(Batch(tuple(filled), len(own), size, rate))
+    return batches
+
+
+def pad(signals: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Stacks (samples,) arrays into float32 (clips, size), zeros behind each."""
+    return np.stack([np.pad(np.float32(s), (0, size - len(s))) for s in signals])

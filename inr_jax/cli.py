@@ -1,0 +1,101 @@
+"""What all scripts share: flags, one clear line for a mistake, a progress bar."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from absl import app, flags, logging
+
+from inr_jax.errors import InputError
+
+MISTAKE = 2  # exit code of bad input
+INTERRUPTED = 130
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Parses flags, runs `main` and exits with what it returns.
+
+    Bad flags and `InputError` end with one line on stderr and exit code 2.
+    """
+
+    def guarded(argv: list[str]) -> int:
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
+        try:
+            if len(argv) > 1:
+                raise InputError(f"unexpected argument {argv[1]!r}: all are flags")
+            return main() or 0
+        except InputError as error:
+            return complain(str(error))
+        except KeyboardInterrupt:
+            print("interrupted: the same command goes on from here", file=sys.stderr)
+            return INTERRUPTED
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def complain(message: str) -> int:
+    """Prints one line on stderr; returns the exit code for a mistake."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return MISTAKE
+
+
+def _parse(argv: list[str]) -> list[str]:
+    if any(arg in ("-h", "--h", "-help", "--help") for arg in argv[1:]):
+        app.usage(shorthelp=True, writeto_stdout=True)
+        sys.exit(0)
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(complain(str(error)))
+
+
+@contextlib.contextmanager
+def fit_progress(
+    num_clips: int, num_steps: int
+) -> Iterator[Callable[[int, int], None]]:
+    """Shows clips, steps per second and time left; a line now and then if no terminal.
+
+    Yields:
+      A function to call with clips and steps done since the last call; steps count for
+      each clip.
+    """
+    from rich import progress
+
+    total = num_clips * num_steps
+    bar = progress.Progress(
+        progress.TextColumn("fitting"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.fields[text]}"),
+        progress.TextColumn("time left"),
+        progress.TimeRemainingColumn(),
+        console=_stderr(),
+        refresh_per_second=2,
+    )
+    task = bar.add_task("fitting", total=total, text=f"0/{num_clips} clips")
+    start, last_line, done = time.monotonic(), time.monotonic(), 0
+
+    def on_steps(clips: int, steps: int) -> None:
+        nonlocal last_line, done
+        done += clips * steps
+        now = time.monotonic()
+        rate = done / max(now - start, 1e-9)
+        text = f"{done // num_steps}/{num_clips} clips, {rate:.1f} steps/s"
+        bar.update(task, completed=done, text=text)
+        if not bar.console.is_terminal and (now - last_line > 10 or done == total):
+            left = (total - done) / rate
+            print(f"fitting {text}, {left:.0f} s left", file=sys.stderr, flush=True)
+            last_line = now
+
+    if not bar.console.is_terminal:
+        yield on_steps
+        return
+    with bar:
+        yield on_steps
+
+
+def _stderr():
+    from rich import console
+
+    return console.Console(stderr=True)

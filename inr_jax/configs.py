@@ -1,0 +1,122 @@
+"""Settings of networks and fits: frozen, hashable, free of jax.
+
+They are the static arguments of `jit` and what a run writes into its `config.json`.
+The defaults are the published ones (Sitzmann et al. 2020, arXiv 2006.09661, and its
+public audio notebook).
+"""
+
+import dataclasses
+import math
+
+COORDINATES = ("unit", "seconds")
+
+# First-layer bandwidth under the rule "seconds", as a share of the Nyquist frequency.
+SECONDS_BANDWIDTH = 1 / 8
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclasses.dataclass(frozen=True)
+class SirenConfig:
+    """Shape and frequencies of one SIREN of one coordinate.
+
+    Attributes:
+      width: Units of every sine layer.
+      depth: Hidden sine layers, after the first sine layer and before the linear one.
+      first_omega: Factor inside the first sine, in rad per unit of the coordinate; a
+        fit also takes None, see `FitConfig.siren_at`.
+      hidden_omega: Factor inside the other sines.
+    """
+
+    width: int = 256
+    depth: int = 3
+    first_omega: float | None = 3000.0
+    hidden_omega: float = 30.0
+
+    def __post_init__(self):
+        _require(self.width >= 1, f"width must be at least 1, got {self.width}")
+        _require(self.depth >= 0, f"depth must be at least 0, got {self.depth}")
+        for name in ("first_omega", "hidden_omega"):
+            value = getattr(self, name)
+            _require(
+                value is None or math.isfinite(value) and value > 0,
+                f"{name} must be positive, got {value}",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term of a waveform loss; see `inr_jax.losses` for the terms."""
+
+    mse: float = 1.0
+    l1: float = 0.0
+    smooth_l1: float = 0.0
+    stft: float = 0.0
+    mel: float = 0.0
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _require(
+                math.isfinite(value) and value >= 0,
+                f"loss weight {field.name} must be at least 0, got {value}",
+            )
+        _require(
+            any(dataclasses.astuple(self)), "at least one loss weight must be above 0"
+        )
+
+    @property
+    def spectral(self) -> bool:
+        """Whether a term needs the whole signal rather than single samples."""
+        return self.stft > 0 or self.mel > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How one SIREN is fitted to one signal: Adam at a constant rate.
+
+    Attributes:
+      siren: The network.
+      loss: Weights of the loss terms.
+      coordinates: "unit" maps the clip to [-1, 1], whatever its length, as published;
+        "seconds" measures time in seconds, so that the bandwidth of the first layer
+        does not shrink as clips grow.
+      learning_rate: Step size of Adam.
+      num_steps: Full-batch steps.
+    """
+
+    siren: SirenConfig = SirenConfig()
+    loss: LossWeights = LossWeights()
+    coordinates: str = "unit"
+    learning_rate: float = 1e-4
+    num_steps: int = 1000
+
+    def __post_init__(self):
+        _require(
+            self.coordinates in COORDINATES,
+            f"coordinates must be one of {', '.join(COORDINATES)}, "
+            f"got {self.coordinates!r}",
+        )
+        _require(
+            math.isfinite(self.learning_rate) and self.learning_rate > 0,
+            f"learning_rate must be positive, got {self.learning_rate}",
+        )
+        _require(
+            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
+        )
+
+    def siren_at(self, sample_rate: int) -> SirenConfig:
+        """The network, its first factor chosen by the coordinate rule where it is None.
+
+        "unit": 3000 per half clip as published, i.e. 955/T Hz for a clip of T seconds.
+        "seconds": `SECONDS_BANDWIDTH` of the Nyquist frequency, whatever the length.
+        """
+        if self.siren.first_omega is not None:
+            return self.siren
+        omega = SirenConfig.first_omega
+        if self.coordinates == "seconds":
+            omega = math.pi * sample_rate * SECONDS_BANDWIDTH
+        return dataclasses.replace(self.siren, first_omega=omega)

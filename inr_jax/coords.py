@@ -1,0 +1,28 @@
+"""Time coordinates of samples: where a SIREN is evaluated."""
+
+import jax
+import jax.numpy as jnp
+
+
+def time_coords(
+    index: jax.Array, num_samples: jax.Array, rule: str, sample_rate: int
+) -> jax.Array:
+    """Coordinates of sample positions of one clip.
+
+    Args:
+      index: Sample positions, any shape; fractions lie between samples.
+      num_samples: Length of the clip, a scalar that may be traced.
+      rule: "unit": the first sample is at -1 and the last at 1, both included
+        (Sitzmann et al. 2020). "seconds": seconds from the middle of the clip.
+      sample_rate: In Hz; only "seconds" uses it.
+
+    Returns:
+      float32 coordinates of the shape of `index`. A clip of one sample sits at 0 in
+      seconds and at -1 in "unit".
+    """
+    last = jnp.maximum(jnp.asarray(num_samples, jnp.float32) - 1, 1)
+    if rule == "unit":
+        return 2 * index / last - 1
+    if rule == "seconds":
+        return (index - last / 2) / sample_rate
+    raise ValueError(f"unknown coordinate rule {rule!r}")

@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a path beside `path` to write to, renamed to `path` when all went well."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes UTF-8 text."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike, value) -> None:
+    """Writes indented JSON."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_csv(
+    path: str | os.PathLike, columns: Sequence[str], rows: Sequence[dict]
+) -> None:
+    """Writes rows under a header; what a row lacks stays empty."""
+    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+        writer = csv.DictWriter(f, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
+    """Rows of a CSV file with a header."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

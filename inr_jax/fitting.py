@@ -1,0 +1,142 @@
+"""Fits one SIREN to one signal, as pure functions to jit, vmap or map."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from inr_jax import coords, losses, siren
+from inr_jax.configs import FitConfig
+
+# Samples whose activations are alive at once, forward and backward.
+BLOCK = 4096
+
+
+class Signal(NamedTuple):
+    """What a fit sees: float32 samples (padded,), of which `num_samples` count."""
+
+    samples: jax.Array
+    num_samples: jax.Array
+
+
+class State(NamedTuple):
+    """Everything that changes from step to step of one fit."""
+
+    params: siren.Params
+    opt_state: optax.OptState
+
+
+class Fit(NamedTuple):
+    """A fitted SIREN: its weights, and the losses (steps,), each before its update."""
+
+    params: siren.Params
+    losses: jax.Array
+
+
+def evaluate(
+    params: siren.Params,
+    index: jax.Array,
+    num_samples: jax.Array,
+    sample_rate: int,
+    config: FitConfig,
+) -> jax.Array:
+    """The signal that one fitted SIREN represents, in bounded memory.
+
+    Args:
+      params: Weights.
+      index: (n,) sample positions; fractions lie between samples, so that a finer grid
+        gives a higher rate.
+      num_samples: Length of the clip that was fitted.
+      sample_rate: Its rate in Hz.
+      config: As in `fit`.
+
+    Returns:
+      (n,) values.
+    """
+
+    @jax.checkpoint
+    def block(positions):
+        return _values(params, positions, num_samples, sample_rate, config)
+
+    return jax.lax.map(block, _blocks(index)).reshape(-1)[: index.shape[0]]
+
+
+def fit(key: jax.Array, signal: Signal, sample_rate: int, config: FitConfig) -> Fit:
+    """Fits one SIREN to one signal with Adam, every step on all samples.
+
+    Pure and traceable: jit it, or vmap it over keys and signals.
+
+    Args:
+      key: Draws the first weights.
+      signal: What to fit; a peak of about 1 suits the published learning rate.
+      sample_rate: In Hz.
+      config: Network, loss, coordinates, rate and number of steps.
+    """
+
+    def step(state, _):
+        return update(state, signal, sample_rate, config)
+
+    state = init(key, config)
+    state, values = jax.lax.scan(step, state, length=config.num_steps)
+    return Fit(state.params, values)
+
+
+def init(key: jax.Array, config: FitConfig) -> State:
+    """State before the first step."""
+    params = siren.init(key, config.siren)
+    return State(params, optax.adam(config.learning_rate).init(params))
+
+
+def update(
+    state: State, signal: Signal, sample_rate: int, config: FitConfig
+) -> tuple[State, jax.Array]:
+    """One step; also returns the loss before it."""
+    loss_and_grad = (
+        _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
+    )
+    value, grads = loss_and_grad(state.params, signal, sample_rate, config)
+    tx = optax.adam(config.learning_rate)
+    updates, opt_state = tx.update(grads, state.opt_state)
+    return State(optax.apply_updates(state.params, updates), opt_state), value
+
+
+def _whole_loss_and_grad(params, signal, sample_rate, config):
+    """For losses that see the whole signal: activations of a block are recomputed."""
+    index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
+
+    def loss_fn(params):
+        estimate = evaluate(params, index, signal.num_samples, sample_rate, config)
+        return losses.total(estimate, *signal, sample_rate, config.loss)
+
+    return jax.value_and_grad(loss_fn)(params)
+
+
+def _blockwise_loss_and_grad(params, signal, sample_rate, config):
+    """For pointwise losses: summed over blocks, nothing is computed twice."""
+    targets = _blocks(signal.samples)
+    index = jnp.arange(targets.size, dtype=jnp.float32).reshape(targets.shape)
+
+    def block_loss(params, positions, target):
+        estimate = _values(params, positions, signal.num_samples, sample_rate, config)
+        loss = losses.pointwise(estimate, target, config.loss)
+        return jnp.sum(loss, where=positions < signal.num_samples) / signal.num_samples
+
+    def add_block(total, block):
+        new = jax.value_and_grad(block_loss)(params, *block)
+        return jax.tree.map(jnp.add, total, new), None
+
+    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+    return jax.lax.scan(add_block, zero, (index, targets))[0]
+
+
+def _values(params, index, num_samples, sample_rate, config):
+    t = coords.time_coords(index, num_samples, config.coordinates, sample_rate)
+    apply = jax.vmap(siren.apply, in_axes=(None, 0, None))
+    return apply(params, t[:, None], config.siren_at(sample_rate))[:, 0]
+
+
+def _blocks(x: jax.Array) -> jax.Array:
+    """(n,) as (blocks, block), zeros behind."""
+    block = min(BLOCK, x.shape[0])
+    return jnp.pad(x, (0, -x.shape[0] % block)).reshape(-1, block)

@@ -1,0 +1,98 @@
+"""Losses of one signal, (estimate, target) in this order, on samples in [-1, 1].
+
+Pointwise terms are means over samples. Spectral terms see the whole signal: `stft` is
+spectral convergence plus log-magnitude L1 (Yamamoto et al. 2020, arXiv 1910.11480),
+`mel` is the mel-magnitude L1 plus root mean square of HyperSound's released code
+(Szatkowski et al. 2022, arXiv 2211.01839); both are means over `RESOLUTIONS`.
+All have finite values and gradients on silence and at equality.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from inr_jax import spectral
+from inr_jax.configs import LossWeights
+
+# (window, hop) in samples, those of HyperSound.
+RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32))
+NUM_MELS = 128
+
+
+def pointwise(
+    estimate: jax.Array, target: jax.Array, weights: LossWeights
+) -> jax.Array:
+    """Weighted pointwise loss of each sample, same shape as the arguments.
+
+    Smooth L1 has its corner at 1, so that on audio it is half the squared error.
+    """
+    loss = jnp.zeros_like(target)
+    if weights.mse:
+        loss += weights.mse * (estimate - target) ** 2
+    if weights.l1:
+        loss += weights.l1 * jnp.abs(estimate - target)
+    if weights.smooth_l1:
+        loss += weights.smooth_l1 * optax.huber_loss(estimate, target)
+    return loss
+
+
+def stft(estimate: jax.Array, target: jax.Array, num_samples: jax.Array) -> jax.Array:
+    """Multi-resolution STFT loss of the first `num_samples` of two (samples,) arrays."""
+    return _mean(_stft_one(estimate, target, num_samples, *r) for r in RESOLUTIONS)
+
+
+def mel(
+    estimate: jax.Array, target: jax.Array, num_samples: jax.Array, sample_rate: int
+) -> jax.Array:
+    """Multi-resolution mel loss of the first `num_samples` of two (samples,) arrays."""
+    return _mean(
+        _mel_one(estimate, target, num_samples, sample_rate, *r) for r in RESOLUTIONS
+    )
+
+
+def total(
+    estimate: jax.Array,
+    target: jax.Array,
+    num_samples: jax.Array,
+    sample_rate: int,
+    weights: LossWeights,
+) -> jax.Array:
+    """Weighted sum of all terms over the first `num_samples` of (samples,) arrays."""
+    valid = jnp.arange(target.shape[0]) < num_samples
+    loss = jnp.sum(pointwise(estimate, target, weights), where=valid) / num_samples
+    if weights.stft:
+        loss += weights.stft * stft(estimate, target, num_samples)
+    if weights.mel:
+        loss += weights.mel * mel(estimate, target, num_samples, sample_rate)
+    return loss
+
+
+def _mean(terms):
+    terms = list(terms)
+    return sum(terms) / len(terms)
+
+
+def _safe_norm(x: jax.Array) -> jax.Array:
+    """Frobenius norm whose gradient at 0 is 0 rather than NaN."""
+    power = jnp.sum(x**2)
+    return jnp.where(power > 0, jnp.sqrt(jnp.where(power > 0, power, 1)), 0)
+
+
+def _stft_one(estimate, target, num_samples, window, hop):
+    found, valid = spectral.magnitudes(estimate, num_samples, window, hop)
+    wanted, _ = spectral.magnitudes(target, num_samples, window, hop)
+    difference = jnp.where(valid, found - wanted, 0)
+    convergence = _safe_norm(difference) / _safe_norm(jnp.where(valid, wanted, 0))
+    log_difference = jnp.abs(jnp.log(found) - jnp.log(wanted))
+    return convergence + jnp.mean(log_difference, where=valid)
+
+
+def _mel_one(estimate, target, num_samples, sample_rate, window, hop):
+    found, valid = spectral.magnitudes(estimate, num_samples, window, hop)
+    wanted, _ = spectral.magnitudes(target, num_samples, window, hop)
+    bank = spectral.mel_matrix(sample_rate, window, NUM_MELS)
+    difference = jnp.where(valid, (found - wanted) @ bank, 0)
+    count = NUM_MELS * jnp.sum(valid)
+    return jnp.sum(jnp.abs(difference)) / count + _safe_norm(difference) / jnp.sqrt(
+        count
+    )

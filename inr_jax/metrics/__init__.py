@@ -1,0 +1,27 @@
+"""Scores of speech against its clean reference: numpy, float64, no jax.
+
+Every function takes (reference, estimate, sample_rate), one-dimensional signals of one
+length, and returns a `Value`: a float, NaN with a `reason` where there is none.
+"""
+
+from inr_jax.metrics.composite import all_metrics, composite
+from inr_jax.metrics.perceptual import estoi, pesq, stoi
+from inr_jax.metrics.segmental import llr, ssnr, wss
+from inr_jax.metrics.value import Value
+from inr_jax.metrics.waveform import gain, lag, si_sdr, snr
+
+__all__ = [
+    "Value",
+    "all_metrics",
+    "composite",
+    "estoi",
+    "gain",
+    "lag",
+    "llr",
+    "pesq",
+    "si_sdr",
+    "snr",
+    "ssnr",
+    "stoi",
+    "wss",
+]

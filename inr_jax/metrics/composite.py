@@ -1,0 +1,51 @@
+"""Composite opinion scores CSIG, CBAK and COVL, and all metrics at once."""
+
+import numpy as np
+
+from inr_jax.metrics.perceptual import estoi, pesq, stoi
+from inr_jax.metrics.segmental import llr, ssnr, wss
+from inr_jax.metrics.value import Value
+from inr_jax.metrics.waveform import gain, lag, si_sdr
+
+# Rows of regression weights on (1, PESQ, LLR, WSS, SSNR): the MATLAB file `composite.m`
+# that the field uses; they differ from the table printed in Hu and Loizou 2008.
+_WEIGHTS = {
+    "csig": (3.093, 0.603, -1.029, -0.009, 0),
+    "cbak": (1.634, 0.478, 0, -0.007, 0.063),
+    "covl": (1.594, 0.805, -0.512, -0.007, 0),
+}
+
+
+def composite(parts: dict[str, Value]) -> dict[str, Value]:
+    """CSIG, CBAK and COVL from wide-band PESQ, LLR, WSS and SSNR of one clip.
+
+    Returns `csig`, `cbak`, `covl` held to [1, 5], and the same as `csig_raw` and so on
+    without the limits: in loud noise the limited ones all stand at 1 and say nothing.
+    """
+    scores = {}
+    for name, (constant, *weights) in _WEIGHTS.items():
+        used = [
+            (weight, parts[part])
+            for weight, part in zip(
+                weights, ("pesq", "llr", "wss", "ssnr"), strict=True
+            )
+            if weight
+        ]
+        reason = next((value.reason for _, value in used if value.reason), "")
+        raw = constant + sum(weight * value for weight, value in used)
+        scores[name] = Value(np.clip(raw, 1, 5), reason)
+        scores[f"{name}_raw"] = Value(raw, reason)
+    return scores
+
+
+def all_metrics(
+    reference: np.ndarray, estimate: np.ndarray, sample_rate: int
+) -> dict[str, Value]:
+    """Every metric of one clip by name, composites from wide-band PESQ at 16 kHz.
+
+    Raises:
+      ValueError: the lengths differ.
+    """
+    functions = (ssnr, stoi, estoi, pesq, si_sdr, llr, wss, lag, gain)
+    parts = {f.__name__: f(reference, estimate, sample_rate) for f in functions}
+    return parts | composite(parts)

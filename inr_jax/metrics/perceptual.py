@@ -1,0 +1,68 @@
+"""PESQ and STOI: the packages `pesq` and `pystoi`, their failures given as reasons."""
+
+import warnings
+
+import numpy as np
+
+from inr_jax.metrics.value import Undefined, metric, require_sound
+
+
+@metric
+def pesq(
+    reference: np.ndarray, estimate: np.ndarray, sample_rate: int, band: str = "wb"
+) -> float:
+    """PESQ as MOS-LQO, about 1.02 to 4.64 (ITU-T P.862.2, or P.862.1 for band "nb").
+
+    Both signals are levelled inside, so that gain does not matter.
+
+    Args:
+      reference: (samples,).
+      estimate: (samples,).
+      sample_rate: 16000, or 8000 with band "nb".
+      band: "wb" for wide band or "nb" for narrow band.
+    """
+    import pesq as package
+
+    if sample_rate not in ((16_000,) if band == "wb" else (8_000, 16_000)):
+        raise Undefined(f"PESQ {band} is not defined at {sample_rate} Hz")
+    require_sound("reference", reference)
+    require_sound("estimate", estimate)
+    try:
+        return package.pesq(sample_rate, reference, estimate, band)
+    except package.NoUtterancesError:
+        raise Undefined("PESQ finds no speech in a signal") from None
+    except package.BufferTooShortError:
+        raise Undefined("too short for PESQ: needs 0.25 s") from None
+    except (package.PesqError, ValueError) as error:
+        raise Undefined(f"PESQ failed: {_text(error)}") from None
+
+
+@metric
+def stoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """Short-time objective intelligibility (Taal et al. 2011), 0 to 1."""
+    return _stoi(reference, estimate, sample_rate, extended=False)
+
+
+@metric
+def estoi(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+    """Extended STOI (Jensen and Taal 2016), 0 to 1; well below STOI on noisy speech."""
+    return _stoi(reference, estimate, sample_rate, extended=True)
+
+
+def _stoi(reference, estimate, sample_rate, extended):
+    import pystoi
+
+    require_sound("reference", reference)
+    require_sound("estimate", estimate)
+    too_short = "too short for STOI: needs 30 frames (0.4 s) that are not silent"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Not enough STFT frames")
+        try:
+            return pystoi.stoi(reference, estimate, sample_rate, extended=extended)
+        except (RuntimeWarning, np.exceptions.AxisError):
+            raise Undefined(too_short) from None
+
+
+def _text(error: Exception) -> str:
+    text = error.args[0] if error.args else type(error).__name__
+    return text.decode() if isinstance(text, bytes) else str(text)

@@ -1,0 +1,96 @@
+"""Scores of estimates as rows of a table, made in worker processes without jax."""
+
+import concurrent.futures
+import multiprocessing
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from inr_jax import audio, metrics
+
+# PESQ and the composites are defined here; other rates are resampled, both sides alike.
+SCORE_RATE = 16_000
+METRICS = (
+    "ssnr",
+    "stoi",
+    "pesq",
+    "csig",
+    "cbak",
+    "covl",
+    "si_sdr",
+    "csig_raw",
+    "cbak_raw",
+    "covl_raw",
+    "estoi",
+    "llr",
+    "wss",
+    "lag",
+    "gain",
+)
+COLUMNS = ("clip", "method", "seed", "seconds", *METRICS, "nan_reasons")
+
+
+class Job(NamedTuple):
+    """One estimate to score: float (samples, channels), both of one length."""
+
+    clip: str
+    method: str
+    seed: int
+    reference: np.ndarray
+    estimate: np.ndarray
+    sample_rate: int
+
+
+def score(job: Job) -> dict[str, object]:
+    """One row: every metric, the mean over channels, NaN with its reason.
+
+    Raises:
+      ValueError: shapes differ.
+    """
+    if job.reference.shape != job.estimate.shape:
+        raise ValueError(
+            f"{job.clip}: shapes differ: reference {job.reference.shape} and "
+            f"{job.method} {job.estimate.shape}"
+        )
+    reference, estimate = (
+        audio.resample(x, job.sample_rate, SCORE_RATE)
+        for x in (job.reference, job.estimate)
+    )
+    channels = [
+        metrics.all_metrics(reference[:, i], estimate[:, i], SCORE_RATE)
+        for i in range(reference.shape[1])
+    ]
+    row: dict[str, object] = {
+        "clip": job.clip,
+        "method": job.method,
+        "seed": job.seed,
+        "seconds": round(len(job.reference) / job.sample_rate, 3),
+    }
+    reasons = {}
+    for name in METRICS:
+        values = [channel[name] for channel in channels]
+        row[name] = round(float(np.mean(values)), 6)
+        reasons |= {name: v.reason for v in values if v.reason}  # noqa: B035
+    row["nan_reasons"] = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    return row
+
+
+class ScorePool:
+    """Worker processes that score, all cores; a context manager."""
+
+    def __init__(self):
+        self._pool = concurrent.futures.ProcessPoolExecutor(
+            os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._pool.shutdown(cancel_futures=True)
+
+    def score(self, jobs: Iterable[Job]) -> list[dict[str, object]]:
+        """Rows in the order of the jobs."""
+        return list(self._pool.map(score, jobs))

@@ -1,0 +1,54 @@
+"""Sine and cosine for SIREN: one range reduction, short polynomials, exact derivative.
+
+XLA's own sine on CPU is several times slower than the matrix products around it. This
+one is elementwise arithmetic that XLA fuses and vectorises: error at most 2e-7 against
+float64 for |x| <= 1e5, tested. It is reduced by Cody and Waite's method: pi is split so
+that the first two products with the quotient are exact in float32.
+"""
+
+import jax
+import jax.numpy as jnp
+
+# pi = 8 bits + 9 bits + the rest; quotients up to 2**15 times these are exact.
+_PI_HIGH = 3.140625
+_PI_MIDDLE = 507 / 2**19
+_PI_LOW = 6.2783295e-07
+
+# Minimax fits on [-pi/2, pi/2] in powers of r**2: sin(r)/r - 1 and cos(r) - 1.
+_SIN = (-0.16666657, 0.008333015, -0.0001980648, 2.5997515e-06)
+_COS = (-0.5, 0.04166664, -0.00138884, 2.476173e-05, -2.6074218e-07)
+
+
+def _reduce(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """x = k pi + r with |r| <= pi/2: returns r and (-1)**k."""
+    k = jnp.round(x * (1 / jnp.pi))
+    r = ((x - k * _PI_HIGH) - k * _PI_MIDDLE) - k * _PI_LOW
+    sign = 1 - 2 * jnp.abs(k - 2 * jnp.round(k * 0.5))
+    return r, sign
+
+
+def _polynomial(coefficients: tuple[float, ...], u: jax.Array) -> jax.Array:
+    value = coefficients[-1] * u
+    for coefficient in coefficients[-2::-1]:
+        value = (value + coefficient) * u
+    return value
+
+
+@jax.custom_jvp
+def sine(x: jax.Array) -> jax.Array:
+    """sin(x), elementwise, float32; |x| should stay below 1e5."""
+    r, sign = _reduce(x)
+    return sign * (r + r * _polynomial(_SIN, r * r))
+
+
+@jax.custom_jvp
+def cosine(x: jax.Array) -> jax.Array:
+    """cos(x), elementwise, float32; |x| should stay below 1e5."""
+    r, sign = _reduce(x)
+    return sign * (1 + _polynomial(_COS, r * r))
+
+
+sine.defjvp(lambda primals, tangents: (sine(*primals), tangents[0] * cosine(*primals)))
+cosine.defjvp(
+    lambda primals, tangents: (cosine(*primals), -tangents[0] * sine(*primals))
+)

@@ -1,0 +1,34 @@
+"""The strictest session jax offers, and recordings where they are at hand."""
+
+import os
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+flags.FLAGS.mark_as_parsed()
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+CLIPS = REPOSITORY / "experiments" / "clips"
+
+
+@pytest.fixture
+def recordings() -> pathlib.Path:
+    """Folder with data/ (LibriSpeech, VoiceBank) and reference/ (golden scores)."""
+    folder = os.environ.get("INR_JAX_TEST_DATA")
+    if not folder or not pathlib.Path(folder).is_dir():
+        pytest.skip("needs recordings: INR_JAX_TEST_DATA names no folder")
+    return pathlib.Path(folder)
+
+
+@pytest.fixture
+def speech() -> np.ndarray:
+    """A shipped sentence, float64, 16 kHz."""
+    import soundfile
+
+    return soundfile.read(CLIPS / "forecast.flac")[0]

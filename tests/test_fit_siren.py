@@ -1,0 +1,147 @@
+"""The script end to end at toy size, as a user runs it."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import CLIPS, REPOSITORY
+
+SCRIPT = REPOSITORY / "experiments" / "fit_siren.py"
+TOY = ("--width=8", "--depth=1", "--num_steps=3", "--max_seconds=0.8")
+
+
+def run(*flags, expect=0):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *TOY, *flags],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def rows(folder, name="scores.csv"):
+    with open(folder / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def clean_dir(tmp_path):
+    """Two clips: a mono one, and a stereo one at 8 kHz in another format."""
+    folder = tmp_path / "clean"
+    folder.mkdir()
+    speech = soundfile.read(CLIPS / "letter.flac")[0][8000:24_000]
+    soundfile.write(folder / "one.flac", speech, 16_000)
+    soundfile.write(folder / "two.wav", np.c_[speech, 0.5 * speech][::2], 8000)
+    return folder
+
+
+def test_from_clips_to_table_and_on_after_an_interruption(tmp_path, clean_dir):
+    out = tmp_path / "out"
+    flags = (f"--clean_dir={clean_dir}", f"--output_dir={out}")
+    done = run(*flags, "--seed=3")
+    scores = rows(out)
+    assert [(r["clip"], r["method"]) for r in scores if r["clip"] == "one"] == [
+        ("one", m) for m in ("noisy", "silence", "lowpass", "siren")
+    ]
+    assert len(scores) == 8 and all(r["seed"] == "3" for r in scores)
+    assert all(
+        np.isfinite(float(r["si_sdr"])) and r["lag"] == "0.0" for r in scores[:3]
+    )
+    for method in ("noisy", "silence", "lowpass", "siren"):
+        assert f"| {method} | 2 |" in done.stdout
+    assert (out / "table.md").read_text() in done.stdout
+    manifest = {line["clip"]: line for line in rows(out, "manifest.csv")}
+    assert (
+        manifest["two"]["sample_rate"] == "8000" and manifest["two"]["snr_db"] == "0.0"
+    )
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert settings["fit"]["siren"]["width"] == 8
+    for name, shape, rate in (("one", (12_800,), 16_000), ("two", (6400, 2), 8000)):
+        for signal in ("clean", "noisy", "siren"):
+            samples, found = soundfile.read(out / "clips" / name / f"{signal}.wav")
+            assert (samples.shape, found) == (shape, rate)
+        for figure in ("mel", "waveform"):
+            png = (out / "clips" / name / f"{figure}.png").read_bytes()
+            assert png.startswith(b"\x89PNG")
+
+    # Half of it lost: only the missing clip is done again, with the same result.
+    before = (out / "scores.csv").read_text()
+    with open(out / "scores.csv", "w") as file:
+        file.write("".join(x for x in before.splitlines(True) if "two," not in x))
+    again = run(*flags, "--seed=3")
+    assert "1 of 2 clips are done already" in again.stdout
+    key = lambda r: (r["clip"], r["method"])
+    assert sorted(rows(out), key=key) == sorted(scores, key=key)
+    assert "2 of 2 clips" in run(*flags, "--seed=3").stdout
+
+    refused = run(*flags, "--seed=4", expect=2)
+    assert "seed = 3, not 4" in refused.stderr
+
+
+def test_pairs(tmp_path, clean_dir):
+    shutil.copytree(clean_dir, tmp_path / "noisy")
+    out = tmp_path / "out"
+    run(f"--pairs_dir={tmp_path}", f"--output_dir={out}", "--max_clips=1")
+    noisy = rows(out)[0]
+    assert float(noisy["ssnr"]) == 35 and noisy["si_sdr"] == "inf"
+
+
+def test_an_unreadable_file_is_named_and_the_others_are_done(tmp_path, clean_dir):
+    (clean_dir / "broken.wav").write_text("not sound")
+    out = tmp_path / "out"
+    done = run(f"--clean_dir={clean_dir}", f"--output_dir={out}", expect=2)
+    (line,) = (x for x in done.stderr.splitlines() if x.startswith("error"))
+    assert "broken.wav" in line
+    assert {row["clip"] for row in rows(out)} == {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--width=0"], "width must be at least 1"),
+        (["--width=many"], "width"),
+        (["--wdith=3"], "wdith"),
+        (["--num_steps=-5"], "num_steps"),
+        (["--learning_rate=nan"], "learning_rate"),
+        (["--mse_weight=0"], "at least one loss weight"),
+        (["--snr_db=0", "--sigma=0.1"], "not both"),
+        (["--pairs_dir=x"], "give one of --clean_dir"),
+        (["--clean_dir=/nowhere/at/all"], "/nowhere/at/all: no such folder"),
+        (["--flagfile=/nowhere.flags"], "/nowhere.flags"),
+        (["extra"], "'extra'"),
+        (["--output_dir="], "--output_dir"),
+    ],
+)
+def test_flags_that_make_no_sense_end_in_one_line(tmp_path, flags, message):
+    out = [f"--output_dir={tmp_path / 'out'}"]
+    done = run(f"--clean_dir={CLIPS}", *out, *flags, expect=2)
+    (line,) = done.stderr.splitlines()
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_audio(tmp_path):
+    done = run(f"--clean_dir={tmp_path}", f"--output_dir={tmp_path}/out", expect=2)
+    assert f"{tmp_path}: no audio files" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["quick", "paper"])
+def test_configs_parse(name, tmp_path):
+    """Every shipped flagfile is one that the script takes."""
+    done = run(
+        f"--flagfile=experiments/configs/{name}.flags",
+        f"--output_dir={tmp_path}/out",
+        *TOY,
+        f"--clean_dir={CLIPS}",
+        "--max_clips=1",
+    )
+    assert "| siren | 1 |" in done.stdout

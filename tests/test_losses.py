@@ -1,0 +1,99 @@
+import jax
+import jax.numpy as jnp
+import librosa
+import numpy as np
+import oracles
+import pytest
+
+from inr_jax import losses
+from inr_jax.configs import LossWeights
+
+ALL = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1)
+
+
+def noise(num_samples, seed):
+    x = np.random.default_rng(seed).standard_normal(num_samples)
+    return jnp.asarray(0.3 * x, jnp.float32)
+
+
+def test_pointwise_closed_forms():
+    estimate, target = jnp.array([0.5, 3.0]), jnp.array([0.0, 0.0])
+    for weights, expected in [
+        (LossWeights(mse=1), [0.25, 9]),
+        (LossWeights(mse=0, l1=2), [1, 6]),
+        (LossWeights(mse=0, smooth_l1=1), [0.125, 2.5]),
+    ]:
+        found = losses.pointwise(estimate, target, weights)
+        np.testing.assert_allclose(found, expected)
+
+
+def test_stft_equals_plain_numpy():
+    x, y = (np.float64(noise(4000, seed)) for seed in (0, 1))
+    terms = []
+    for window, hop in losses.RESOLUTIONS:
+        a, b = (oracles.stft_magnitudes(s, window, hop) for s in (x, y))
+        a, b = np.maximum(a, 1e-4), np.maximum(b, 1e-4)
+        terms.append(
+            np.linalg.norm(a - b) / np.linalg.norm(b) + np.mean(np.abs(np.log(a / b)))
+        )
+    found = jax.jit(losses.stft)(jnp.float32(x), jnp.float32(y), 4000)
+    np.testing.assert_allclose(found, np.mean(terms), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_mel_equals_plain_numpy():
+    x, y = (np.float64(noise(4000, seed)) for seed in (0, 1))
+    terms = []
+    for window, hop in losses.RESOLUTIONS:
+        bank = librosa.filters.mel(sr=16_000, n_fft=window, n_mels=128).T
+        a, b = (oracles.stft_magnitudes(s, window, hop) @ bank for s in (x, y))
+        terms.append(np.mean(np.abs(a - b)) + np.sqrt(np.mean((a - b) ** 2)))
+    found = losses.mel(jnp.float32(x), jnp.float32(y), 4000, 16_000)
+    np.testing.assert_allclose(found, np.mean(terms), rtol=1e-4)
+
+
+def test_padding_counts_for_nothing():
+    x, y = noise(3000, 0), noise(3000, 1)
+    total = jax.jit(losses.total, static_argnums=(3, 4))
+    alone = total(x, y, 3000, 16_000, ALL)
+    tail = 5 + noise(1096, 2)
+    padded = total(jnp.r_[x, tail], jnp.r_[y, -tail], jnp.array(3000), 16_000, ALL)
+    np.testing.assert_allclose(padded, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", [jnp.zeros(2048), noise(2048, 0)])
+@pytest.mark.parametrize("equal", [True, False])
+def test_finite_on_silence_and_at_equality(target, equal):
+    estimate = target if equal else noise(2048, 1)
+    total = jax.jit(losses.total, static_argnums=(3, 4))
+    value, grad = jax.value_and_grad(total)(estimate, target, 2048, 16_000, ALL)
+    assert jnp.isfinite(value) and jnp.isfinite(grad).all()
+    assert (value < 1e-6) == equal
+    silence = total(jnp.zeros(2048), target, 2048, 16_000, ALL)
+    assert jnp.isfinite(silence)
+
+
+@pytest.mark.parametrize("name", ["mse", "smooth_l1", "stft", "mel"])
+def test_gradient_agrees_with_differences(name):
+    """In float64, along the gradient: the logarithm of faint bins is strongly curved."""
+    weights = LossWeights(**{"mse": 0, name: 1})
+    with jax.enable_x64(True):
+        x, y = (jnp.float64(noise(1024, seed)) for seed in (0, 1))
+
+        @jax.jit
+        def loss(x):
+            return losses.total(x, y, 1024, 16_000, weights)
+
+        grad = jax.grad(loss)(x)
+        slope = jnp.linalg.norm(grad)
+        step = 1e-6 * grad / slope
+        difference = (loss(x + step) - loss(x - step)) / 2e-6
+        np.testing.assert_allclose(slope, difference, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "weights, message", [({"mse": -1}, "mse"), ({"mse": 0}, "at least one")]
+)
+def test_weights_that_make_no_sense(weights, message):
+    with pytest.raises(ValueError, match=message):
+        LossWeights(**weights)

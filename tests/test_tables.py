@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from inr_jax import scoring, tables
+
+
+def rows(method, values, **changes):
+    base = dict.fromkeys(scoring.METRICS, 1.0)
+    return [
+        {"clip": str(i), "method": method, "seed": 0, **base, "ssnr": v, **changes}
+        for i, v in enumerate(values)
+    ]
+
+
+def test_bootstrap_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        interval = tables.paired_bootstrap(rng.normal(0.3, 1, 40))
+        hits += interval.low <= 0.3 <= interval.high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_a_constant_difference_has_no_width():
+    assert tables.paired_bootstrap(np.full(5, 2.0)) == (2, 2, 2)
+
+
+def test_means_and_paired_differences():
+    """Clips spread far wider than the difference: pairing makes it exact."""
+    noisy = np.arange(10.0) * 5
+    text = tables.markdown(
+        rows("noisy", noisy) + rows("siren", noisy + 1.5), ["noisy", "siren"]
+    )
+    lines = text.splitlines()
+    assert lines[2].startswith("| noisy | 10 | 22.50 |")
+    assert "| siren | 10 | 24.00<br>+1.50 [+1.50, +1.50] |" in lines[3]
+
+
+def test_text_from_a_file_counts_like_numbers():
+    typed = rows("noisy", [1.0, 2.0])
+    text = [{k: str(v) for k, v in row.items()} for row in typed]
+    assert tables.markdown(typed, ["noisy"]) == tables.markdown(text, ["noisy"])
+
+
+def test_missing_values_are_left_out_and_counted():
+    found = rows("noisy", [1.0, 2.0, 3.0]) + rows("siren", [2.0, np.nan, 4.0])
+    text = tables.markdown(found, ["noisy", "siren"])
+    assert "3.00<br>+1.00" in text and "siren SSNR dB: 1" in text
+
+
+def test_ssnr_never_stands_without_si_sdr():
+    names = [name for name, *_ in tables.SHOWN]
+    assert {"ssnr", "si_sdr"} <= set(names)
+
+
+def test_nothing_finite_is_none():
+    text = tables.markdown(rows("noisy", [np.nan]), ["noisy"])
+    assert "| noisy | 1 | none |" in text
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_lone_clip_has_an_interval(count):
+    interval = tables.paired_bootstrap(np.arange(float(count)))
+    assert interval.low <= interval.mean <= interval.high
