@@ -7,6 +7,7 @@ import matplotlib
 import matplotlib.figure
 import numpy as np
 
+from inr_jax import metrics
 from inr_jax.files import replacing
 
 # librosa's own defaults, which the figures of the field use.
@@ -66,8 +67,11 @@ def waveforms(
 ) -> matplotlib.figure.Figure:
     """Amplitude over time at natural level: all signals overlaid, then each alone.
 
+    Each panel states the gain: the least-squares level of the first signal in it.
+
     Args:
-      signals: Name to (samples,), at most three, of one clip and one length.
+      signals: Name to (samples,), at most three, of one clip and one length; the first
+        is the reference of the gain.
       sample_rate: In Hz.
       title: Above the panels.
     """
@@ -80,7 +84,8 @@ def waveforms(
     panels[0].legend(loc="upper right", ncols=len(signals), fontsize="small")
     for panel, name in zip(panels[1:], signals, strict=True):
         _draw(panel, signals[name], sample_rate, colors[name], name)
-        panel.set_title(name, loc="left", fontsize="small")
+        gain = metrics.gain(next(iter(signals.values())), signals[name], sample_rate)
+        panel.set_title(f"{name}, gain {gain:.2f}", loc="left", fontsize="small")
     for panel in panels:
         panel.set(ylabel="Amplitude", ylim=(-limit, limit))
         panel.margins(x=0)

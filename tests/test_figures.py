@@ -24,6 +24,8 @@ def test_waveforms_keep_their_level_and_share_one_axis():
     for panel, wave in zip(alone, signals(1600).values(), strict=True):
         np.testing.assert_array_equal(panel.lines[0].get_ydata(), wave)
         assert panel.get_ylim() == together.get_ylim()
+    gains = [panel.get_title(loc="left") for panel in alone]
+    assert gains == ["clean, gain 1.00", "noisy, gain 0.10", "siren, gain 0.00"]
 
 
 @pytest.mark.parametrize("num_samples", [1, 700, 50_000])

@@ -21,7 +21,7 @@ ARROWS = {
     "coords": set(),
     "spectral": set(),
     "metrics": set(),
-    "figures": {"files"},
+    "figures": {"files", "metrics"},
     "tables": set(),
     "audio": {"errors", "files"},
     "download": {"errors"},
