@@ -1,6 +1,5 @@
 """Tables of mean scores with paired bootstrap intervals."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,10 +17,9 @@ SHOWN = (
 )
 
 _EXPLANATION = """
-Mean over clips; below it the mean difference from noisy and its 95 % paired bootstrap
-interval. SSNR (-10 to 35 dB) and CBAK reward silence, see that row; SI-SDR does not.
-PESQ is wide band at 16 kHz; CSIG, CBAK and COVL are held to [1, 5] for each clip, the
-unlimited values are in `scores.csv`.
+SSNR (-10 to 35 dB) and CBAK reward silence, see that row; SI-SDR does not. PESQ is wide
+band at 16 kHz; CSIG, CBAK and COVL are held to [1, 5] for each clip, the unlimited values
+are in `scores.csv`.
 """
 
 
@@ -45,51 +43,61 @@ def paired_bootstrap(differences: np.ndarray, seed: int = 0) -> Interval:
 def markdown(
     rows: Sequence[dict], methods: Sequence[str], against: str = "noisy"
 ) -> str:
-    """Table of mean scores, one line a method; NaN is left out and counted.
+    """Mean scores, and paired differences from one method with 95 % intervals.
+
+    A score that is NaN in either of a pair is left out of both tables and counted.
 
     Args:
       rows: Of `scoring.COLUMNS`, values as numbers or as text.
       methods: In the order to show.
       against: The method that the others are compared with, clip by clip.
     """
-    scores = {
-        method: {(r["clip"], r["seed"]): r for r in rows if r["method"] == method}
-        for method in methods
-    }
-    lines = [
-        "| method | clips | " + " | ".join(title for _, title, _ in SHOWN) + " |",
-        "|---" * (len(SHOWN) + 2) + "|",
-    ]
-    missing = []
+    titles = " | ".join(title for _, title, _ in SHOWN)
+    ruler = "|---" * (len(SHOWN) + 1) + "|"
+    means = [f"| mean | {titles} |", ruler]
+    deltas = [f"| difference from {against} | {titles} |", ruler]
+    missing, num_clips = [], 0
     for method in methods:
-        cells = []
+        mean_cells, delta_cells = [], []
         for name, title, digits in SHOWN:
-            pairs = [
-                (float(row[name]), float(scores[against][key][name]))
-                for key, row in scores[method].items()
-                if key in scores[against]
-            ]
-            finite = np.array([p for p in pairs if all(map(math.isfinite, p))])
-            cells.append(_cell(finite, digits, method == against))
+            pairs = _pairs(rows, method, against, name)
+            finite = pairs[np.isfinite(pairs).all(axis=1)]
+            mean_cells.append(_mean(finite, digits))
+            delta_cells.append(_delta(finite, digits))
+            num_clips = max(num_clips, len(pairs))
             if len(finite) < len(pairs):
                 missing.append(f"{method} {title}: {len(pairs) - len(finite)}")
-        lines.append(
-            f"| {method} | {len(scores[method])} | " + " | ".join(cells) + " |"
-        )
-    text = "\n".join(lines) + "\n" + _EXPLANATION
+        means.append(f"| {method} | {' | '.join(mean_cells)} |")
+        if method != against:
+            deltas.append(f"| {method} | {' | '.join(delta_cells)} |")
+    text = "\n".join([*means, "", *deltas]) + "\n"
+    text += f"\nOver {num_clips} clips; intervals are 95 % paired bootstrap."
+    text += _EXPLANATION
     if missing:
-        text += f"\nClips without a value, left out: {'; '.join(missing)}.\n"
+        text += f"Clips without a value, left out: {'; '.join(missing)}.\n"
     return text
 
 
-def _cell(pairs: np.ndarray, digits: int, is_base: bool) -> str:
+def _pairs(rows, method, against, name) -> np.ndarray:
+    """Values of a method and of the one to compare with, (clips, 2)."""
+    values = {
+        which: {
+            (r["clip"], r["seed"]): float(r[name]) for r in rows if r["method"] == which
+        }
+        for which in (method, against)
+    }
+    keys = [key for key in values[method] if key in values[against]]
+    return np.array([(values[method][k], values[against][k]) for k in keys]).reshape(
+        -1, 2
+    )
+
+
+def _mean(pairs: np.ndarray, digits: int) -> str:
+    return f"{np.mean(pairs[:, 0]):.{digits}f}" if len(pairs) else "none"
+
+
+def _delta(pairs: np.ndarray, digits: int) -> str:
     if len(pairs) == 0:
         return "none"
-    mean = f"{np.mean(pairs[:, 0]):.{digits}f}"
-    if is_base:
-        return mean
     delta = paired_bootstrap(pairs[:, 0] - pairs[:, 1])
-    return (
-        f"{mean}<br>{delta.mean:+.{digits}f} "
-        f"[{delta.low:+.{digits}f}, {delta.high:+.{digits}f}]"
-    )
+    return "{:+.{n}f} [{:+.{n}f}, {:+.{n}f}]".format(*delta, n=digits)

@@ -31,9 +31,9 @@ def test_means_and_paired_differences():
     text = tables.markdown(
         rows("noisy", noisy) + rows("siren", noisy + 1.5), ["noisy", "siren"]
     )
-    lines = text.splitlines()
-    assert lines[2].startswith("| noisy | 10 | 22.50 |")
-    assert "| siren | 10 | 24.00<br>+1.50 [+1.50, +1.50] |" in lines[3]
+    assert "| noisy | 22.50 |" in text and "| siren | 24.00 |" in text
+    assert "| siren | +1.50 [+1.50, +1.50] |" in text
+    assert "Over 10 clips" in text
 
 
 def test_text_from_a_file_counts_like_numbers():
@@ -45,7 +45,8 @@ def test_text_from_a_file_counts_like_numbers():
 def test_missing_values_are_left_out_and_counted():
     found = rows("noisy", [1.0, 2.0, 3.0]) + rows("siren", [2.0, np.nan, 4.0])
     text = tables.markdown(found, ["noisy", "siren"])
-    assert "3.00<br>+1.00" in text and "siren SSNR dB: 1" in text
+    assert "| siren | 3.00 |" in text and "| siren | +1.00 [" in text
+    assert "siren SSNR dB: 1" in text
 
 
 def test_ssnr_never_stands_without_si_sdr():
@@ -55,7 +56,7 @@ def test_ssnr_never_stands_without_si_sdr():
 
 def test_nothing_finite_is_none():
     text = tables.markdown(rows("noisy", [np.nan]), ["noisy"])
-    assert "| noisy | 1 | none |" in text
+    assert "| noisy | none |" in text
 
 
 @pytest.mark.parametrize("count", [1, 3])
