@@ -7,7 +7,7 @@ import tempfile
 
 from inr_jax.errors import InputError
 
-# SHA-256 of the archives, and how large they are to fetch.
+# SHA-256 of the archives.
 SUBSETS = {
     "dev-clean": "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
     "test-clean": "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
@@ -48,14 +48,15 @@ def _fetch(subset: str, cache: pathlib.Path) -> pathlib.Path:
 
     failures = []
     for mirror in MIRRORS:
-        url = f"{mirror}/{subset}.tar.gz"
         try:
-            return pathlib.Path(
-                pooch.retrieve(
-                    url, f"sha256:{SUBSETS[subset]}", f"{subset}.tar.gz", cache,
-                    progressbar=True,
-                )
-            )  # fmt: skip
+            archive = pooch.retrieve(
+                f"{mirror}/{subset}.tar.gz",
+                f"sha256:{SUBSETS[subset]}",
+                fname=f"{subset}.tar.gz",
+                path=cache,
+                progressbar=_Bar(f"fetching {subset}"),
+            )
+            return pathlib.Path(archive)
         except (OSError, ValueError) as error:
             failures.append(f"{mirror}: {type(error).__name__}")
     raise InputError(
@@ -72,3 +73,29 @@ def _extract(archive: pathlib.Path, folder: pathlib.Path, cache: pathlib.Path) -
             tar.extractall(aside, filter="data")
         (pathlib.Path(aside) / "LibriSpeech" / folder.name).rename(folder)
     archive.unlink()
+
+
+class _Bar:
+    """The progress bar that pooch asks for, drawn by rich on stderr."""
+
+    def __init__(self, text: str):
+        from rich import console, progress
+
+        self.total = 0
+        self._bar = progress.Progress(
+            *progress.Progress.get_default_columns(),
+            progress.DownloadColumn(),
+            console=console.Console(stderr=True),
+        )
+        self._task = self._bar.add_task(text)
+
+    def update(self, num_bytes: int) -> None:
+        self._bar.start()
+        self._bar.update(self._task, total=self.total, advance=num_bytes)
+
+    def reset(self) -> None:
+        """pooch calls it at the end, only to fill the bar once more."""
+        self._bar.reset(self._task)
+
+    def close(self) -> None:
+        self._bar.stop()
