@@ -114,7 +114,7 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     import librosa
 
     return librosa.resample(
-        np.float32(samples),
+        np.asarray(samples, np.float32),
         orig_sr=from_rate,
         target_sr=to_rate,
         res_type="soxr_hq",
@@ -137,7 +137,7 @@ def _from_array(array, sample_rate):
         array = array / float(-np.iinfo(array.dtype).min)
     elif array.dtype.kind != "f":
         raise InputError(f"array: dtype must be float or signed, got {array.dtype}")
-    samples = np.float32(array if array.ndim == 2 else array[:, None])
+    samples = np.asarray(array if array.ndim == 2 else array[:, None], np.float32)
     return Recording(samples, int(sample_rate))
 
 

@@ -63,4 +63,6 @@ def plan(
 
 def pad(signals: Sequence[np.ndarray], size: int) -> np.ndarray:
     """Stacks (samples,) arrays into float32 (clips, size), zeros behind each."""
-    return np.stack([np.pad(np.float32(s), (0, size - len(s))) for s in signals])
+    return np.stack(
+        [np.pad(np.asarray(s, np.float32), (0, size - len(s))) for s in signals]
+    )

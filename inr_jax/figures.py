@@ -32,7 +32,7 @@ def mel_spectrograms(
 
     powers = [
         librosa.feature.melspectrogram(
-            y=np.float32(x),
+            y=np.asarray(x, np.float32),
             sr=sample_rate,
             n_fft=NUM_FFT,
             hop_length=HOP,

@@ -25,8 +25,8 @@ def add_white(
       sigma: Standard deviation of the noise where full scale is 1; goes before
         `snr_db`.
     """
-    clean = np.float64(clean)
+    clean = np.asarray(clean, np.float64)
     if sigma is None:
         sigma = np.sqrt(np.mean(clean**2)) * 10 ** (-snr_db / 20)
     noise = np.random.default_rng(seed).standard_normal(clean.shape)
-    return np.float32(clean + sigma * noise)
+    return np.asarray(clean + sigma * noise, np.float32)

@@ -30,7 +30,7 @@ def metric(function):
 
     @functools.wraps(function)
     def checked(reference, estimate, sample_rate, **options) -> Value:
-        reference, estimate = np.float64(reference), np.float64(estimate)
+        reference, estimate = (np.asarray(x, np.float64) for x in (reference, estimate))
         check_shapes(reference, estimate)
         try:
             for name, signal in (("reference", reference), ("estimate", estimate)):
