@@ -1,6 +1,7 @@
 """What all scripts share: flags, one clear line for a mistake, a progress bar."""
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -46,7 +47,12 @@ def _parse(argv: list[str]) -> list[str]:
         app.usage(shorthelp=True, writeto_stdout=True)
         sys.exit(0)
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        for name in flags.FLAGS:
+            value = flags.FLAGS[name].value
+            if isinstance(value, float) and not math.isfinite(value):
+                raise flags.IllegalFlagValueError(f"--{name} must be finite: {value}")
+        return rest
     except flags.Error as error:
         sys.exit(complain(str(error)))
 

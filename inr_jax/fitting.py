@@ -10,7 +10,7 @@ from inr_jax import coords, losses, siren
 from inr_jax.configs import FitConfig
 
 # Samples whose activations are alive at once, forward and backward.
-BLOCK = 4096
+BLOCK = 2048
 
 
 class Signal(NamedTuple):
@@ -132,8 +132,7 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config):
 
 def _values(params, index, num_samples, sample_rate, config):
     t = coords.time_coords(index, num_samples, config.coordinates, sample_rate)
-    apply = jax.vmap(siren.apply, in_axes=(None, 0, None))
-    return apply(params, t[:, None], config.siren_at(sample_rate))[:, 0]
+    return siren.apply(params, t[:, None], config.siren_at(sample_rate))[:, 0]
 
 
 def _blocks(x: jax.Array) -> jax.Array:

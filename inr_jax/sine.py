@@ -20,11 +20,15 @@ _COS = (-0.5, 0.04166664, -0.00138884, 2.476173e-05, -2.6074218e-07)
 
 
 def _reduce(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """x = k pi + r with |r| <= pi/2: returns r and (-1)**k."""
+    """x = k pi + r with |r| <= pi/2: returns r and the sign bit of (-1)**k."""
     k = jnp.round(x * (1 / jnp.pi))
     r = ((x - k * _PI_HIGH) - k * _PI_MIDDLE) - k * _PI_LOW
-    sign = 1 - 2 * jnp.abs(k - 2 * jnp.round(k * 0.5))
-    return r, sign
+    return r, jnp.left_shift(k.astype(jnp.int32), 31)
+
+
+def _with_sign(value: jax.Array, sign_bit: jax.Array) -> jax.Array:
+    bits = jax.lax.bitcast_convert_type(value, jnp.int32)
+    return jax.lax.bitcast_convert_type(bits ^ sign_bit, jnp.float32)
 
 
 def _polynomial(coefficients: tuple[float, ...], u: jax.Array) -> jax.Array:
@@ -38,14 +42,14 @@ def _polynomial(coefficients: tuple[float, ...], u: jax.Array) -> jax.Array:
 def sine(x: jax.Array) -> jax.Array:
     """sin(x), elementwise, float32; |x| should stay below 1e5."""
     r, sign = _reduce(x)
-    return sign * (r + r * _polynomial(_SIN, r * r))
+    return _with_sign(r + r * _polynomial(_SIN, r * r), sign)
 
 
 @jax.custom_jvp
 def cosine(x: jax.Array) -> jax.Array:
     """cos(x), elementwise, float32; |x| should stay below 1e5."""
     r, sign = _reduce(x)
-    return sign * (1 + _polynomial(_COS, r * r))
+    return _with_sign(1 + _polynomial(_COS, r * r), sign)
 
 
 sine.defjvp(lambda primals, tangents: (sine(*primals), tangents[0] * cosine(*primals)))

@@ -9,8 +9,7 @@ from inr_jax.configs import SirenConfig
 
 
 def values(params, t, config):
-    apply = jax.vmap(siren.apply, in_axes=(None, 0, None))
-    return apply(params, jnp.asarray(t, jnp.float32)[:, None], config)[:, 0]
+    return siren.apply(params, jnp.asarray(t, jnp.float32)[:, None], config)[:, 0]
 
 
 @pytest.mark.parametrize("depth, count", [(3, 198_145), (12, 790_273)])
@@ -40,9 +39,7 @@ def test_every_layer_starts_with_the_same_spread():
     t = jnp.linspace(-1, 1, 2000)
     for depth in range(1, 8):
         readout = {"kernel": jnp.eye(256), "bias": jnp.zeros(256)}
-        layer = jax.vmap(siren.apply, in_axes=(None, 0, None))(
-            [*params[:depth], readout], t[:, None], config
-        )
+        layer = siren.apply([*params[:depth], readout], t[:, None], config)
         assert abs(jnp.std(layer) - 0.5**0.5) < 0.03
 
 
@@ -80,4 +77,4 @@ def test_jit_equals_eager():
 def test_any_dimension_in_and_out():
     config = SirenConfig(width=8, depth=1)
     params = siren.init(jax.random.key(0), config, in_dim=2, out_dim=3)
-    assert siren.apply(params, jnp.zeros(2), config).shape == (3,)
+    assert siren.apply(params, jnp.zeros((5, 2)), config).shape == (5, 3)
