@@ -16,6 +16,7 @@ from absl import flags
 from inr_jax import cli, configs
 from inr_jax.errors import InputError
 
+flags.adopt_module_key_flags(cli)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
 LIBRISPEECH = flags.DEFINE_enum(
@@ -35,6 +36,12 @@ SIGMA = flags.DEFINE_float(
 SEED = flags.DEFINE_integer("seed", 0, "Of noise, weights and choice of clips.", 0)
 NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Full-batch steps of Adam.")
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Of Adam.")
+SCHEDULE = flags.DEFINE_enum(
+    "schedule", "constant", configs.SCHEDULES, "Of the rate; cosine ends at 0."
+)
+SEGMENT_S = flags.DEFINE_float(
+    "segment_s", None, "A SIREN for each segment of so many seconds, not for the clip."
+)
 WIDTH = flags.DEFINE_integer("width", 256, "Units of each sine layer.")
 DEPTH = flags.DEFINE_integer("depth", 3, "Hidden sine layers after the first.")
 FIRST_OMEGA = flags.DEFINE_float(
@@ -62,6 +69,7 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 def main() -> int:
     from inr_jax import runs, scoring
 
+    cli.use_compilation_cache()
     config = fit_config()
     clips, problems = find_clips()
     run = runs.Run(output_dir(), settings(config), METHODS)
@@ -93,7 +101,9 @@ def fit_config() -> configs.FitConfig:
             configs.LossWeights(**{name: flag.value for name, flag in LOSSES.items()}),
             COORDINATES.value,
             LEARNING_RATE.value,
+            SCHEDULE.value,
             NUM_STEPS.value,
+            SEGMENT_S.value,
         )
     except ValueError as error:
         raise InputError(str(error)) from None

@@ -21,6 +21,7 @@ _SUBMODULES = (
     "metrics",
     "noise",
     "scoring",
+    "segments",
     "sine",
     "siren",
     "spectral",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SMALLEST_BUCKET = 4096
+SMALLEST_BUCKET = 256
 
 
 class Batch(NamedTuple):
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 def bucket_size(num_samples: int) -> int:
-    """Padded length of a clip: 4096 or more, four steps an octave, 25 % over at most."""
+    """Padded length of a clip: 256 or more, four steps an octave, 25 % over at most."""
     if num_samples <= SMALLEST_BUCKET:
         return SMALLEST_BUCKET
     octave = 2 ** ((num_samples - 1).bit_length() - 1)

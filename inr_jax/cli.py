@@ -10,6 +10,12 @@ from absl import app, flags, logging
 
 from inr_jax.errors import InputError
 
+COMPILATION_CACHE = flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder that keeps compiled programs from run to run; inr_jax/compiled in the "
+    "user's cache folder by default, none where empty.",
+)
 MISTAKE = 2  # exit code of bad input
 INTERRUPTED = 130
 
@@ -36,6 +42,19 @@ def run(main: Callable[[], int | None]) -> None:
     app.run(guarded, flags_parser=_parse)
 
 
+def use_compilation_cache() -> None:
+    """Lets jax keep compiled programs in the folder of --compilation_cache."""
+    import jax
+    import pooch
+
+    folder = COMPILATION_CACHE.value
+    if folder is None:
+        folder = str(pooch.os_cache("inr_jax") / "compiled")
+    if folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
 def complain(message: str) -> int:
     """Prints one line on stderr; returns the exit code for a mistake."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
@@ -60,7 +79,7 @@ def _parse(argv: list[str]) -> list[str]:
 @contextlib.contextmanager
 def fit_progress(
     num_clips: int, num_steps: int
-) -> Iterator[Callable[[int, int], None]]:
+) -> Iterator[Callable[[float, int], None]]:
     """Shows clips, steps per second and time left; a line now and then if no terminal.
 
     Yields:
@@ -82,14 +101,16 @@ def fit_progress(
     task = bar.add_task("fitting", total=total, text=f"0/{num_clips} clips")
     start, last_line, done = time.monotonic(), time.monotonic(), 0
 
-    def on_steps(clips: int, steps: int) -> None:
+    def on_steps(clips: float, steps: int) -> None:
         nonlocal last_line, done
         done += clips * steps
         now = time.monotonic()
         rate = done / max(now - start, 1e-9)
-        text = f"{done // num_steps}/{num_clips} clips, {rate:.1f} steps/s"
+        text = f"{round(done) // num_steps}/{num_clips} clips, {rate:.1f} steps/s"
         bar.update(task, completed=done, text=text)
-        if not bar.console.is_terminal and (now - last_line > 10 or done == total):
+        if not bar.console.is_terminal and (
+            now - last_line > 10 or round(done) == total
+        ):
             left = (total - done) / rate
             print(f"fitting {text}, {left:.0f} s left", file=sys.stderr, flush=True)
             last_line = now

@@ -9,6 +9,7 @@ import dataclasses
 import math
 
 COORDINATES = ("unit", "seconds")
+SCHEDULES = ("constant", "cosine")
 
 # First-layer bandwidth under the rule "seconds", as a share of the Nyquist frequency:
 # 160 Hz at 16 kHz, what the published factor gives a clip of 6 seconds.
@@ -77,7 +78,7 @@ class LossWeights:
 
 @dataclasses.dataclass(frozen=True)
 class FitConfig:
-    """How one SIREN is fitted to one signal: Adam at a constant rate.
+    """How SIRENs are fitted to signals, by Adam.
 
     Attributes:
       siren: The network.
@@ -85,21 +86,31 @@ class FitConfig:
       coordinates: "unit" maps the clip to [-1, 1], whatever its length, as published;
         "seconds" measures time in seconds, so that the bandwidth of the first layer
         does not shrink as clips grow.
-      learning_rate: Step size of Adam.
+      learning_rate: Step size of Adam, at the first step.
+      schedule: "constant" as published, or "cosine" down to 0 at the last step.
       num_steps: Full-batch steps.
+      segment_s: Seconds of the overlapping segments that each have a SIREN of their
+        own; None fits one SIREN to the whole clip, as published.
     """
 
     siren: SirenConfig = SirenConfig()
     loss: LossWeights = LossWeights()
     coordinates: str = "unit"
     learning_rate: float = 1e-4
+    schedule: str = "constant"
     num_steps: int = 1000
+    segment_s: float | None = None
 
     def __post_init__(self):
+        for name, known in (("coordinates", COORDINATES), ("schedule", SCHEDULES)):
+            value = getattr(self, name)
+            _require(
+                value in known,
+                f"{name} must be one of {', '.join(known)}, got {value!r}",
+            )
         _require(
-            self.coordinates in COORDINATES,
-            f"coordinates must be one of {', '.join(COORDINATES)}, "
-            f"got {self.coordinates!r}",
+            self.segment_s is None or self.segment_s > 0,
+            f"segment_s must be positive, got {self.segment_s}",
         )
         _require(
             math.isfinite(self.learning_rate) and self.learning_rate > 0,

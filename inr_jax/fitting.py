@@ -85,7 +85,7 @@ def fit(key: jax.Array, signal: Signal, sample_rate: int, config: FitConfig) -> 
 def init(key: jax.Array, config: FitConfig) -> State:
     """State before the first step."""
     params = siren.init(key, config.siren)
-    return State(params, optax.adam(config.learning_rate).init(params))
+    return State(params, _optimizer(config).init(params))
 
 
 def update(
@@ -96,9 +96,15 @@ def update(
         _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
     )
     value, grads = loss_and_grad(state.params, signal, sample_rate, config)
-    tx = optax.adam(config.learning_rate)
-    updates, opt_state = tx.update(grads, state.opt_state)
+    updates, opt_state = _optimizer(config).update(grads, state.opt_state)
     return State(optax.apply_updates(state.params, updates), opt_state), value
+
+
+def _optimizer(config):
+    rate = config.learning_rate
+    if config.schedule == "cosine":
+        rate = optax.cosine_decay_schedule(rate, config.num_steps)
+    return optax.adam(rate)
 
 
 def _whole_loss_and_grad(params, signal, sample_rate, config):

@@ -4,10 +4,12 @@ import pytest
 from inr_jax import batching
 
 
-@pytest.mark.parametrize("num_samples", [1, 4096, 4097, 5000, 8192, 101_360, 558_000])
+@pytest.mark.parametrize(
+    "num_samples", [1, 256, 257, 512, 5000, 8192, 101_360, 558_000]
+)
 def test_bucket_holds_the_clip_and_wastes_a_quarter_at_most(num_samples):
     size = batching.bucket_size(num_samples)
-    assert num_samples <= size <= max(4096, 1.25 * num_samples + 1)
+    assert num_samples <= size <= max(256, 1.25 * num_samples + 1)
     assert batching.bucket_size(size) == size
 
 

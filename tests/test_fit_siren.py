@@ -13,6 +13,7 @@ from conftest import CLIPS, REPOSITORY
 
 SCRIPT = REPOSITORY / "experiments" / "fit_siren.py"
 TOY = ("--width=8", "--depth=1", "--num_steps=3", "--max_seconds=0.8")
+TOY += ("--compilation_cache=",)
 
 
 def run(*flags, expect=0):
@@ -138,7 +139,18 @@ def test_a_folder_without_audio(tmp_path):
     assert f"{tmp_path}: no audio files" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["quick", "paper"])
+def test_compiled_programs_are_kept(tmp_path):
+    """A second run finds them: it writes no other."""
+    kept = tmp_path / "compiled"
+    flags = (f"--clean_dir={CLIPS}", "--max_clips=1", f"--compilation_cache={kept}")
+    run(*flags, f"--output_dir={tmp_path}/one")
+    before = sorted(kept.iterdir())
+    assert any("advance_many" in path.name for path in before)
+    run(*flags, f"--output_dir={tmp_path}/two")
+    assert sorted(kept.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["quick", "paper", "siren_fast"])
 def test_configs_parse(name, tmp_path):
     """Every shipped flagfile is one that the script takes."""
     done = run(

@@ -1,0 +1,36 @@
+"""Cuts a clip into short overlapping segments and joins them without seams."""
+
+import numpy as np
+
+# Share of a segment that overlaps with the next one.
+OVERLAP = 1 / 8
+
+
+def segment_starts(num_samples: int, length: int) -> np.ndarray:
+    """First sample of each segment of `length`; the last one ends with the clip."""
+    hop = max(1, length - round(length * OVERLAP))
+    last = max(0, num_samples - length)
+    return np.append(np.arange(0, last, hop), last)
+
+
+def split(signal: np.ndarray, length: int) -> list[np.ndarray]:
+    """Segments (length,) of a signal (samples,); a shorter signal is one segment."""
+    starts = segment_starts(len(signal), length)
+    return [signal[start : start + length] for start in starts]
+
+
+def join(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarray:
+    """The signal (samples,) that `split` cut, cross-faded linearly where they overlap.
+
+    Weights sum to 1 at every sample, so that equal segments join to themselves.
+    """
+    ramp = max(1, round(length * OVERLAP))
+    total, weights = np.zeros(num_samples), np.zeros(num_samples)
+    for start, segment in zip(
+        segment_starts(num_samples, length), segments, strict=True
+    ):
+        rise = np.minimum(1, (np.arange(len(segment)) + 0.5) / ramp)
+        weight = np.minimum(rise, rise[::-1])
+        total[start : start + len(segment)] += weight * segment
+        weights[start : start + len(segment)] += weight
+    return (total / weights).astype(np.float32)
