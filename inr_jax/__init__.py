@@ -18,6 +18,7 @@ _SUBMODULES = (
     "fit_many",
     "fitting",
     "losses",
+    "measuring",
     "metrics",
     "noise",
     "scoring",

@@ -15,8 +15,8 @@ from inr_jax.fitting import Signal
 STEPS_PER_CALL = 10
 
 
-# Samples whose fits advance together on a CPU, whose cache they fill.
-CPU_SAMPLES_AT_ONCE = 8192
+# Units times samples that advance together on a CPU: half a MiB an array stays in cache.
+CPU_ACTIVATIONS_AT_ONCE = 2**17
 
 
 class SegmentFit(NamedTuple):
@@ -162,16 +162,18 @@ def _checked(position, signal):
     return signal
 
 
-def _over_clips(function):
+def _over_clips(function, width):
     """Maps over the leading axis: as many at once as a CPU's cache holds, else all."""
 
     def mapped(state, signal):
         count, size = signal.samples.shape
         at_once = count
         if jax.default_backend() == "cpu":
-            at_once = max(1, CPU_SAMPLES_AT_ONCE // size)
+            at_once = min(count, CPU_ACTIVATIONS_AT_ONCE // (size * width))
+        if at_once <= 1:  # a batch of one would multiply slower than none
+            return jax.lax.map(lambda one: function(*one), (state, signal))
         return jax.lax.map(
-            lambda one: function(*one), (state, signal), batch_size=min(at_once, count)
+            lambda one: function(*one), (state, signal), batch_size=at_once
         )
 
     return mapped
@@ -196,7 +198,7 @@ def _advance_many(state, signal, first, sample_rate, config):
 
         return jax.lax.scan(step, state, jnp.arange(STEPS_PER_CALL))
 
-    return _over_clips(advance)(state, signal)
+    return _over_clips(advance, config.siren.width)(state, signal)
 
 
 @jax.jit(static_argnames=("sample_rate", "config"))
@@ -205,4 +207,4 @@ def _evaluate_many(params, signal, sample_rate, config):
         index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
         return fitting.evaluate(params, index, signal.num_samples, sample_rate, config)
 
-    return _over_clips(one)(params, signal)
+    return _over_clips(one, config.siren.width)(params, signal)

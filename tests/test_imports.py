@@ -21,6 +21,7 @@ ARROWS = {
     "batching": set(),
     "coords": set(),
     "spectral": set(),
+    "measuring": set(),
     "metrics": set(),
     "figures": {"files", "metrics"},
     "tables": set(),
