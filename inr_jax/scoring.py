@@ -3,6 +3,7 @@
 import concurrent.futures
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -77,12 +78,18 @@ def score(job: Job) -> dict[str, object]:
     return row
 
 
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class ScorePool:
     """Worker processes that score, all cores; a context manager."""
 
     def __init__(self):
         self._pool = concurrent.futures.ProcessPoolExecutor(
-            os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
+            os.cpu_count(),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_leave_interrupts_to_the_parent,
         )
 
     def __enter__(self):
