@@ -12,11 +12,10 @@ import statistics
 
 from absl import flags
 
-from inr_jax import cli, configs, measuring
+from inr_jax import cli, configs, files, measuring
 from inr_jax.errors import InputError
 from inr_jax.measuring import seconds
 
-flags.adopt_module_key_flags(cli)
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 WIDTHS = flags.DEFINE_list("widths", ["64", "128", "256"], "Units of the networks.")
 CLIPS = flags.DEFINE_list("clips", ["1", "8", "64", "256"], "Clips fitted at once.")
@@ -32,15 +31,12 @@ COLUMNS = (
 
 
 def main() -> None:
-    from inr_jax import files
-
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
     widths, clips, rounds = numbers(WIDTHS), numbers(CLIPS), ROUNDS.value
     if QUICK.value:
         widths, clips, rounds = [64, 256], [1, 8], 3
-    cli.use_compilation_cache()
-    rows = []
+    rows = []  # no compilation cache: it would hide what compiling costs
     for width in widths:
         for count in clips:
             rows.append(measure(width, count, SAMPLES.value, rounds))

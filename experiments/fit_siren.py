@@ -69,7 +69,6 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 def main() -> int:
     from inr_jax import runs, scoring
 
-    cli.use_compilation_cache()
     config = fit_config()
     clips, problems = find_clips()
     run = runs.Run(output_dir(), settings(config), METHODS)
@@ -79,6 +78,7 @@ def main() -> int:
     examples = load(todo, problems)
     for problem in problems:
         cli.complain(problem)
+    cli.use_compilation_cache()
     with (
         scoring.ScorePool() as pool,
         cli.fit_progress(num_signals(examples), config.num_steps) as on_steps,

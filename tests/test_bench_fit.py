@@ -15,7 +15,7 @@ SCRIPT = REPOSITORY / "experiments" / "bench_fit.py"
 
 def run(*flags):
     return subprocess.run(
-        [sys.executable, SCRIPT, "--compilation_cache=", *flags],
+        [sys.executable, SCRIPT, *flags],
         capture_output=True,
         text=True,
         check=False,
