@@ -83,7 +83,8 @@ def main() -> int:
         scoring.ScorePool() as pool,
         cli.fit_progress(num_signals(examples), config.num_steps) as on_steps,
     ):
-        for example, estimate in fits(examples, config, on_steps):
+        unfinished = run.folder / "unfinished"
+        for example, estimate in fits(examples, config, on_steps, unfinished):
             finish(run, pool, example, estimate)
     if not run.done:
         raise InputError("no clip could be read")
@@ -183,7 +184,7 @@ def num_signals(examples) -> int:
     return sum(example.noisy.shape[1] for example in examples)
 
 
-def fits(examples, config: configs.FitConfig, on_steps):
+def fits(examples, config: configs.FitConfig, on_steps, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
     import jax
     import numpy as np
@@ -203,6 +204,7 @@ def fits(examples, config: configs.FitConfig, on_steps):
         [e.sample_rate for e, _ in owners],
         config,
         on_steps=on_steps,
+        checkpoint_dir=unfinished,
     ):
         example, channel = owners[i]
         found = channels[example.name]
@@ -232,16 +234,9 @@ def finish(run, pool, example, estimate) -> None:
         for name, method in baselines.BASELINES.items()
     }
     estimates["siren"] = estimate
+    name, clean, rate = example.name, example.clean, example.sample_rate
     jobs = [
-        scoring.Job(
-            example.name,
-            m,
-            SEED.value,
-            example.clean,
-            estimates[m],
-            example.sample_rate,
-        )
-        for m in METHODS
+        scoring.Job(name, m, SEED.value, clean, estimates[m], rate) for m in METHODS
     ]
     run.add(example, pool.score(jobs))
 

@@ -77,14 +77,11 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def fit_progress(
-    num_clips: int, num_steps: int
-) -> Iterator[Callable[[float, int], None]]:
+def fit_progress(num_clips: int, num_steps: int) -> Iterator[Callable[[float], None]]:
     """Shows clips, steps per second and time left; a line now and then if no terminal.
 
     Yields:
-      A function to call with clips and steps done since the last call; steps count for
-      each clip.
+      A function to call with the steps done since the last call, times clips.
     """
     from rich import progress
 
@@ -101,9 +98,9 @@ def fit_progress(
     task = bar.add_task("fitting", total=total, text=f"0/{num_clips} clips")
     start, last_line, done = time.monotonic(), time.monotonic(), 0
 
-    def on_steps(clips: float, steps: int) -> None:
+    def on_steps(clip_steps: float) -> None:
         nonlocal last_line, done
-        done += clips * steps
+        done += clip_steps
         now = time.monotonic()
         rate = done / max(now - start, 1e-9)
         text = f"{round(done) // num_steps}/{num_clips} clips, {rate:.1f} steps/s"

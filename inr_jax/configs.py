@@ -21,6 +21,11 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _positive(value) -> bool:
+    """Of numbers; those that jax traces, as in a sweep under vmap, pass unseen."""
+    return not isinstance(value, int | float) or math.isfinite(value) and value > 0
+
+
 @dataclasses.dataclass(frozen=True)
 class SirenConfig:
     """Shape and frequencies of one SIREN of one coordinate.
@@ -44,7 +49,7 @@ class SirenConfig:
         for name in ("first_omega", "hidden_omega"):
             value = getattr(self, name)
             _require(
-                value is None or math.isfinite(value) and value > 0,
+                value is None and name == "first_omega" or _positive(value),
                 f"{name} must be positive, got {value}",
             )
 
@@ -109,11 +114,11 @@ class FitConfig:
                 f"{name} must be one of {', '.join(known)}, got {value!r}",
             )
         _require(
-            self.segment_s is None or self.segment_s > 0,
+            self.segment_s is None or _positive(self.segment_s),
             f"segment_s must be positive, got {self.segment_s}",
         )
         _require(
-            math.isfinite(self.learning_rate) and self.learning_rate > 0,
+            _positive(self.learning_rate),
             f"learning_rate must be positive, got {self.learning_rate}",
         )
         _require(

@@ -1,5 +1,6 @@
 """Fits many SIRENs at once: clips of any length, level and rate, few programs."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -7,16 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax import batching, fitting, segments, siren
+from inr_jax import batching, engine, fitting, segments, siren
 from inr_jax.configs import FitConfig
+from inr_jax.engine import Engine
 from inr_jax.fitting import Signal
-
-# Steps in one call of the compiled program: how often progress is reported.
-STEPS_PER_CALL = 10
-
-
-# Units times samples that advance together on a CPU: half a MiB an array stays in cache.
-CPU_ACTIVATIONS_AT_ONCE = 2**17
 
 
 class SegmentFit(NamedTuple):
@@ -47,8 +42,9 @@ def fit_many(
     signals: Sequence[np.ndarray],
     sample_rates: Sequence[int],
     config: FitConfig,
-    max_batch_samples: int | None = None,
-    on_steps: Callable[[float, int], None] = lambda num_clips, num_steps: None,
+    on_steps: Callable[[float], None] = lambda clip_steps: None,
+    checkpoint_dir: str | os.PathLike | None = None,
+    how: Engine | None = None,
 ) -> Iterator[tuple[int, ClipFit]]:
     """`fitting.fit` for many clips of any lengths, levels and rates; clips share nothing.
 
@@ -61,9 +57,12 @@ def fit_many(
       signals: Arrays (samples,) of at least one sample.
       sample_rates: Hz of each.
       config: The same for all.
-      max_batch_samples: Padded samples that run as one program; chosen by backend.
-      on_steps: Called with clips and steps done since the last call; a segment counts
-        as its share of a clip.
+      on_steps: Called with steps done since the last call, times clips; a segment
+        counts as its share of a clip.
+      checkpoint_dir: Folder for the state of fits under way. Called again with the
+        same clips, or those of them that are left, fits go on from there. Deleted
+        when all fits are taken.
+      how: By default what suits the device.
 
     Yields:
       Position in `signals` and fit, as clips finish, shortest first.
@@ -72,8 +71,7 @@ def fit_many(
       ValueError: a signal is empty, not one-dimensional or not finite.
     """
     signals = [_checked(i, signal) for i, signal in enumerate(signals)]
-    if max_batch_samples is None:
-        max_batch_samples = 2**17 if jax.default_backend() == "cpu" else 2**22
+    how = how or engine.default()
     pieces = [
         piece
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
@@ -82,16 +80,14 @@ def fit_many(
     plan = batching.plan(
         [len(p.samples) for p in pieces],
         [sample_rates[p.clip] for p in pieces],
-        max_batch_samples,
+        how.batch_samples,
     )
+    saved = _saved_fits(checkpoint_dir, config)
     found: dict[int, list[SegmentFit]] = {}
     for batch in plan:
         chosen = [pieces[i] for i in batch.clips]
-        for piece, segment in zip(
-            chosen[: batch.num_clips],
-            _fit_batch(chosen, batch, config, on_steps),
-            strict=False,
-        ):
+        fits = _fit_batch(chosen, batch, config, how, on_steps, saved)
+        for piece, segment in zip(chosen[: batch.num_clips], fits, strict=False):
             done = found.setdefault(piece.clip, [])
             done.append(segment)
             if len(done) == piece.of:
@@ -99,6 +95,19 @@ def fit_many(
                     piece.clip,
                     _joined(found.pop(piece.clip), len(signals[piece.clip])),
                 )
+    if saved:
+        saved.remove()
+
+
+def _saved_fits(folder, config):
+    if folder is None:
+        return None
+    from inr_jax import saved_fits  # orbax takes a second to import
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    state = jax.eval_shape(lambda key: fitting.init(key, config), key)
+    losses = jax.ShapeDtypeStruct((config.num_steps,), np.float32)
+    return saved_fits.SavedFits(folder, config, (state, losses))
 
 
 class _Piece(NamedTuple):
@@ -127,27 +136,50 @@ def _joined(fits, num_samples):
     return ClipFit(fits, segments.join(estimates, num_samples, len(estimates[0])))
 
 
-def _fit_batch(pieces, batch, config, on_steps):
+def _fit_batch(pieces, batch, config, how, on_steps, saved):
     clips = [piece.samples for piece in pieces]
     scales = [float(np.max(np.abs(clip))) or 1.0 for clip in clips]
     samples = batching.pad(
         [c / s for c, s in zip(clips, scales, strict=True)], batch.size
     )
     batched = Signal(jnp.asarray(samples), jnp.array([len(c) for c in clips]))
-    share_of_clips = sum(1 / piece.of for piece in pieces[: batch.num_clips])
-    state, values = _init_many(jnp.stack([p.key for p in pieces]), config), []
-    for first in range(0, config.num_steps, STEPS_PER_CALL):
-        state, new = _advance_many(state, batched, first, batch.sample_rate, config)
-        values.append(np.asarray(new)[:, : config.num_steps - first])
-        on_steps(share_of_clips, values[-1].shape[1])
-    values = np.concatenate(values, axis=1)
-    estimates = _evaluate_many(state.params, batched, batch.sample_rate, config)
+    shares = np.array([1 / piece.of for piece in pieces])
+    shares[batch.num_clips :] = 0  # these only fill the batch
+
+    def report(steps):
+        on_steps(float(shares @ steps))
+
+    state, losses = _run(pieces, batched, batch.sample_rate, config, how, report, saved)
+    estimates = _evaluate_many(state.params, batched, batch.sample_rate, config, how)
     params, estimates = jax.device_get((state.params, estimates))
     for i, (clip, scale) in enumerate(zip(clips, scales, strict=True)):
         one = jax.tree.map(lambda leaf: leaf[i], params)  # noqa: B023
         yield SegmentFit(
-            one, values[i], scale, estimates[i, : len(clip)] * np.float32(scale)
+            one, losses[i], scale, estimates[i, : len(clip)] * np.float32(scale)
         )
+
+
+def _run(pieces, batched, sample_rate, config, how, report, saved):
+    """States and losses (fits, steps) after all steps, from where they were saved."""
+    keys = [piece.key for piece in pieces]
+    state = _init_many(jnp.stack(keys), config)
+    losses = np.zeros((len(pieces), config.num_steps), np.float32)
+    done = np.zeros(len(pieces), np.int32)
+    if saved:
+        names = saved.names(keys, [piece.samples for piece in pieces], sample_rate)
+        host_state = jax.tree.map(np.array, state)
+        done = saved.restore(names, (host_state, losses))
+        state = jax.tree.map(jnp.asarray, host_state)
+        report(done)
+    while done.min() < config.num_steps:
+        state, new = _advance_many(state, batched, done, sample_rate, config, how)
+        before, done = done, np.minimum(done + how.steps_per_call, config.num_steps)
+        for i, values in enumerate(np.asarray(new)):
+            losses[i, before[i] : done[i]] = values[: done[i] - before[i]]
+        report(done - before)
+        if saved and (saved.due or done.min() == config.num_steps):
+            saved.save(names, (state, losses), done)
+    return state, losses
 
 
 def _checked(position, signal):
@@ -162,49 +194,36 @@ def _checked(position, signal):
     return signal
 
 
-def _over_clips(function, width):
-    """Maps over the leading axis: as many at once as a CPU's cache holds, else all."""
-
-    def mapped(state, signal):
-        count, size = signal.samples.shape
-        at_once = count
-        if jax.default_backend() == "cpu":
-            at_once = min(count, CPU_ACTIVATIONS_AT_ONCE // (size * width))
-        if at_once <= 1:  # a batch of one would multiply slower than none
-            return jax.lax.map(lambda one: function(*one), (state, signal))
-        return jax.lax.map(
-            lambda one: function(*one), (state, signal), batch_size=at_once
-        )
-
-    return mapped
-
-
 @jax.jit(static_argnames="config")
 def _init_many(keys, config):
     return jax.vmap(lambda key: fitting.init(key, config))(keys)
 
 
-@jax.jit(static_argnames=("sample_rate", "config"), donate_argnames="state")
-def _advance_many(state, signal, first, sample_rate, config):
-    """`STEPS_PER_CALL` steps of every clip; those past `num_steps` leave it as it is."""
+@jax.jit(static_argnames=("sample_rate", "config", "how"), donate_argnames="state")
+def _advance_many(state, signal, done, sample_rate, config, how):
+    """Some steps of every fit; one that has done all of its steps stays as it is."""
 
-    def advance(state, signal):
+    def advance(state, signal, done):
         def step(state, i):
             return jax.lax.cond(
-                first + i < config.num_steps,
-                lambda: fitting.update(state, signal, sample_rate, config),
+                done + i < config.num_steps,
+                lambda: fitting.update(state, signal, sample_rate, config, how),
                 lambda: (state, jnp.zeros(())),
             )
 
-        return jax.lax.scan(step, state, jnp.arange(STEPS_PER_CALL))
+        return jax.lax.scan(step, state, jnp.arange(how.steps_per_call))
 
-    return _over_clips(advance, config.siren.width)(state, signal)
+    lifted = engine.over_fits(advance, how, config.siren.width, signal.samples.shape[1])
+    return lifted(state, signal, done)
 
 
-@jax.jit(static_argnames=("sample_rate", "config"))
-def _evaluate_many(params, signal, sample_rate, config):
-    def one(params, signal):
-        index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
-        return fitting.evaluate(params, index, signal.num_samples, sample_rate, config)
+@jax.jit(static_argnames=("sample_rate", "config", "how"))
+def _evaluate_many(params, signal, sample_rate, config, how):
+    size = signal.samples.shape[1]
 
-    return _over_clips(one, config.siren.width)(params, signal)
+    def one(params, num_samples):
+        index = jnp.arange(size, dtype=jnp.float32)
+        return fitting.evaluate(params, index, num_samples, sample_rate, config, how)
+
+    lifted = engine.over_fits(one, how, config.siren.width, size)
+    return lifted(params, signal.num_samples)

@@ -6,11 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from inr_jax import coords, losses, siren
+from inr_jax import coords, engine, losses, siren
 from inr_jax.configs import FitConfig
-
-# Samples whose activations are alive at once, forward and backward.
-BLOCK = 2048
+from inr_jax.engine import Engine
 
 
 class Signal(NamedTuple):
@@ -40,6 +38,7 @@ def evaluate(
     num_samples: jax.Array,
     sample_rate: int,
     config: FitConfig,
+    how: Engine | None = None,
 ) -> jax.Array:
     """The signal that one fitted SIREN represents, in bounded memory.
 
@@ -50,19 +49,27 @@ def evaluate(
       num_samples: Length of the clip that was fitted.
       sample_rate: Its rate in Hz.
       config: As in `fit`.
+      how: By default what suits the device.
 
     Returns:
       (n,) values.
     """
+    how = how or engine.default()
 
     @jax.checkpoint
     def block(positions):
-        return _values(params, positions, num_samples, sample_rate, config)
+        return _values(params, positions, num_samples, sample_rate, config, how)
 
-    return jax.lax.map(block, _blocks(index)).reshape(-1)[: index.shape[0]]
+    return jax.lax.map(block, _blocks(index, how)).reshape(-1)[: index.shape[0]]
 
 
-def fit(key: jax.Array, signal: Signal, sample_rate: int, config: FitConfig) -> Fit:
+def fit(
+    key: jax.Array,
+    signal: Signal,
+    sample_rate: int,
+    config: FitConfig,
+    how: Engine | None = None,
+) -> Fit:
     """Fits one SIREN to one signal with Adam, every step on all samples.
 
     Pure and traceable: jit it, or vmap it over keys and signals.
@@ -72,10 +79,11 @@ def fit(key: jax.Array, signal: Signal, sample_rate: int, config: FitConfig) -> 
       signal: What to fit; a peak of about 1 suits the published learning rate.
       sample_rate: In Hz.
       config: Network, loss, coordinates, rate and number of steps.
+      how: By default what suits the device.
     """
 
     def step(state, _):
-        return update(state, signal, sample_rate, config)
+        return update(state, signal, sample_rate, config, how)
 
     state = init(key, config)
     state, values = jax.lax.scan(step, state, length=config.num_steps)
@@ -89,13 +97,18 @@ def init(key: jax.Array, config: FitConfig) -> State:
 
 
 def update(
-    state: State, signal: Signal, sample_rate: int, config: FitConfig
+    state: State,
+    signal: Signal,
+    sample_rate: int,
+    config: FitConfig,
+    how: Engine | None = None,
 ) -> tuple[State, jax.Array]:
     """One step; also returns the loss before it."""
+    how = how or engine.default()
     loss_and_grad = (
         _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
     )
-    value, grads = loss_and_grad(state.params, signal, sample_rate, config)
+    value, grads = loss_and_grad(state.params, signal, sample_rate, config, how)
     updates, opt_state = _optimizer(config).update(grads, state.opt_state)
     return State(optax.apply_updates(state.params, updates), opt_state), value
 
@@ -107,41 +120,44 @@ def _optimizer(config):
     return optax.adam(rate)
 
 
-def _whole_loss_and_grad(params, signal, sample_rate, config):
+def _whole_loss_and_grad(params, signal, sample_rate, config, how):
     """For losses that see the whole signal: activations of a block are recomputed."""
     index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
 
     def loss_fn(params):
-        estimate = evaluate(params, index, signal.num_samples, sample_rate, config)
+        estimate = evaluate(params, index, signal.num_samples, sample_rate, config, how)
         return losses.total(estimate, *signal, sample_rate, config.loss)
 
     return jax.value_and_grad(loss_fn)(params)
 
 
-def _blockwise_loss_and_grad(params, signal, sample_rate, config):
+def _blockwise_loss_and_grad(params, signal, sample_rate, config, how):
     """For pointwise losses: summed over blocks, nothing is computed twice."""
-    targets = _blocks(signal.samples)
+    targets = _blocks(signal.samples, how)
     index = jnp.arange(targets.size, dtype=jnp.float32).reshape(targets.shape)
 
     def block_loss(params, positions, target):
-        estimate = _values(params, positions, signal.num_samples, sample_rate, config)
+        count = signal.num_samples
+        estimate = _values(params, positions, count, sample_rate, config, how)
         loss = losses.pointwise(estimate, target, config.loss)
-        return jnp.sum(loss, where=positions < signal.num_samples) / signal.num_samples
+        return jnp.sum(loss, where=positions < count) / count
 
-    def add_block(total, block):
-        new = jax.value_and_grad(block_loss)(params, *block)
-        return jax.tree.map(jnp.add, total, new), None
+    def add_block(i, total):
+        new = jax.value_and_grad(block_loss)(params, index[i], targets[i])
+        return jax.tree.map(jnp.add, total, new)
 
     zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-    return jax.lax.scan(add_block, zero, (index, targets))[0]
+    # blocks of nothing but padding are left out
+    num_blocks = -(-signal.num_samples // targets.shape[1])
+    return jax.lax.fori_loop(0, num_blocks, add_block, zero)
 
 
-def _values(params, index, num_samples, sample_rate, config):
+def _values(params, index, num_samples, sample_rate, config, how):
     t = coords.time_coords(index, num_samples, config.coordinates, sample_rate)
-    return siren.apply(params, t[:, None], config.siren_at(sample_rate))[:, 0]
+    return siren.apply(params, t[:, None], config.siren_at(sample_rate), how)[:, 0]
 
 
-def _blocks(x: jax.Array) -> jax.Array:
+def _blocks(x: jax.Array, how: Engine) -> jax.Array:
     """(n,) as (blocks, block), zeros behind."""
-    block = min(BLOCK, x.shape[0])
+    block = min(how.block_samples, x.shape[0])
     return jnp.pad(x, (0, -x.shape[0] % block)).reshape(-1, block)

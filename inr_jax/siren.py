@@ -5,13 +5,15 @@ NeurIPS 2020 (arXiv 2006.09661). The weights are plain data: a list with one
 `{"kernel": (in, out), "bias": (out,)}` for each layer, float32.
 """
 
+import functools
 import itertools
 
 import jax
 import jax.numpy as jnp
 
+from inr_jax import engine
 from inr_jax.configs import SirenConfig
-from inr_jax.sine import sine
+from inr_jax.engine import Engine
 
 Params = list[dict[str, jax.Array]]
 
@@ -36,57 +38,74 @@ def init(
     return layers
 
 
-def apply(params: Params, coords: jax.Array, config: SirenConfig) -> jax.Array:
+def apply(
+    params: Params,
+    coords: jax.Array,
+    config: SirenConfig,
+    how: Engine | None = None,
+) -> jax.Array:
     """Values of one SIREN at coordinates; vmap over fits.
 
     Each sine layer is sin(omega (W x + b)); the last layer is linear, so values are
-    unbounded. Products run in full float32: the phase of the first layer reaches
-    thousands of radians, where TF32 or bfloat16 would lose it altogether.
+    unbounded. The first product runs in full float32 whatever `how` says: its phase
+    reaches thousands of radians, where TF32 or bfloat16 would lose it altogether.
 
     Args:
       params: As from `init`, with the same `config`.
       coords: (samples, in_dim).
+      config: Frequencies.
+      how: Sine and precision; by default what suits the device.
 
     Returns:
       (samples, out_dim).
     """
-    *sine_layers, last = params
-    x = coords.T
-    omega = config.first_omega
-    for layer in sine_layers:
-        x = _activation(omega * _linear(layer, x))
-        omega = config.hidden_omega
-    return _linear(last, x).T
+    how = how or engine.default()
+    first, *hidden, last = params
+    activation = _activation(how.sine)
+    x = activation(config.first_omega * _linear(first, coords.T, "float32"))
+    for layer in hidden:
+        x = activation(config.hidden_omega * _linear(layer, x, how.hidden_precision))
+    return _linear(last, x, "float32").T
 
 
-def _linear(layer: dict[str, jax.Array], x: jax.Array) -> jax.Array:
-    return _product(layer["kernel"], x) + layer["bias"][:, None]
+def _activation(name):
+    # The cosine of the backward pass is cheaper to compute again than to keep.
+    return jax.checkpoint(engine.SINES[name], prevent_cse=False)
 
 
-@jax.custom_jvp
-def _product(kernel: jax.Array, x: jax.Array) -> jax.Array:
-    """kernel.T @ x, on (features, samples), in the forms that run fastest on a CPU.
+def _linear(layer: dict[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
+    return _affine(layer["kernel"], layer["bias"], x, precision)
 
-    Neither product of the forward and the backward pass has a transposed first factor:
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _affine(kernel, bias, x, precision):
+    """kernel.T @ x + bias on (features, samples), in the forms fastest on a CPU.
+
+    No product of the forward and the backward pass has a transposed first factor:
     forward the small kernel is transposed in memory, and the tangent below transposes
-    into kernel @ gradient.
+    into kernel @ gradient. The bias is a product with ones there, since its gradient,
+    a sum over samples, runs faster as one.
     """
-    return _dot(jax.lax.optimization_barrier(kernel.T), x)
+    return _dot(jax.lax.optimization_barrier(kernel.T), x, precision) + bias[:, None]
 
 
-@_product.defjvp
-def _product_jvp(primals, tangents):
-    kernel, x = primals
-    kernel_dot, x_dot = tangents
-    return _product(kernel, x), _dot(kernel_dot.T, x) + _dot(kernel.T, x_dot)
+@_affine.defjvp
+def _affine_jvp(precision, primals, tangents):
+    kernel, bias, x = primals
+    kernel_dot, bias_dot, x_dot = tangents
+    ones = jnp.ones((1, x.shape[1]))
+    return _affine(kernel, bias, x, precision), (
+        _dot(kernel_dot.T, x, precision)
+        + _dot(kernel.T, x_dot, precision)
+        + _dot(bias_dot[:, None], ones, "float32")
+    )
 
 
-def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.dot(a, b, precision=jax.lax.Precision.HIGHEST)
-
-
-# The cosine of the backward pass is cheaper to compute again than to keep.
-_activation = jax.checkpoint(sine, prevent_cse=False)
+def _dot(a: jax.Array, b: jax.Array, precision: str) -> jax.Array:
+    if precision == "bfloat16":
+        a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+        return jnp.dot(a, b, preferred_element_type=jnp.float32)
+    return jnp.dot(a, b, precision=precision)
 
 
 def num_params(params: Params) -> int:

@@ -8,9 +8,11 @@ import pytest
 from inr_jax import fit_many as many
 from inr_jax import fitting, segments
 from inr_jax.configs import FitConfig, LossWeights, SirenConfig
+from inr_jax.engine import Engine
 
 SMALL = SirenConfig(width=16, depth=1, first_omega=100.0)
 TEN_STEPS = FitConfig(siren=SMALL, learning_rate=1e-3, num_steps=10)
+SMALL_BATCHES = Engine(batch_samples=20_000)
 
 
 def keys(count, seed=0):
@@ -56,22 +58,22 @@ def test_many_equals_one_at_a_time(coordinates, loss):
 
 def test_neighbours_and_order_move_no_clip():
     signals = tones(5000, 4500, 4700, 300)
-    together = fit_all(keys(4), signals, TEN_STEPS, max_batch_samples=20_000)
+    together = fit_all(keys(4), signals, TEN_STEPS, how=SMALL_BATCHES)
     loud = [signals[0], *(100 * s for s in signals[1:])]
-    beside_loud = fit_all(keys(4), loud, TEN_STEPS, max_batch_samples=20_000)
+    beside_loud = fit_all(keys(4), loud, TEN_STEPS, how=SMALL_BATCHES)
     assert_same(together[0], beside_loud[0], atol=0)
-    reverse = fit_all(keys(4)[::-1], signals[::-1], TEN_STEPS, max_batch_samples=20_000)
+    reverse = fit_all(keys(4)[::-1], signals[::-1], TEN_STEPS, how=SMALL_BATCHES)
     for one, other in zip(together, reverse[::-1], strict=True):
         assert_same(one, other, atol=1e-6)
 
 
-def test_blocks_leave_the_gradient_as_it_is(monkeypatch):
+def test_blocks_leave_the_gradient_as_it_is():
     (signal,) = tones(3000)
     target = fitting.Signal(jnp.asarray(signal), 3000)
     found = []
     for block in (64, 1000, 4096):
-        monkeypatch.setattr(fitting, "BLOCK", block)
-        found.append(fitting.fit(jax.random.key(0), target, 16_000, TEN_STEPS))
+        how = Engine(block_samples=block)
+        found.append(fitting.fit(jax.random.key(0), target, 16_000, TEN_STEPS, how))
     assert_same(found[0], found[2])
     assert_same(found[1], found[2])
 
@@ -88,10 +90,15 @@ def test_one_program_a_bucket(monkeypatch):
     monkeypatch.setattr(fitting, "_values", counted)
     config = FitConfig(siren=SirenConfig(width=5, depth=1), num_steps=25)
     signals = tones(4000, 3000, 2000, 1000, 500, 6000, 5900)
-    fit_all(keys(7), signals, config, max_batch_samples=8192)
+    fit_all(keys(7), signals, config, how=Engine(batch_samples=8192))
     first = len(traced)
     assert first == 6 * 2  # padded lengths, programs: advance and evaluate
-    fit_all(keys(7, seed=1), tones(*range(5500, 5507)), config, max_batch_samples=8192)
+    fit_all(
+        keys(7, seed=1),
+        tones(*range(5500, 5507)),
+        config,
+        how=Engine(batch_samples=8192),
+    )
     assert len(traced) == first
 
 
@@ -99,9 +106,9 @@ def test_a_number_of_steps_that_is_no_multiple_of_a_call():
     config = FitConfig(siren=SMALL, num_steps=13)
     counted = []
     (found,) = fit_all(
-        keys(1), tones(500), config, on_steps=lambda *done: counted.append(done)
+        keys(1), tones(500), config, on_steps=lambda *done: counted.append(*done)
     )
-    assert counted == [(1, 10), (1, 3)]
+    assert counted == [10, 3]
     assert (
         found.segments[0].losses.shape == (13,) and (found.segments[0].losses > 0).all()
     )
@@ -191,9 +198,9 @@ def test_progress_of_segments_adds_up_to_clips():
     config = dataclasses.replace(TEN_STEPS, segment_s=0.01)
     counted = []
     fit_all(
-        keys(2), tones(3000, 900), config, on_steps=lambda *done: counted.append(done)
+        keys(2), tones(3000, 900), config, on_steps=lambda *done: counted.append(*done)
     )
-    assert sum(clips * steps for clips, steps in counted) == pytest.approx(2 * 10)
+    assert sum(counted) == pytest.approx(2 * 10)
 
 
 def test_cosine_schedule_ends_at_rest():

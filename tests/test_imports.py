@@ -28,16 +28,25 @@ ARROWS = {
     "audio": {"errors", "files"},
     "download": {"errors"},
     "cli": {"errors"},
-    "siren": {"configs", "sine"},
+    "checkpoints": set(),
+    "engine": {"sine"},
+    "siren": {"configs", "engine"},
     "losses": {"configs", "spectral"},
-    "fitting": {"configs", "coords", "losses", "siren"},
-    "fit_many": {"batching", "configs", "fitting", "segments", "siren"},
+    "fitting": {"configs", "coords", "engine", "losses", "siren"},
+    "saved_fits": {"checkpoints", "configs"},
+    "fit_many": {
+        *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
+        "siren",
+    },
     "datasets": {"audio", "errors", "files", "noise"},
     "scoring": {"audio", "metrics"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},
 }
 # Modules that only compute on arrays, files or text: they work without jax.
-WITH_JAX = {"coords", "sine", "siren", "spectral", "losses", "fitting", "fit_many"}
+WITH_JAX = {
+    *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
+    *("saved_fits", "sine", "siren", "spectral"),
+}
 WITHOUT_JAX = set(ARROWS) - WITH_JAX
 PACKAGE = REPOSITORY / "inr_jax"
 SCRIPTS = sorted((REPOSITORY / "experiments").glob("*.py"))

@@ -1,0 +1,55 @@
+"""Checkpoints of pytrees through orbax: written aside, then renamed."""
+
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+
+class Checkpoints:
+    """A folder of numbered checkpoints; one that was cut short is never seen."""
+
+    def __init__(self, folder: str | os.PathLike, keep: int = 1):
+        """Names the folder; it holds the newest `keep` checkpoints."""
+        self.folder = pathlib.Path(folder).absolute()
+        self._keep = keep
+
+    def steps(self) -> list[int]:
+        """Numbers of the checkpoints, oldest first."""
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(int(path.name) for path in found if path.name.isdecimal())
+
+    def save(self, step: int, tree: Any, metadata: dict) -> None:
+        """Writes a pytree of arrays, and JSON beside it, as checkpoint `step`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / str(step)
+        ocp.save(path, tree, overwrite=True, custom_metadata=metadata)
+        for old in self.steps()[: -self._keep]:
+            shutil.rmtree(self.folder / str(old))
+
+    def metadata(self, step: int) -> dict:
+        """What `save` was given beside the arrays."""
+        return ocp.metadata(self.folder / str(step)).custom_metadata
+
+    def load(self, step: int, like: Any) -> Any:
+        """The arrays of a checkpoint, on the first device.
+
+        Args:
+          step: Its number.
+          like: Pytree of arrays or `jax.ShapeDtypeStruct`, equal in structure, shapes.
+
+        Raises:
+          ValueError: structure or shapes differ.
+        """
+        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        abstract = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like
+        )
+        return ocp.load(self.folder / str(step), abstract)
+
+    def remove(self) -> None:
+        """Deletes the folder with all checkpoints."""
+        shutil.rmtree(self.folder, ignore_errors=True)
