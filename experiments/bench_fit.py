@@ -5,10 +5,11 @@
 One process, interleaved, medians; shares are of a float32 matrix product of 2048 cubed.
 """
 
-import itertools
-import math
+import dataclasses
+import functools
 import pathlib
 import statistics
+import time
 
 from absl import flags
 
@@ -17,25 +18,28 @@ from inr_jax.errors import InputError
 from inr_jax.measuring import seconds
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
-WIDTHS = flags.DEFINE_list("widths", ["64", "128", "256"], "Units of the networks.")
-CLIPS = flags.DEFINE_list("clips", ["1", "8", "64", "256"], "Clips fitted at once.")
+QUICK = flags.DEFINE_bool(
+    "quick", False, "Defaults of --widths=64,256 --clips=1,8 --rounds=3: two minutes."
+)
+WIDTHS = flags.DEFINE_list("widths", None, "Units of the networks: 64,128,256.")
+CLIPS = flags.DEFINE_list("clips", None, "Clips fitted at once: 1,8,64,256.")
 SAMPLES = flags.DEFINE_integer("samples", 8192, "Samples of a clip.", 1)
-ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved repetitions.", 1)
-QUICK = flags.DEFINE_bool("quick", False, "Two widths, 1 and 8 clips, 3 rounds.")
+ROUNDS = flags.DEFINE_integer("rounds", None, "Interleaved repetitions: 7.", 1)
 DEPTH = 3
-STEPS = 10  # of one measurement
+RIVALS = ("plain", "torch_eager", "torch_compiled")
 COLUMNS = (
-    *("width", "clips", "gflops", "share_of_ceiling", "speedup_vs_plain"),
-    *("speedup_vs_torch_eager", "peak_mib", "compile_s", "clips_per_s"),
+    *("width", "clips", "gflops", "share_of_ceiling"),
+    *(f"speedup_vs_{rival}" for rival in RIVALS),
+    *("peak_mib", "compile_s", "clips_per_s"),
 )
 
 
 def main() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    widths, clips, rounds = numbers(WIDTHS), numbers(CLIPS), ROUNDS.value
-    if QUICK.value:
-        widths, clips, rounds = [64, 256], [1, 8], 3
+    widths = numbers(WIDTHS, [64, 256] if QUICK.value else [64, 128, 256])
+    clips = numbers(CLIPS, [1, 8] if QUICK.value else [1, 8, 64, 256])
+    rounds = ROUNDS.value or (3 if QUICK.value else 7)
     rows = []  # no compilation cache: it would hide what compiling costs
     for width in widths:
         for count in clips:
@@ -49,7 +53,9 @@ def main() -> None:
     print(markdown(result))
 
 
-def numbers(flag) -> list[int]:
+def numbers(flag, default: list[int]) -> list[int]:
+    if flag.value is None:
+        return default
     try:
         values = [int(text) for text in flag.value]
     except ValueError:
@@ -60,47 +66,37 @@ def numbers(flag) -> list[int]:
 
 
 def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
-    """One row: a step of `count` fits, ours beside the plain one and PyTorch's."""
+    """One row: a step of `count` fits, ours beside the same in plain JAX and PyTorch."""
     work = 2 * 3 * DEPTH * width**2 * num_samples * count / 1e9  # GFLOP of products
-    ours, plain, torch = (
-        make(width, count, num_samples) for make in (our_steps, plain_step, torch_step)
-    )
+    ours = our_fits(width, count, num_samples)
     before = measuring.reset_peak()
     first = seconds(ours)
     peak = measuring.peak_mib()
-    found: dict[str, list[float]] = {
-        "ceiling": [],
-        "ours": [],
-        "plain": [],
-        "torch": [],
-    }
+    compile_s = first - seconds(ours)
+    others = rivals(width, count, num_samples)
     matmul = measuring.matmul_gflops()
+    found = []
     for _ in range(rounds):
-        found["ceiling"].append(max(matmul() for _ in range(3)))
-        found["ours"].append(seconds(ours) / STEPS)
-        found["plain"].append(seconds(plain) if plain else math.nan)
-        found["torch"].append(seconds(torch) if torch else math.nan)
-    step = statistics.median(found["ours"])
-
-    def median_ratio(name):
-        ratios = [a / b for a, b in zip(found[name], found["ours"], strict=True)]
-        value = statistics.median(ratios)
-        return None if math.isnan(value) else round(value, 2)
-
-    shares = [
-        work / s / c for s, c in zip(found["ours"], found["ceiling"], strict=True)
-    ]
-    return {
+        ceiling = max(matmul() for _ in range(3))
+        found.append({name: seconds(step) for name, step in others.items()})
+        found[-1] |= {"ours": ours(), "ceiling": ceiling}
+    step = statistics.median(one["ours"] for one in found)
+    share = statistics.median(work / one["ours"] / one["ceiling"] for one in found)
+    row = {
         "width": width,
         "clips": count,
         "gflops": round(work / step, 1),
-        "share_of_ceiling": round(statistics.median(shares), 3),
-        "speedup_vs_plain": median_ratio("plain"),
-        "speedup_vs_torch_eager": median_ratio("torch"),
+        "share_of_ceiling": round(share, 3),
         "peak_mib": round(peak - before),
-        "compile_s": round(first - step * STEPS, 2),
+        "compile_s": round(compile_s, 2),
         "clips_per_s": round(count / step / configs.FitConfig().num_steps, 4),
     }
+    for name in RIVALS:
+        ratios = [one[name] / one["ours"] for one in found if name in one]
+        row[f"speedup_vs_{name}"] = (
+            round(statistics.median(ratios), 2) if ratios else None
+        )
+    return row
 
 
 def tones(count: int, num_samples: int):
@@ -110,81 +106,76 @@ def tones(count: int, num_samples: int):
     return np.sin(pitch * np.arange(num_samples)).astype(np.float32)
 
 
-def our_steps(width: int, count: int, num_samples: int):
-    """`STEPS` steps of this library, everything included."""
+def our_fits(width: int, count: int, num_samples: int):
+    """Gives a function that fits by `fit_many` and tells its seconds for a step.
+
+    The clock stands between two reports of progress: as in a long fit, whose first
+    weights and final evaluation weigh nothing.
+    """
     import jax
 
+    from inr_jax import engine
     from inr_jax.fit_many import fit_many
 
-    config = configs.FitConfig(configs.SirenConfig(width, DEPTH), num_steps=STEPS)
+    steps = max(1, 10 // count)
+    config = configs.FitConfig(configs.SirenConfig(width, DEPTH), num_steps=2 * steps)
+    how = dataclasses.replace(engine.default(), steps_per_call=steps)
     signals = list(tones(count, num_samples))
 
-    def run():
+    def run() -> float:
         keys = list(jax.random.split(jax.random.key(0), count))
-        list(fit_many(keys, signals, [16_000] * count, config))
+        reports = [time.perf_counter()]
+        fits = fit_many(
+            keys,
+            signals,
+            [16_000] * count,
+            config,
+            on_steps=lambda _: reports.append(time.perf_counter()),
+            how=how,
+        )
+        list(fits)
+        num_batches = (len(reports) - 1) // 2
+        halves = [reports[2 * i + 2] - reports[2 * i + 1] for i in range(num_batches)]
+        return sum(halves) / steps
 
     return run
 
 
-def plain_step(width: int, count: int, num_samples: int):
-    """One step as first written: `jnp.sin`, whole clips, vmap; None where too large."""
+def rivals(width: int, count: int, num_samples: int) -> dict:
+    """Functions that make one step of all clips; only those that can run here."""
     import jax
-    import jax.numpy as jnp
-    import optax
 
-    if width * count * num_samples > 2**26:  # 256 MiB for every array of activations
-        return None
-    from inr_jax import siren
+    from inr_jax import reference_steps, siren
 
     config = configs.SirenConfig(width, DEPTH)
-    t = jnp.linspace(-1, 1, num_samples)[:, None]
-    tx = optax.adam(1e-4)
-
-    def loss_fn(params, target):
-        x, omega = t, config.first_omega
-        for layer in params[:-1]:
-            x = jnp.sin(omega * (x @ layer["kernel"] + layer["bias"]))
-            omega = config.hidden_omega
-        estimate = x @ params[-1]["kernel"] + params[-1]["bias"]
-        return jnp.mean((estimate[:, 0] - target) ** 2)
-
-    def step(params, state, target):
-        updates, state = tx.update(jax.grad(loss_fn)(params, target), state)
-        return optax.apply_updates(params, updates), state
-
-    keys = jax.random.split(jax.random.key(0), count)
-    params = jax.vmap(lambda key: siren.init(key, config))(keys)
-    state = jax.vmap(tx.init)(params)
-    args = (params, state, jnp.asarray(tones(count, num_samples)))
-    compiled = jax.jit(jax.vmap(step)).lower(*args).compile()
-    return lambda: jax.block_until_ready(compiled(*args))
+    found = {}
+    if width * count * num_samples <= 2**26:  # 256 MiB for every array of activations
+        keys = jax.random.split(jax.random.key(0), count)
+        params = jax.vmap(lambda key: siren.init(key, config))(keys)
+        found["plain"] = reference_steps.plain_jax(
+            params, tones(count, num_samples), config
+        )
+    for name in RIVALS[1:]:
+        if step := torch_step(width, num_samples, name == "torch_compiled"):
+            found[name] = lambda step=step: [step() for _ in range(count)]
+    return found
 
 
-def torch_step(width: int, count: int, num_samples: int):
-    """One eager PyTorch step of every clip in turn; None where not installed."""
+@functools.cache
+def torch_step(width: int, num_samples: int, compiled: bool):
+    """A step of one clip in PyTorch, warmed up; None where that does not run."""
+    import jax
+
+    from inr_jax import reference_steps, siren
+
+    config = configs.SirenConfig(width, DEPTH)
+    params = siren.init(jax.random.key(0), config)
     try:
-        import torch
-    except ImportError:
+        step = reference_steps.pytorch(params, tones(1, num_samples), config, compiled)
+        step()
+    except (ImportError, RuntimeError):  # not installed, or no C++ compiler
         return None
-    dims = [1, *[width] * (DEPTH + 1), 1]
-    layers = [torch.nn.Linear(i, o) for i, o in itertools.pairwise(dims)]
-    parameters = [p for layer in layers for p in layer.parameters()]
-    optimizer = torch.optim.Adam(parameters, 1e-4)
-    t = torch.linspace(-1, 1, num_samples)[:, None]
-    targets = torch.tensor(tones(count, num_samples))[:, :, None]
-
-    def run():
-        for target in targets:
-            x, omega = t, 3000.0
-            for layer in layers[:-1]:
-                x, omega = torch.sin(omega * layer(x)), 30.0
-            loss = torch.mean((layers[-1](x) - target) ** 2)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-    run()
-    return run
+    return step
 
 
 def time_to_quality(rounds: int) -> dict:
@@ -197,31 +188,27 @@ def time_to_quality(rounds: int) -> dict:
     clips = pathlib.Path(__file__).parent / "clips"
     recording = audio.read(clips / "letter.flac")
     signal, rate = recording.samples[:, 0], recording.sample_rate
-    network = configs.SirenConfig(16, 1, 100.0)
-    fast = configs.FitConfig(
-        network, learning_rate=7e-3, schedule="cosine", num_steps=150, segment_s=0.032
-    )
     fits = []
 
-    def run():
-        fits[:] = fit_many([jax.random.key(0)], [signal], [rate], fast)
+    def fast():
+        fits[:] = fit_many([jax.random.key(0)], [signal], [rate], configs.FAST)
 
-    ours = our_steps(256, 1, len(signal))
-    torch = torch_step(256, 1, len(signal))
-    run()
-    ours()
+    reference = our_fits(256, 1, len(signal))
+    torch = torch_step(256, len(signal), compiled=False)
+    fast()
+    reference()
     found = [
-        (seconds(run), seconds(ours) / STEPS, seconds(torch) if torch else math.nan)
+        (seconds(fast), reference(), seconds(torch) if torch else 0.0)
         for _ in range(rounds)
     ]
-    fast_s, ours_s, torch_s = (
+    fast_s, reference_s, torch_s = (
         statistics.median(times) for times in zip(*found, strict=True)
     )
     return {
         "seconds": round(fast_s, 2),
         "snr_db": round(float(metrics.snr(signal, fits[0][1].estimate, rate)), 2),
-        "reference_seconds": round(1000 * ours_s, 1),
-        "speedup_vs_reference": round(1000 * ours_s / fast_s),
+        "reference_seconds": round(1000 * reference_s, 1),
+        "speedup_vs_reference": round(1000 * reference_s / fast_s),
         "speedup_vs_torch_eager": round(1000 * torch_s / fast_s) if torch else None,
     }
 

@@ -23,6 +23,7 @@ _SUBMODULES = (
     "measuring",
     "metrics",
     "noise",
+    "reference_steps",
     "scoring",
     "segments",
     "sine",

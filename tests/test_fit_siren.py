@@ -161,3 +161,12 @@ def test_configs_parse(name, tmp_path):
         "--max_clips=1",
     )
     assert "Over 1 clips" in done.stdout
+
+
+def test_the_fast_flags_are_the_fast_config():
+    code = (
+        "from absl import flags; import fit_siren; from inr_jax import configs\n"
+        "flags.FLAGS(['', '--flagfile=configs/siren_fast.flags'])\n"
+        "assert fit_siren.fit_config() == configs.FAST"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=SCRIPT.parent)

@@ -7,7 +7,7 @@ import pytest
 
 from inr_jax import fit_many as many
 from inr_jax import fitting, segments
-from inr_jax.configs import FitConfig, LossWeights, SirenConfig
+from inr_jax.configs import FAST, FitConfig, LossWeights, SirenConfig
 from inr_jax.engine import Engine
 
 SMALL = SirenConfig(width=16, depth=1, first_omega=100.0)
@@ -180,14 +180,7 @@ def test_segments_equal_fits_of_their_own():
 
 def test_seams_add_no_energy(speech):
     """The error where segments overlap is no louder than within them: measured .8."""
-    config = FitConfig(
-        SirenConfig(width=16, depth=1, first_omega=100.0),
-        learning_rate=7e-3,
-        schedule="cosine",
-        num_steps=150,
-        segment_s=0.032,
-    )
-    (found,) = fit_all(keys(1), [speech], config)
+    (found,) = fit_all(keys(1), [speech], FAST)
     error = (found.estimate - speech) ** 2
     assert np.mean(error) < 0.05 * np.mean(speech**2)
     profile = error[: len(error) // 448 * 448].reshape(-1, 448).mean(axis=0)

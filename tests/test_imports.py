@@ -33,6 +33,7 @@ ARROWS = {
     "siren": {"configs", "engine"},
     "losses": {"configs", "spectral"},
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
+    "reference_steps": {"configs", "siren"},
     "saved_fits": {"checkpoints", "configs"},
     "fit_many": {
         *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
@@ -45,7 +46,7 @@ ARROWS = {
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("saved_fits", "sine", "siren", "spectral"),
+    *("reference_steps", "saved_fits", "sine", "siren", "spectral"),
 }
 WITHOUT_JAX = set(ARROWS) - WITH_JAX
 PACKAGE = REPOSITORY / "inr_jax"
