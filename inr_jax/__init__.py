@@ -29,6 +29,8 @@ _SUBMODULES = (
     "sine",
     "siren",
     "spectral",
+    "sweep_curves",
+    "sweeping",
     "tables",
 )
 __all__ = list(_SUBMODULES)

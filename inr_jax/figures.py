@@ -1,6 +1,7 @@
 """Figures of one clip: mel spectrograms and waveforms of the same clip, same scale."""
 
 import os
+import pathlib
 from collections.abc import Mapping
 
 import matplotlib
@@ -95,9 +96,9 @@ def waveforms(
 
 
 def save(figure: matplotlib.figure.Figure, path: str | os.PathLike) -> None:
-    """Writes a PNG."""
+    """Writes a file of the format that its ending names."""
     with replacing(path) as aside:
-        figure.savefig(aside, format="png", dpi=120)
+        figure.savefig(aside, format=pathlib.Path(path).suffix[1:], dpi=120)
 
 
 def _panels(count, height):

@@ -35,13 +35,9 @@ class Run:
         """
         self.folder = pathlib.Path(folder)
         self.methods = tuple(methods)
-        self._refuse_other(settings)
+        keep_settings(self.folder, settings)
         self._rows = self._read("scores.csv")
         self._manifest = self._read("manifest.csv")
-        versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-        write_json(
-            self.folder / "config.json", {"settings": settings, "versions": versions}
-        )
 
     @property
     def done(self) -> set[str]:
@@ -68,18 +64,29 @@ class Run:
         path = self.folder / name
         return read_csv(path) if path.exists() else []
 
-    def _refuse_other(self, settings):
-        path = self.folder / "config.json"
-        if not path.exists():
-            return
-        try:
-            before = json.loads(path.read_text())["settings"]
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: not written by this script") from None
-        after = json.loads(json.dumps(settings))
-        for name in sorted({*before, *after}):
-            if before.get(name) != after.get(name):
-                raise InputError(
-                    f"{self.folder}: holds results with {name} = {before.get(name)}, "
-                    f"not {after.get(name)}; choose another folder"
-                )
+
+def keep_settings(folder: pathlib.Path, settings: dict) -> None:
+    """Writes `config.json`: settings and versions.
+
+    Raises:
+      InputError: the folder holds results of other settings.
+    """
+    path = folder / "config.json"
+    if path.exists():
+        _refuse_other(path, settings)
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    write_json(path, {"settings": settings, "versions": versions})
+
+
+def _refuse_other(path, settings):
+    try:
+        before = json.loads(path.read_text())["settings"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: not written by this script") from None
+    after = json.loads(json.dumps(settings))
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            raise InputError(
+                f"{path.parent}: holds results with {name} = {before.get(name)}, "
+                f"not {after.get(name)}; choose another folder"
+            )

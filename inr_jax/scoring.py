@@ -34,7 +34,10 @@ COLUMNS = ("clip", "method", "seed", "seconds", *METRICS, "nan_reasons")
 
 
 class Job(NamedTuple):
-    """One estimate to score: float (samples, channels), both of one length."""
+    """One estimate to score: float (samples, channels), both of one length.
+
+    `metrics`, where it is given, names the few that are wanted, without composites.
+    """
 
     clip: str
     method: str
@@ -42,10 +45,11 @@ class Job(NamedTuple):
     reference: np.ndarray
     estimate: np.ndarray
     sample_rate: int
+    metrics: tuple[str, ...] = METRICS
 
 
 def score(job: Job) -> dict[str, object]:
-    """One row: every metric, the mean over channels, NaN with its reason.
+    """One row: every metric of the job, the mean over channels, NaN with its reason.
 
     Raises:
       ValueError: shapes differ.
@@ -60,7 +64,7 @@ def score(job: Job) -> dict[str, object]:
         for x in (job.reference, job.estimate)
     )
     channels = [
-        metrics.all_metrics(reference[:, i], estimate[:, i], SCORE_RATE)
+        _scores(job.metrics, reference[:, i], estimate[:, i])
         for i in range(reference.shape[1])
     ]
     row: dict[str, object] = {
@@ -70,12 +74,20 @@ def score(job: Job) -> dict[str, object]:
         "seconds": round(len(job.reference) / job.sample_rate, 3),
     }
     reasons = {}
-    for name in METRICS:
+    for name in job.metrics:
         values = [channel[name] for channel in channels]
         row[name] = round(float(np.mean(values)), 6)
         reasons |= {name: v.reason for v in values if v.reason}  # noqa: B035
     row["nan_reasons"] = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     return row
+
+
+def _scores(names, reference, estimate):
+    if names == METRICS:  # the composites share what they are made of
+        return metrics.all_metrics(reference, estimate, SCORE_RATE)
+    return {
+        name: getattr(metrics, name)(reference, estimate, SCORE_RATE) for name in names
+    }
 
 
 def _leave_interrupts_to_the_parent() -> None:
@@ -97,6 +109,10 @@ class ScorePool:
 
     def __exit__(self, *exception):
         self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, job: Job) -> concurrent.futures.Future:
+        """The row of one job, to be had when it is done."""
+        return self._pool.submit(score, job)
 
     def score(self, jobs: Iterable[Job]) -> list[dict[str, object]]:
         """Rows in the order of the jobs."""

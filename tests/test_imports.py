@@ -35,6 +35,8 @@ ARROWS = {
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
     "reference_steps": {"configs", "siren"},
     "saved_fits": {"checkpoints", "configs"},
+    "sweeping": {"configs", "engine", "fitting"},
+    "sweep_curves": set(),
     "fit_many": {
         *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
         "siren",
@@ -46,7 +48,7 @@ ARROWS = {
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("reference_steps", "saved_fits", "sine", "siren", "spectral"),
+    *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }
 WITHOUT_JAX = set(ARROWS) - WITH_JAX
 PACKAGE = REPOSITORY / "inr_jax"
