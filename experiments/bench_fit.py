@@ -68,7 +68,8 @@ def numbers(flag, default: list[int]) -> list[int]:
 def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
     """One row: a step of `count` fits, ours beside the same in plain JAX and PyTorch."""
     work = 2 * 3 * DEPTH * width**2 * num_samples * count / 1e9  # GFLOP of products
-    ours = our_fits(width, count, num_samples)
+    steps = min(10, max(1, 32 // count))  # of one call; 10 in use
+    ours = our_fits(width, count, num_samples, steps)
     before = measuring.reset_peak()
     first = seconds(ours)
     peak = measuring.peak_mib()
@@ -106,7 +107,7 @@ def tones(count: int, num_samples: int):
     return np.sin(pitch * np.arange(num_samples)).astype(np.float32)
 
 
-def our_fits(width: int, count: int, num_samples: int):
+def our_fits(width: int, count: int, num_samples: int, steps: int):
     """Gives a function that fits by `fit_many` and tells its seconds for a step.
 
     The clock stands between two reports of progress: as in a long fit, whose first
@@ -117,7 +118,6 @@ def our_fits(width: int, count: int, num_samples: int):
     from inr_jax import engine
     from inr_jax.fit_many import fit_many
 
-    steps = max(1, 10 // count)
     config = configs.FitConfig(configs.SirenConfig(width, DEPTH), num_steps=2 * steps)
     how = dataclasses.replace(engine.default(), steps_per_call=steps)
     signals = list(tones(count, num_samples))
@@ -193,7 +193,7 @@ def time_to_quality(rounds: int) -> dict:
     def fast():
         fits[:] = fit_many([jax.random.key(0)], [signal], [rate], configs.FAST)
 
-    reference = our_fits(256, 1, len(signal))
+    reference = our_fits(256, 1, len(signal), steps=3)
     torch = torch_step(256, len(signal), compiled=False)
     fast()
     reference()

@@ -9,6 +9,7 @@ import matplotlib.figure
 
 # Okabe and Ito: safe for colour-blind readers.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LEAST_SI_SDR = -12
 _SHOWN = (("si_sdr", "SI-SDR dB", 2), ("pesq", "PESQ", 3))
 _ALL = (("ssnr", "SSNR dB", 2), *_SHOWN, ("stoi", "STOI", 3))
 
@@ -106,6 +107,8 @@ def draw(curves: Curves) -> matplotlib.figure.Figure:
         column[0].set_title(f"fitted to the {fit} clip")
         column[0].legend(fontsize="x-small")
         column[1].set_xlabel("Steps")
+    # networks that never learn would flatten all others
+    panels[0, 0].set_ylim(bottom=max(panels[0, 0].get_ylim()[0], _LEAST_SI_SDR))
     figure.suptitle("Against clean speech; dotted: the noisy clip itself")
     return figure
 
