@@ -70,7 +70,7 @@ def fit_many(
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
     """
-    signals = [_checked(i, signal) for i, signal in enumerate(signals)]
+    signals = [batching.checked(i, signal) for i, signal in enumerate(signals)]
     how = how or engine.default()
     pieces = [
         piece
@@ -180,18 +180,6 @@ def _run(pieces, batched, sample_rate, config, how, report, saved):
         if saved and (saved.due or done.min() == config.num_steps):
             saved.save(names, (state, losses), done)
     return state, losses
-
-
-def _checked(position, signal):
-    signal = np.asarray(signal, np.float32)
-    if signal.ndim != 1 or signal.size == 0:
-        raise ValueError(
-            f"signal {position} must be one-dimensional and not empty, "
-            f"got shape {signal.shape}"
-        )
-    if not np.all(np.isfinite(signal)):
-        raise ValueError(f"signal {position} holds NaN or infinite samples")
-    return signal
 
 
 @jax.jit(static_argnames="config")

@@ -22,6 +22,9 @@ ARROWS = {
     "coords": set(),
     "spectral": set(),
     "measuring": set(),
+    "stft": set(),
+    "noise_power": set(),
+    "classical": {"noise_power", "stft"},
     "metrics": set(),
     "figures": {"files", "metrics"},
     "tables": set(),
@@ -37,6 +40,11 @@ ARROWS = {
     "saved_fits": {"checkpoints", "configs"},
     "sweeping": {"configs", "engine", "fitting"},
     "sweep_curves": set(),
+    "gain_field": {"configs", "engine", "siren"},
+    "gain_denoiser": {
+        *("batching", "classical", "configs", "engine", "gain_field", "noise_power"),
+        *("segments", "stft"),
+    },
     "fit_many": {
         *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
         "siren",
@@ -48,6 +56,7 @@ ARROWS = {
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
+    *("gain_denoiser", "gain_field"),
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }
 WITHOUT_JAX = set(ARROWS) - WITH_JAX
