@@ -148,7 +148,10 @@ def denoise(examples, method: str):
             for x, rate in zip(signals, rates, strict=True)
         ]
     seeds = [noise.clip_seed(SEED.value, example.name) for example in examples]
-    config = dataclasses.replace(configs.GainFieldConfig(), **CHANGES.get(method, {}))
+    config = configs.GainFieldConfig()
+    if ESTIMATE.value != "white":
+        config = configs.GAIN_FIELD_RECORDED
+    config = dataclasses.replace(config, **CHANGES.get(method, {}))
     with cli.fit_progress(len(examples), 1) as on_clips:
         found = dict(
             gain_denoiser.denoise_many(

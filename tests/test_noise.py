@@ -33,3 +33,15 @@ def test_clip_seeds_depend_on_seed_and_name():
     seeds = {noise.clip_seed(seed, name) for seed in range(3) for name in "abc"}
     assert len(seeds) == 9
     assert noise.clip_seed(0, "a") == noise.clip_seed(0, "a") < 2**32
+
+
+def test_recorded_noise_has_its_level_and_repeats():
+    clean = np.sin(np.arange(5000) / 9)[:, None]
+    recording = np.random.default_rng(1).uniform(-3, 3, (1200, 1))
+    noisy = noise.add_recorded(clean, recording, seed=4, snr_db=5.0)
+    added = noisy - clean
+    ratio = 10 * np.log10(np.mean(clean**2) / np.mean(added**2))
+    assert ratio == pytest.approx(5.0, abs=1e-3) and noisy.dtype == np.float32
+    np.testing.assert_allclose(added[:1200], added[1200:2400], atol=1e-6)
+    again = noise.add_recorded(clean, recording, seed=4, snr_db=5.0)
+    np.testing.assert_array_equal(noisy, again)
