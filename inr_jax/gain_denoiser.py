@@ -74,21 +74,23 @@ class _Part(NamedTuple):
     of: int  # parts of this clip
     key: jax.Array
     samples: np.ndarray
-    noise: np.ndarray  # power, to broadcast against the spectrum
+    noise: np.ndarray | None  # power; None where each part tracks its own
 
 
 def _parts(clip, key, signal, sample_rate, noise):
     pieces = segments.split(signal, round(PART_S * sample_rate))
-    if isinstance(noise, str):
+    if noise == "tracked":
+        level = None
+    elif isinstance(noise, str):
         estimator, window = noise_power.ESTIMATORS[noise], window_of(sample_rate)
-        levels = [estimator(_power(piece, window)) for piece in pieces]
-        if len({level.shape for level in levels}) == 1 and levels[0].shape[0] == 1:
-            levels = [np.median(levels, axis=0)] * len(pieces)
+        level = np.median(
+            [estimator(_power(piece, window)) for piece in pieces], axis=0
+        )
     else:
-        levels = [np.full((1, 1), max(noise, noise_power.SMALLEST))] * len(pieces)
+        level = np.full((1, 1), max(noise, noise_power.SMALLEST))
     return [
         _Part(clip, len(pieces), jax.random.fold_in(key, i), piece, level)
-        for i, (piece, level) in enumerate(zip(pieces, levels, strict=True))
+        for i, piece in enumerate(pieces)
     ]
 
 
@@ -96,12 +98,16 @@ def _power(signal, window):
     return np.abs(stft.analyse(signal, window)) ** 2
 
 
+def _ratio(power, noise):
+    return power / (noise_power.tracked(power) if noise is None else noise)
+
+
 def _denoise_batch(parts, batch, config, how):
     window = window_of(batch.sample_rate)
     size = stft.num_frames(batch.size, window)
     spectra = [stft.analyse(part.samples, window) for part in parts]
     ratios = [
-        np.abs(spectrum) ** 2 / part.noise
+        _ratio(np.abs(spectrum) ** 2, part.noise)
         for spectrum, part in zip(spectra, parts, strict=True)
     ]
     padded = [
