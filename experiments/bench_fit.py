@@ -68,7 +68,7 @@ def numbers(flag, default: list[int]) -> list[int]:
 def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
     """One row: a step of `count` fits, ours beside the same in plain JAX and PyTorch."""
     work = 2 * 3 * DEPTH * width**2 * num_samples * count / 1e9  # GFLOP of products
-    steps = min(10, max(1, 32 // count))  # of one call; 10 in use
+    steps = min(10, max(1, 16 // count))  # of one call; 10 in use
     ours = our_fits(width, count, num_samples, steps)
     before = measuring.reset_peak()
     first = seconds(ours)
