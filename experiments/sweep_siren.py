@@ -64,7 +64,7 @@ def main() -> None:
             if (str(width), str(depth)) not in done:
                 rows += sweep(examples, width, depth, values, pool)
                 files.write_csv(path, COLUMNS, rows)
-    report(folder, files.read_csv(path))
+    report(folder, rows)
 
 
 def numbers(flag, kind=float, least: float = 1e-12) -> list:

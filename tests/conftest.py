@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -15,6 +17,20 @@ flags.FLAGS.mark_as_parsed()
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 CLIPS = REPOSITORY / "experiments" / "clips"
+
+
+def run_script(name: str, *args: str, expect: int = 0) -> subprocess.CompletedProcess:
+    """Runs a script of experiments/ as a user does: an exit code, never a traceback."""
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "experiments" / name, *args],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
 
 
 @pytest.fixture

@@ -1,26 +1,15 @@
 """The comparison end to end at toy size."""
 
 import csv
-import subprocess
-import sys
 
 import pytest
-from conftest import CLIPS, REPOSITORY
+from conftest import CLIPS, run_script
 
-SCRIPT = REPOSITORY / "experiments" / "compare_gain_field.py"
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 
 
 def run(*flags, expect=0):
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *TOY, *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    return run_script("compare_gain_field.py", *TOY, *flags, expect=expect)
 
 
 def test_compare(tmp_path):

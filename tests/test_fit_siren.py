@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, REPOSITORY
+from conftest import CLIPS, REPOSITORY, run_script
 
 SCRIPT = REPOSITORY / "experiments" / "fit_siren.py"
 TOY = ("--width=8", "--depth=1", "--num_steps=3", "--max_seconds=0.8")
@@ -17,16 +17,7 @@ TOY += ("--compilation_cache=",)
 
 
 def run(*flags, expect=0):
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *TOY, *flags],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        check=False,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    return run_script("fit_siren.py", *TOY, *flags, expect=expect)
 
 
 def rows(folder, name="scores.csv"):

@@ -1,30 +1,19 @@
 """The sweep end to end at toy size."""
 
 import csv
-import subprocess
-import sys
 
 import pytest
-from conftest import CLIPS, REPOSITORY
+from conftest import CLIPS, run_script
 
 from inr_jax import sweep_curves
 
-SCRIPT = REPOSITORY / "experiments" / "sweep_siren.py"
 TOY = ("--widths=4,8", "--depths=0", "--first_omegas=30,90", "--learning_rates=1e-2")
 TOY += ("--num_steps=4", "--every=2", "--max_clips=2", "--max_seconds=0.8")
 TOY += (f"--clean_dir={CLIPS}", "--compilation_cache=")
 
 
 def run(*flags, expect=0):
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *TOY, *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    return run_script("sweep_siren.py", *TOY, *flags, expect=expect)
 
 
 def test_sweep_and_again(tmp_path):
