@@ -37,8 +37,13 @@ COLUMNS = (
 def main() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    widths = numbers(WIDTHS, [64, 256] if QUICK.value else [64, 128, 256])
-    clips = numbers(CLIPS, [1, 8] if QUICK.value else [1, 8, 64, 256])
+    widths, clips = [64, 128, 256], [1, 8, 64, 256]
+    if QUICK.value:
+        widths, clips = [64, 256], [1, 8]
+    if WIDTHS.value is not None:
+        widths = cli.numbers(WIDTHS, int)
+    if CLIPS.value is not None:
+        clips = cli.numbers(CLIPS, int)
     rounds = ROUNDS.value or (3 if QUICK.value else 7)
     rows = []  # no compilation cache: it would hide what compiling costs
     for width in widths:
@@ -51,18 +56,6 @@ def main() -> None:
     files.write_json(folder / "bench_fit.json", result)
     files.write_text(folder / "bench_fit.md", markdown(result))
     print(markdown(result))
-
-
-def numbers(flag, default: list[int]) -> list[int]:
-    if flag.value is None:
-        return default
-    try:
-        values = [int(text) for text in flag.value]
-    except ValueError:
-        values = []
-    if not values or min(values) < 1:
-        raise InputError(f"--{flag.name} must be whole numbers above 0: {flag.value}")
-    return values
 
 
 def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:

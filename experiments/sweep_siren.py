@@ -44,8 +44,12 @@ def main() -> None:
         raise InputError("--output_dir and --clean_dir are needed")
     if NUM_STEPS.value % EVERY.value:
         raise InputError("--num_steps must be a multiple of --every")
-    shapes = list(itertools.product(numbers(WIDTHS, int), numbers(DEPTHS, int, 0)))
-    values = list(itertools.product(numbers(FIRST_OMEGAS), numbers(LEARNING_RATES)))
+    shapes = list(
+        itertools.product(cli.numbers(WIDTHS, int), cli.numbers(DEPTHS, int, 0))
+    )
+    values = list(
+        itertools.product(cli.numbers(FIRST_OMEGAS), cli.numbers(LEARNING_RATES))
+    )
     examples = load()
     folder = pathlib.Path(OUTPUT_DIR.value)
     own = flags.FLAGS.flags_by_module_dict()[
@@ -65,16 +69,6 @@ def main() -> None:
                 rows += sweep(examples, width, depth, values, pool)
                 files.write_csv(path, COLUMNS, rows)
     report(folder, rows)
-
-
-def numbers(flag, kind=float, least: float = 1e-12) -> list:
-    try:
-        values = [kind(text) for text in flag.value]
-    except ValueError:
-        values = []
-    if not values or not min(values) >= least:
-        raise InputError(f"--{flag.name} must be positive numbers: {flag.value}")
-    return values
 
 
 def load():

@@ -61,6 +61,22 @@ def complain(message: str) -> int:
     return MISTAKE
 
 
+def numbers(flag: flags.FlagHolder, kind=float, least: float = 1e-12) -> list:
+    """The numbers of a list flag.
+
+    Raises:
+      InputError: one is not a number of this kind, or below `least`.
+    """
+    try:
+        values = [kind(text) for text in flag.value]
+    except ValueError:
+        values = []
+    if not values or not all(value >= least for value in values):
+        what = "numbers of at least 0" if least == 0 else "positive numbers"
+        raise InputError(f"--{flag.name} must be {what}: {','.join(flag.value)}")
+    return values
+
+
 def _parse(argv: list[str]) -> list[str]:
     if any(arg in ("-h", "--h", "-help", "--help") for arg in argv[1:]):
         app.usage(shorthelp=True, writeto_stdout=True)

@@ -63,6 +63,8 @@ class LossWeights:
     smooth_l1: float = 0.0
     stft: float = 0.0
     mel: float = 0.0
+    compressed: float = 0.0
+    snr: float = 0.0
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -78,7 +80,7 @@ class LossWeights:
     @property
     def spectral(self) -> bool:
         """Whether a term needs the whole signal rather than single samples."""
-        return self.stft > 0 or self.mel > 0
+        return any((self.stft, self.mel, self.compressed, self.snr))
 
 
 @dataclasses.dataclass(frozen=True)

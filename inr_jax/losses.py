@@ -4,6 +4,9 @@ Pointwise terms are means over samples. Spectral terms see the whole signal: `st
 spectral convergence plus log-magnitude L1 (Yamamoto et al. 2020, arXiv 1910.11480),
 `mel` is the mel-magnitude L1 plus root mean square of HyperSound's released code
 (Szatkowski et al. 2022, arXiv 2211.01839); both are means over `RESOLUTIONS`.
+`compressed` compares spectra whose magnitudes are raised to .3, with and without phase
+(Ephrat et al. 2018, arXiv 1804.03619; Braun and Tashev 2020, arXiv 2009.12286); `snr` is
+the logarithm of the relative error, which weighs every clip alike.
 All have finite values and gradients on silence and at equality.
 """
 
@@ -12,11 +15,22 @@ import jax.numpy as jnp
 import optax
 
 from inr_jax import spectral
+from inr_jax import stft as fourier
 from inr_jax.configs import LossWeights
 
 # (window, hop) in samples, those of HyperSound.
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32))
 NUM_MELS = 128
+
+# Of `compressed`: exponent, share of the term that sees magnitudes alone, window in
+# samples, and the power that keeps the gradient of empty bins finite.
+EXPONENT = 0.3
+MAGNITUDE_SHARE = 0.7
+COMPRESSED_WINDOW = 512
+_POWER_FLOOR = 1e-8
+
+# Of `snr`: errors below 40 dB under the target gain nothing any more.
+_RELATIVE_FLOOR = 1e-4
 
 
 def pointwise(
@@ -50,6 +64,59 @@ def mel(
     )
 
 
+def compressed(
+    estimate: jax.Array, target: jax.Array, num_samples: jax.Array
+) -> jax.Array:
+    """Squared error of compressed spectra of the first `num_samples` samples."""
+    valid = jnp.arange(target.shape[0]) < num_samples
+    spectra = [
+        fourier.analyse(jnp.where(valid, x, 0), COMPRESSED_WINDOW)
+        for x in (estimate, target)
+    ]
+    (found, found_size), (wanted, wanted_size) = map(_compress, spectra)
+    difference = found - wanted
+    error = MAGNITUDE_SHARE * (found_size - wanted_size) ** 2
+    error += (1 - MAGNITUDE_SHARE) * (difference.real**2 + difference.imag**2)
+    return jnp.mean(error) * target.shape[0] / num_samples
+
+
+def snr(estimate: jax.Array, target: jax.Array, num_samples: jax.Array) -> jax.Array:
+    """Minus the signal-to-noise ratio of the first `num_samples` samples, in bel."""
+    valid = jnp.arange(target.shape[0]) < num_samples
+    power = jnp.sum(target**2, where=valid) + _POWER_FLOOR * num_samples
+    error = jnp.sum((estimate - target) ** 2, where=valid)
+    return jnp.log10(error / power + _RELATIVE_FLOOR)
+
+
+def terms(
+    estimate: jax.Array,
+    target: jax.Array,
+    num_samples: jax.Array,
+    sample_rate: int,
+    weights: LossWeights,
+) -> dict[str, jax.Array]:
+    """Weighted terms by name over the first `num_samples` of (samples,) arrays.
+
+    Terms whose weight is 0 are not computed; the pointwise ones are one term.
+    """
+    valid = jnp.arange(target.shape[0]) < num_samples
+    each = pointwise(estimate, target, weights)
+    found = {}
+    if weights.mse or weights.l1 or weights.smooth_l1:
+        each = pointwise(estimate, target, weights)
+        found["pointwise"] = jnp.sum(each, where=valid) / num_samples
+    if weights.stft:
+        found["stft"] = weights.stft * stft(estimate, target, num_samples)
+    if weights.mel:
+        found["mel"] = weights.mel * mel(estimate, target, num_samples, sample_rate)
+    if weights.compressed:
+        error = compressed(estimate, target, num_samples)
+        found["compressed"] = weights.compressed * error
+    if weights.snr:
+        found["snr"] = weights.snr * snr(estimate, target, num_samples)
+    return found
+
+
 def total(
     estimate: jax.Array,
     target: jax.Array,
@@ -57,14 +124,8 @@ def total(
     sample_rate: int,
     weights: LossWeights,
 ) -> jax.Array:
-    """Weighted sum of all terms over the first `num_samples` of (samples,) arrays."""
-    valid = jnp.arange(target.shape[0]) < num_samples
-    loss = jnp.sum(pointwise(estimate, target, weights), where=valid) / num_samples
-    if weights.stft:
-        loss += weights.stft * stft(estimate, target, num_samples)
-    if weights.mel:
-        loss += weights.mel * mel(estimate, target, num_samples, sample_rate)
-    return loss
+    """Sum of `terms`."""
+    return sum(terms(estimate, target, num_samples, sample_rate, weights).values())
 
 
 def _mean(terms):
@@ -76,6 +137,12 @@ def _safe_norm(x: jax.Array) -> jax.Array:
     """Frobenius norm whose gradient at 0 is 0 rather than NaN."""
     power = jnp.sum(x**2)
     return jnp.where(power > 0, jnp.sqrt(jnp.where(power > 0, power, 1)), 0)
+
+
+def _compress(spectrum):
+    """A spectrum with its magnitudes raised to `EXPONENT`, and these alone."""
+    power = spectrum.real**2 + spectrum.imag**2 + _POWER_FLOOR
+    return spectrum * power ** ((EXPONENT - 1) / 2), power ** (EXPONENT / 2)
 
 
 def _stft_one(estimate, target, num_samples, window, hop):

@@ -34,7 +34,7 @@ ARROWS = {
     "checkpoints": set(),
     "engine": {"sine"},
     "siren": {"configs", "engine"},
-    "losses": {"configs", "spectral"},
+    "losses": {"configs", "spectral", "stft"},
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
     "reference_steps": {"configs", "siren"},
     "saved_fits": {"checkpoints", "configs"},
@@ -51,12 +51,21 @@ ARROWS = {
     },
     "datasets": {"audio", "errors", "files", "noise"},
     "scoring": {"audio", "metrics"},
+    "corpus": {"audio", "datasets", "files"},
+    "model_configs": {"configs"},
+    "mixing": {"model_configs"},
+    "prefetching": set(),
+    "local_hypersound": {"configs", "model_configs", "siren"},
+    "training": {"losses", "model_configs"},
+    "training_run": {"checkpoints", "errors", "training"},
+    "training_curves": set(),
+    "validation": {"audio", "datasets", "noise", "scoring"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},
 }
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("gain_denoiser", "gain_field"),
+    *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }
 WITHOUT_JAX = set(ARROWS) - WITH_JAX

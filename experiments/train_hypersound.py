@@ -1,0 +1,234 @@
+"""Trains a hypernetwork that denoises speech, from noisy to clean.
+
+  python experiments/train_hypersound.py \
+      --flagfile=experiments/configs/local_hypersound.flags \
+      --speech_dirs=DIR,DIR --noise_dir=DIR --valid_dir=DIR --output_dir=results/training
+
+Noise is mixed anew for every step. Interrupted and started again with the same flags, it
+goes on as if nothing had happened. log.jsonl and curves.png say how it goes.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+from absl import flags
+
+from inr_jax import cli, configs, model_configs
+from inr_jax.errors import InputError
+
+flags.adopt_module_key_flags(cli)
+DIRS = {
+    name: flags.DEFINE_list(name, [], text)
+    for name, text in {
+        "speech_dirs": "Folders of clean speech.",
+        "band_limited_dirs": "Folders of speech with nothing above 6 kHz; their noise "
+        "is held to it as well.",
+    }.items()
+}
+WEIGHTS = flags.DEFINE_list(
+    "speech_weights",
+    [],
+    "How often each folder is drawn, first --speech_dirs, then --band_limited_dirs; "
+    "equally by default.",
+)
+NOISE_DIR = flags.DEFINE_string("noise_dir", None, "Folder of recorded noise.")
+VALID_DIR = flags.DEFINE_string("valid_dir", None, "Speech of other speakers.")
+VALID_NOISE_DIR = flags.DEFINE_string("valid_noise_dir", None, "Other recorded noise.")
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for log and checkpoints.")
+CACHE_DIR = flags.DEFINE_string(
+    "cache_dir", None, "Folder for decoded sound; in --output_dir by default."
+)
+SEED = flags.DEFINE_integer("seed", 0, "Of weights, crops and noise.", 0)
+LOG_EVERY = flags.DEFINE_integer("log_every", 50, "Steps between lines of the log.", 1)
+SAVE_EVERY = flags.DEFINE_integer("save_every", 500, "Steps between checkpoints.", 1)
+VALIDATE_EVERY = flags.DEFINE_integer(
+    "validate_every", 1000, "Steps between validations.", 1
+)
+
+
+def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
+    """A flag for each number or name of a frozen config."""
+    kinds = {
+        bool: flags.DEFINE_bool,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    return {
+        f.name: kinds[type(f.default)](f.name, f.default, f"{config_class.__name__}.")
+        for f in dataclasses.fields(config_class)
+        if f.name not in skip and type(f.default) in kinds
+    }
+
+
+LOCAL = _define(model_configs.LocalConfig)
+DILATIONS = flags.DEFINE_list(
+    "dilations", list(map(str, model_configs.LocalConfig.dilations)), "Of the blocks."
+)
+MIXING = _define(model_configs.MixingConfig, skip=("sample_rate",))
+TRAINING = _define(model_configs.TrainingConfig)
+LOSSES = {
+    field.name: flags.DEFINE_float(
+        f"{field.name}_weight",
+        getattr(model_configs.DENOISING_LOSS, field.name),
+        f"Weight of the {field.name} loss.",
+    )
+    for field in dataclasses.fields(configs.LossWeights)
+}
+
+
+def main() -> None:
+    from inr_jax import runs, training, training_run
+
+    for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing")
+    folder = pathlib.Path(OUTPUT_DIR.value)
+    model_config, mixing_config, config = described()
+    runs.keep_settings(folder, settings(model_config, mixing_config, config))
+    cli.use_compilation_cache()
+    data = load_data(mixing_config, folder)
+    model = build(model_config, config)
+    run = training_run.TrainingRun(folder)
+    import jax
+
+    num_samples = round(mixing_config.crop_s * mixing_config.sample_rate)
+    fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
+    train(run, run.resume(fresh), model, data, mixing_config, config)
+
+
+def described():
+    """Configs of the model, of the examples and of the training."""
+    try:
+        model = model_configs.LocalConfig(
+            **{name: flag.value for name, flag in LOCAL.items()},
+            dilations=tuple(cli.numbers(DILATIONS, int)),
+        )
+        mixing = model_configs.MixingConfig(
+            sample_rate=model.sample_rate,
+            **{name: flag.value for name, flag in MIXING.items()},
+        )
+        loss = configs.LossWeights(**{n: flag.value for n, flag in LOSSES.items()})
+        training = model_configs.TrainingConfig(
+            loss, **{name: flag.value for name, flag in TRAINING.items()}
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return model, mixing, training
+
+
+def settings(model, mixing, training) -> dict:
+    """All that the weights depend on."""
+    places = {name: flag.value for name, flag in DIRS.items()}
+    return {
+        **places,
+        "speech_weights": WEIGHTS.value,
+        "noise_dir": NOISE_DIR.value,
+        "seed": SEED.value,
+        "model": dataclasses.asdict(model),
+        "mixing": dataclasses.asdict(mixing),
+        "training": dataclasses.asdict(training),
+    }
+
+
+def build(model_config, config):
+    from inr_jax import local_hypersound
+
+    return local_hypersound.LocalHyperSound(model_config, config.precision)
+
+
+def load_data(mixing_config, folder):
+    """Speech and noise for training, and the cases of validation."""
+    from inr_jax import corpus, mixing, validation
+
+    cache = CACHE_DIR.value or folder / "decoded"
+    rate = mixing_config.sample_rate
+
+    def decoded(place):
+        def on_file(done, total):
+            if done % 500 == 0 or done == total:
+                print(f"decoded {done}/{total} files of {place}", file=sys.stderr)
+
+        return corpus.load(place, cache, rate, on_file)
+
+    places = [(d, False) for d in DIRS["speech_dirs"].value]
+    places += [(d, True) for d in DIRS["band_limited_dirs"].value]
+    weights = cli.numbers(WEIGHTS) if WEIGHTS.value else [1.0] * len(places)
+    if not places or len(weights) != len(places):
+        raise InputError("give --speech_dirs, and a weight for each folder or none")
+    speech = [
+        mixing.Speech(decoded(place), weight, limited)
+        for (place, limited), weight in zip(places, weights, strict=True)
+    ]
+    cases = validation.cases(VALID_DIR.value, VALID_NOISE_DIR.value, rate)
+    return speech, decoded(NOISE_DIR.value), cases
+
+
+def train(run, state, model, data, mixing_config, config) -> None:
+    """Steps from where `state` is to the last one."""
+    import jax
+
+    from inr_jax import mixing, prefetching, scoring, training, training_run
+
+    speech, noise, cases = data
+    rate = mixing_config.sample_rate
+    update = training.compiled_update(model, rate, config)
+    denoise = jax.jit(model.apply)
+    split = training.shardings()[1]
+    audio_s = config.batch_size * mixing_config.crop_s
+    meter, waited = training_run.Meter(), 0.0
+
+    def make(step):
+        args = (mixing_config, config.batch_size, SEED.value, step)
+        return jax.device_put(mixing.batch(speech, noise, *args), (split, split))
+
+    steps = range(int(state.step), config.num_steps)
+    with scoring.ScorePool() as pool, prefetching.Prefetch(make, steps) as batches:
+        for step, (noisy, clean) in batches:
+            state, measured = update(state, noisy, clean)
+            meter.add(measured)
+            done = step + 1
+            last = done == config.num_steps
+            if done % LOG_EVERY.value == 0 or last:
+                try:
+                    line = meter.line(done, audio_s, batches.waited_s - waited)
+                except FloatingPointError as error:
+                    raise InputError(str(error)) from None
+                run.append(line)
+                report(line, config.num_steps)
+                waited = batches.waited_s
+                meter.reset()
+            if done % SAVE_EVERY.value == 0 or last:
+                run.save(state)
+            if done % VALIDATE_EVERY.value == 0 or last:
+                validate(run, state, cases, denoise, rate, pool)
+                meter.reset()
+
+
+def validate(run, state, cases, denoise, rate, pool) -> None:
+    """Scores the running mean of the weights, keeps it if it is best."""
+    from inr_jax import figures, training_curves, validation
+
+    pending = validation.submit(lambda x: denoise(state.ema, x), cases, rate, pool)
+    scores = validation.means(pending)
+    run.append({"step": int(state.step), **scores})
+    best = run.save_if_best(state, training_curves.selection_score(scores))
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    print(f"validation: {shown}{', best so far' if best else ''}", file=sys.stderr)
+    figures.save(training_curves.draw(run.log()), run.folder / "curves.png")
+
+
+def report(line: dict, num_steps: int) -> None:
+    left = (num_steps - line["step"]) / line["steps_per_s"]
+    print(
+        f"step {line['step']}/{num_steps}, loss {line['loss']:.3f}, "
+        f"{line['steps_per_s']:.2f} steps/s, {line['audio_hours']:.1f} h of sound, "
+        f"waiting {line['waiting_share']:.1%}, {left / 60:.0f} min left",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,172 @@
+"""Local HyperSound: a hypernetwork that emits a small SIREN for every frame.
+
+HyperSound (Szatkowski et al. 2022, arXiv 2211.01839) emits one set of weights for a
+whole clip. Here each frame of `LocalConfig.window` samples, half overlapping, has a
+target network of its own: a SIREN of local time tau in [-1, 1] without hidden layers,
+
+    s(tau) = sum_k a_k sin(omega_k tau + phi_k),
+
+whose sines are shared and whose output weights a_k are emitted. Frames are weighted by a
+sine window and added up. The sines are the harmonics of the frame, so that the noisy
+frame has exact weights of its own; the hypernetwork scales and turns them: with a scale of
+1 and no turn a signal comes back as it was.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inr_jax import siren
+from inr_jax.configs import SirenConfig
+from inr_jax.model_configs import LocalConfig
+
+TARGET = SirenConfig(width=1, depth=0, first_omega=1.0)  # the width follows the window
+
+# Power below which a bin tells nothing, full scale 1: far under 16-bit rounding.
+_POWER_FLOOR = 1e-10
+
+
+@functools.cache
+def shared_sines(window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in rad per unit of tau, and phases, of a target's `window` sines.
+
+    Cosines of harmonics 0 to window/2, then sines of harmonics 1 to window/2 - 1.
+    """
+    harmonics = np.arange(window // 2 + 1)
+    harmonics = np.concatenate([harmonics, harmonics[1:-1]])
+    phases = np.where(np.arange(window) <= window // 2, np.pi / 2, 0)
+    return np.pi * harmonics, phases
+
+
+def local_times(num_samples: int) -> np.ndarray:
+    """Local times (samples,) in [-1, 1) of a window that holds so many samples."""
+    return 2 * np.arange(num_samples) / num_samples - 1
+
+
+def target_params(weights: jax.Array) -> siren.Params:
+    """The SIREN of one frame, as from `siren.init`, for `siren.apply` with `TARGET`.
+
+    Args:
+      weights: Emitted output weights (window,).
+    """
+    omega, phase = shared_sines(weights.shape[0])
+    return [
+        {"kernel": jnp.asarray(omega[None], jnp.float32), "bias": jnp.asarray(phase)},
+        {"kernel": weights[:, None], "bias": jnp.zeros(1)},
+    ]
+
+
+def analyse(signal: jax.Array, window: int) -> jax.Array:
+    """Weights (frames, window) of the targets that give back a signal (samples,).
+
+    Frame k begins at sample (k - 1) * window/2 of the signal, zeros stand before and
+    behind it; there are ceil(samples / hop) + 1 frames.
+    """
+    hop = window // 2
+    num_pieces = -(-signal.shape[0] // hop)
+    padded = jnp.pad(signal, (hop, (num_pieces + 1) * hop - signal.shape[0]))
+    pieces = padded.reshape(-1, hop)
+    frames = jnp.concatenate([pieces[:-1], pieces[1:]], axis=1)
+    return (frames * _frame_window(window)) @ _projection(window)
+
+
+def synthesise(weights: jax.Array, num_samples: int, hop: int) -> jax.Array:
+    """The signal (num_samples,) of targets (frames, window), `hop` samples apart.
+
+    A `hop` above half the window evaluates the targets on a finer grid: at another rate.
+    """
+    times = local_times(2 * hop)[:, None].astype(np.float32)
+    evaluate = jax.vmap(lambda one: siren.apply(target_params(one), times, TARGET))
+    frames = evaluate(weights)[:, :, 0] * _frame_window(2 * hop)
+    pieces = frames.reshape(-1, 2, hop)
+    return (pieces[1:, 0] + pieces[:-1, 1]).reshape(-1)[:num_samples]
+
+
+def _frame_window(num_samples: int) -> np.ndarray:
+    """cos(pi tau / 2): squares of neighbours sum to 1 on any grid."""
+    return np.cos(np.pi / 2 * local_times(num_samples)).astype(np.float32)[None]
+
+
+@functools.cache
+def _projection(window: int) -> np.ndarray:
+    """Matrix (samples, sines) from a windowed frame to the weights that give it."""
+    omega, phase = shared_sines(window)
+    sines = np.sin(local_times(window)[:, None] * omega + phase)
+    return (sines / np.sum(sines**2, axis=0)).astype(np.float32)
+
+
+class LocalHyperSound(nn.Module):
+    """The hypernetwork, for one signal: noisy samples in, denoised samples out.
+
+    Blocks in the manner of ConvNeXt (Liu et al. 2022) over frames: a depthwise dilated
+    convolution, then a perceptron of one hidden layer, added to what came in.
+    """
+
+    config: LocalConfig
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, noisy: jax.Array) -> jax.Array:
+        """Denoised signal (samples,), by the targets on the grid of the input."""
+        weights = self.emit(noisy)
+        return synthesise(weights, noisy.shape[0], self.config.hop)
+
+    @nn.compact
+    def emit(self, noisy: jax.Array) -> jax.Array:
+        """Output weights (frames, window) of the targets of a signal (samples,)."""
+        config = self.config
+        weights = analyse(noisy, config.window)
+        cosines, sines = _as_pairs(weights)
+        power = cosines**2 + sines**2
+        x = jnp.log10(power + _POWER_FLOOR) / 2 + 2  # of the order of 1 for speech
+        x = self._dense(config.channels, "stem")(x)
+        x = x.astype(jnp.float32)
+        for i, dilation in enumerate(config.dilations):
+            x += self._block(x, i, dilation)
+        x = nn.RMSNorm(name="head_norm")(x)
+        x = self._dense(2 * power.shape[1], "head", nn.initializers.normal(0.01))(x)
+        x = x.astype(jnp.float32)
+        scale, turn = jnp.split(x, 2, axis=1)
+        scale = nn.sigmoid(scale)
+        real, imaginary = scale * jnp.cos(turn), scale * jnp.sin(turn)
+        return _as_weights(
+            real * cosines - imaginary * sines, imaginary * cosines + real * sines
+        )
+
+    def _block(self, x, i, dilation):
+        config = self.config
+        taps = self.param(
+            f"taps_{i}",
+            nn.initializers.normal(config.kernel**-0.5),
+            (config.kernel, config.channels),
+        )
+        x = nn.RMSNorm(name=f"norm_{i}")(_depthwise(x, taps, dilation, config.causal))
+        x = nn.silu(self._dense(config.expansion * config.channels, f"up_{i}")(x))
+        return self._dense(config.channels, f"down_{i}")(x).astype(jnp.float32)
+
+    def _dense(self, features, name, kernel_init=nn.linear.default_kernel_init):
+        return nn.Dense(features, dtype=self.dtype, kernel_init=kernel_init, name=name)
+
+
+def _depthwise(x, taps, dilation, causal):
+    """Each channel of (frames, channels) filtered over frames, zeros beyond the ends."""
+    count = len(taps)
+    before = (count - 1) * dilation if causal else (count // 2) * dilation
+    padded = jnp.pad(x, ((before, (count - 1) * dilation - before), (0, 0)))
+    return sum(
+        padded[i * dilation : i * dilation + len(x)] * taps[i][None]
+        for i in range(count)
+    )
+
+
+def _as_pairs(weights):
+    """Weights of cosines and of sines, (frames, window // 2 + 1) each."""
+    cosines, sines = jnp.split(weights, [weights.shape[1] // 2 + 1], axis=1)
+    return cosines, jnp.pad(sines, ((0, 0), (1, 1)))
+
+
+def _as_weights(cosines, sines):
+    return jnp.concatenate([cosines, sines[:, 1:-1]], axis=1)

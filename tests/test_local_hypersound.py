@@ -1,0 +1,93 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inr_jax import local_hypersound, siren
+from inr_jax.local_hypersound import LocalHyperSound, analyse, synthesise
+from inr_jax.model_configs import LocalConfig
+
+TINY = LocalConfig(window=32, channels=8, kernel=3, dilations=(1, 2))
+
+
+def tone(rate, count):
+    times = np.arange(count) / rate
+    return np.sin(2 * np.pi * 440 * times + 0.3) + 0.2 * np.cos(2 * np.pi * 60 * times)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """Of a network that does something: fresh ones hardly differ from bin to bin."""
+    params = LocalHyperSound(TINY).init(jax.random.key(0), jnp.zeros(64))
+    leaves, tree = jax.tree.flatten(params)
+    rng = np.random.default_rng(0)
+    return tree.unflatten(
+        [leaf + 0.3 * rng.standard_normal(leaf.shape, np.float32) for leaf in leaves]
+    )
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 500])
+def test_untouched_weights_give_back_the_signal(count):
+    signal = np.random.default_rng(0).standard_normal(count).astype(np.float32)
+    found = synthesise(analyse(jnp.asarray(signal), 32), count, 16)
+    np.testing.assert_allclose(found, signal, atol=5e-6)
+
+
+def test_a_target_is_a_siren_that_the_frame_lies_on():
+    signal = np.random.default_rng(0).standard_normal(64).astype(np.float32)
+    frame = analyse(jnp.asarray(signal), 32)[2]
+    times = local_hypersound.local_times(32)[:, None]
+    values = siren.apply(
+        local_hypersound.target_params(frame), times, local_hypersound.TARGET
+    )
+    expected = signal[16:48] * np.cos(np.pi / 2 * times[:, 0])
+    np.testing.assert_allclose(values[:, 0], expected, atol=5e-6)
+
+
+def test_a_finer_grid_is_the_same_sound_at_a_higher_rate():
+    coarse, fine = tone(16_000, 4000), tone(48_000, 12_000)
+    found = synthesise(analyse(jnp.asarray(coarse, jnp.float32), 512), 12_000, 768)
+    inner = slice(1600, -1600)
+    np.testing.assert_allclose(found[inner], fine[inner], atol=2e-3)
+
+
+def test_full_gates_pass_everything():
+    model = LocalHyperSound(TINY)
+    signal = jnp.asarray(tone(16_000, 200), jnp.float32)
+    params = model.init(jax.random.key(0), signal)
+    head = params["params"]["head"]
+    head["kernel"] = 0 * head["kernel"]
+    head["bias"] = jnp.concatenate([jnp.full(17, 20.0), jnp.zeros(17)])
+    np.testing.assert_allclose(model.apply(params, signal), signal, atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_output_depends_on_the_reach_that_the_config_states(weights, causal):
+    config = LocalConfig(
+        window=32, channels=8, kernel=3, dilations=(1, 2), causal=causal
+    )
+    model = LocalHyperSound(config)
+    at, count = 400, 800
+    slope = jax.grad(lambda x: model.apply(weights, x)[at])(
+        jnp.asarray(np.random.default_rng(1).standard_normal(count), jnp.float32)
+    )
+    heard = np.flatnonzero(np.abs(slope) > 0)
+    before, after = (config.hop * (frames + 2) for frames in config.reach)
+    assert at - before <= heard.min() and heard.max() < at + after
+    assert heard.max() > at + after - 2 * config.hop  # no looser than it is
+    assert heard.max() - at <= config.look_ahead_s * config.sample_rate
+
+
+def test_emitted_weights_are_those_that_sound(weights):
+    signal = jnp.asarray(tone(16_000, 300), jnp.float32)
+    model = LocalHyperSound(TINY)
+    emitted = model.apply(weights, signal, method="emit")
+    assert emitted.shape == (20, 32)
+    np.testing.assert_allclose(
+        synthesise(emitted, 300, 16), model.apply(weights, signal), atol=1e-6
+    )
+
+
+def test_bad_shapes_are_refused():
+    with pytest.raises(ValueError, match="kernel odd"):
+        LocalConfig(kernel=4)
