@@ -8,8 +8,9 @@ target network of its own: a SIREN of local time tau in [-1, 1] without hidden l
 
 whose sines are shared and whose output weights a_k are emitted. Frames are weighted by a
 sine window and added up. The sines are the harmonics of the frame, so that the noisy
-frame has exact weights of its own; the hypernetwork scales and turns them: with a scale of
-1 and no turn a signal comes back as it was.
+frame has exact weights of its own; what is emitted is these, combined over neighbouring
+frames by complex factors (deep filtering, Mack and Habets 2019, arXiv 1904.08369) and
+scaled by a gate: factors of 0 and open gates give a signal back as it was.
 """
 
 import functools
@@ -27,6 +28,9 @@ TARGET = SirenConfig(width=1, depth=0, first_omega=1.0)  # the width follows the
 
 # Power below which a bin tells nothing, full scale 1: far under 16-bit rounding.
 _POWER_FLOOR = 1e-10
+
+# Frames whose exact weights an emitted weight combines.
+FILTER_FRAMES = 3
 
 
 @functools.cache
@@ -109,32 +113,45 @@ class LocalHyperSound(nn.Module):
     dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, noisy: jax.Array) -> jax.Array:
-        """Denoised signal (samples,), by the targets on the grid of the input."""
-        weights = self.emit(noisy)
+    def __call__(
+        self,
+        noisy: jax.Array,
+        first: jax.Array | int = 0,
+        last: jax.Array | int | None = None,
+    ) -> jax.Array:
+        """Denoised signal (samples,), by the targets on the grid of the input.
+
+        Args:
+          noisy: (samples,); what lies outside of `first` and `last` is padding.
+          first: First sample of the signal, a multiple of the hop.
+          last: Sample after its end; the end of the array by default.
+        """
+        weights = self.emit(noisy, first, last)
         return synthesise(weights, noisy.shape[0], self.config.hop)
 
     @nn.compact
-    def emit(self, noisy: jax.Array) -> jax.Array:
+    def emit(self, noisy, first=0, last=None) -> jax.Array:
         """Output weights (frames, window) of the targets of a signal (samples,)."""
         config = self.config
         weights = analyse(noisy, config.window)
+        starts = config.hop * jnp.arange(len(weights))[:, None]
+        last = noisy.shape[0] if last is None else last
+        # as if frames ended where the signal does, whatever padding is around it
+        valid = (starts >= first) & (starts - config.hop < last)
         cosines, sines = _as_pairs(weights)
-        power = cosines**2 + sines**2
-        x = jnp.log10(power + _POWER_FLOOR) / 2 + 2  # of the order of 1 for speech
-        x = self._dense(config.channels, "stem")(x)
-        x = x.astype(jnp.float32)
+        num_bins = cosines.shape[1]
+        # of the order of 1 for speech
+        x = jnp.log10(cosines**2 + sines**2 + _POWER_FLOOR) / 2 + 2
+        x = self._dense(config.channels, "stem")(x).astype(jnp.float32)
         for i, dilation in enumerate(config.dilations):
-            x += self._block(x, i, dilation)
+            x += self._block(jnp.where(valid, x, 0), i, dilation)
         x = nn.RMSNorm(name="head_norm")(x)
-        x = self._dense(2 * power.shape[1], "head", nn.initializers.normal(0.01))(x)
-        x = x.astype(jnp.float32)
-        scale, turn = jnp.split(x, 2, axis=1)
-        scale = nn.sigmoid(scale)
-        real, imaginary = scale * jnp.cos(turn), scale * jnp.sin(turn)
-        return _as_weights(
-            real * cosines - imaginary * sines, imaginary * cosines + real * sines
-        )
+        num_maps = 1 + 2 * FILTER_FRAMES
+        x = self._dense(num_maps * num_bins, "head", nn.initializers.normal(0.01))(x)
+        gate, *taps = jnp.split(x.astype(jnp.float32), num_maps, axis=1)
+        cosines, sines = _filter(cosines, sines, taps, config.causal)
+        gate = nn.sigmoid(gate + 1)
+        return _as_weights(gate * cosines, gate * sines)
 
     def _block(self, x, i, dilation):
         config = self.config
@@ -160,6 +177,19 @@ def _depthwise(x, taps, dilation, causal):
         padded[i * dilation : i * dilation + len(x)] * taps[i][None]
         for i in range(count)
     )
+
+
+def _filter(cosines, sines, taps, causal):
+    """Each bin plus a complex combination of its own frame and its neighbours."""
+    before = FILTER_FRAMES - 1 if causal else FILTER_FRAMES // 2
+    margin = ((before, FILTER_FRAMES - 1 - before), (0, 0))
+    padded = [jnp.pad(x, margin) for x in (cosines, sines)]
+    for i in range(FILTER_FRAMES):
+        real, imaginary = taps[2 * i : 2 * i + 2]
+        near_cosines, near_sines = (x[i : i + len(real)] for x in padded)
+        cosines += real * near_cosines - imaginary * near_sines
+        sines += imaginary * near_cosines + real * near_sines
+    return cosines, sines
 
 
 def _as_pairs(weights):

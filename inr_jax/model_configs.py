@@ -42,8 +42,9 @@ class LocalConfig:
     @property
     def reach(self) -> tuple[int, int]:
         """Frames that one frame's weights depend on, before it and after it."""
+        # the blocks, and the neighbours that the emitted weights combine
         span = (self.kernel - 1) * sum(self.dilations)
-        return (span, 0) if self.causal else (span // 2, span // 2)
+        return (span + 2, 0) if self.causal else (span // 2 + 1, span // 2 + 1)
 
     @property
     def look_ahead_s(self) -> float:

@@ -57,7 +57,7 @@ def test_full_gates_pass_everything():
     params = model.init(jax.random.key(0), signal)
     head = params["params"]["head"]
     head["kernel"] = 0 * head["kernel"]
-    head["bias"] = jnp.concatenate([jnp.full(17, 20.0), jnp.zeros(17)])
+    head["bias"] = jnp.concatenate([jnp.full(17, 20.0), jnp.zeros(6 * 17)])
     np.testing.assert_allclose(model.apply(params, signal), signal, atol=1e-5)
 
 
@@ -91,3 +91,11 @@ def test_emitted_weights_are_those_that_sound(weights):
 def test_bad_shapes_are_refused():
     with pytest.raises(ValueError, match="kernel odd"):
         LocalConfig(kernel=4)
+
+
+def test_padding_around_a_signal_changes_nothing(weights):
+    signal = np.random.default_rng(2).standard_normal(333).astype(np.float32)
+    model = LocalHyperSound(TINY)
+    padded = np.pad(signal, (48, 99))
+    found = model.apply(weights, padded, 48, 48 + 333)[48 : 48 + 333]
+    np.testing.assert_allclose(found, model.apply(weights, signal), atol=1e-5)
