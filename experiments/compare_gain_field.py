@@ -152,7 +152,7 @@ def denoise(examples, method: str):
     if ESTIMATE.value != "white":
         config = configs.GAIN_FIELD_RECORDED
     config = dataclasses.replace(config, **CHANGES.get(method, {}))
-    with cli.fit_progress(len(examples), 1) as on_clips:
+    with cli.progress("fitting", len(examples), "clips") as on_clips:
         found = dict(
             gain_denoiser.denoise_many(
                 [jax.random.key(seed) for seed in seeds],

@@ -39,6 +39,13 @@ LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Of Adam.")
 SCHEDULE = flags.DEFINE_enum(
     "schedule", "constant", configs.SCHEDULES, "Of the rate; cosine ends at 0."
 )
+STOP = flags.DEFINE_enum(
+    "stop",
+    "fixed",
+    ["fixed", "discrepancy", "sure"],
+    "At the last step, or where a rule tells from the noisy clip: where the residual has "
+    "the energy of the noise, or where Stein's risk estimate is least.",
+)
 SEGMENT_S = flags.DEFINE_float(
     "segment_s", None, "A SIREN for each segment of so many seconds, not for the clip."
 )
@@ -70,6 +77,8 @@ def main() -> int:
     from inr_jax import runs, scoring
 
     config = fit_config()
+    if STOP.value != "fixed" and config.segment_s:
+        raise InputError("--stop tells when to stop whole clips, without --segment_s")
     clips, problems = find_clips()
     run = runs.Run(output_dir(), settings(config), METHODS)
     todo = [clip for clip in clips if clip.name not in run.done]
@@ -81,10 +90,10 @@ def main() -> int:
     cli.use_compilation_cache()
     with (
         scoring.ScorePool() as pool,
-        cli.fit_progress(num_signals(examples), config.num_steps) as on_steps,
+        cli.progress("fitting", len(examples), "clips", config.num_steps) as on_clips,
     ):
         unfinished = run.folder / "unfinished"
-        for example, estimate in fits(examples, config, on_steps, unfinished):
+        for example, estimate in fits(examples, config, on_clips, unfinished):
             finish(run, pool, example, estimate)
     if not run.done:
         raise InputError("no clip could be read")
@@ -146,6 +155,7 @@ def settings(config: configs.FitConfig) -> dict:
         "seed": SEED.value,
         "noise": "recorded" if PAIRS_DIR.value else noise_level(),
         "fit": dataclasses.asdict(config),
+        "stop": STOP.value,
     }
 
 
@@ -180,38 +190,18 @@ def load(clips, problems: list[str]):
     return examples
 
 
-def num_signals(examples) -> int:
-    return sum(example.noisy.shape[1] for example in examples)
-
-
-def fits(examples, config: configs.FitConfig, on_steps, unfinished):
+def fits(examples, config: configs.FitConfig, on_clips, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
-    import jax
-    import numpy as np
+    from inr_jax import audio, denoisers, noise
 
-    from inr_jax import noise
-    from inr_jax.fit_many import fit_many
-
-    owners = [(e, c) for e in examples for c in range(e.noisy.shape[1])]
-    keys = [
-        jax.random.fold_in(jax.random.key(noise.clip_seed(SEED.value, e.name)), c)
-        for e, c in owners
-    ]
-    channels: dict[str, dict[int, np.ndarray]] = {e.name: {} for e in examples}
-    for i, fitted in fit_many(
-        keys,
-        [e.noisy[:, c] for e, c in owners],
-        [e.sample_rate for e, _ in owners],
-        config,
-        on_steps=on_steps,
-        checkpoint_dir=unfinished,
-    ):
-        example, channel = owners[i]
-        found = channels[example.name]
-        found[channel] = fitted.estimate
-        if len(found) == example.noisy.shape[1]:
-            del channels[example.name]
-            yield example, np.stack([found[c] for c in sorted(found)], axis=1)
+    siren = denoisers.make(
+        "siren",
+        denoisers.Options(fit=config, stop=STOP.value, checkpoint_dir=unfinished),
+    )
+    noisy = [audio.Recording(e.noisy, e.sample_rate) for e in examples]
+    seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
+    for i, estimate in denoisers.denoise_recordings(siren, noisy, seeds, on_clips):
+        yield examples[i], estimate
 
 
 def finish(run, pool, example, estimate) -> None:

@@ -130,7 +130,7 @@ def sweep(examples, width: int, depth: int, values, pool) -> list[dict]:
     kinds = list(itertools.product(examples, ("noisy", "clean"), values))
     fits, scales = stacked(kinds)
     rows, pending = [], []
-    with cli.fit_progress(len(kinds), NUM_STEPS.value) as on_steps:
+    with cli.progress("fitting", len(kinds), "fits", NUM_STEPS.value) as on_fits:
         for step, found in sweeping.trajectories(
             fits, examples[0].sample_rate, config, EVERY.value
         ):
@@ -139,7 +139,7 @@ def sweep(examples, width: int, depth: int, values, pool) -> list[dict]:
                 place = dict(zip(GRID, (width, depth, *value), strict=True))
                 rows.append({"clip": example.name, "fit": fit, **place, "step": step})
                 pending.append(score(pool, example, fit, estimate))
-            on_steps(len(kinds) * EVERY.value)
+            on_fits(len(kinds) * EVERY.value / NUM_STEPS.value)
     for row, scores in zip(rows, pending, strict=True):
         row |= {name: scores.result()[name] for name in SCORES}
     return rows

@@ -5,7 +5,8 @@
       --speech_dirs=DIR,DIR --noise_dir=DIR --valid_dir=DIR --output_dir=results/training
 
 Noise is mixed anew for every step. Interrupted and started again with the same flags, it
-goes on as if nothing had happened. log.jsonl and curves.png say how it goes.
+goes on as if nothing had happened. log.jsonl and curves.png say how it goes, model/ is
+what --checkpoint of denoise.py takes.
 """
 
 import dataclasses
@@ -79,7 +80,7 @@ LOSSES = {
 
 
 def main() -> None:
-    from inr_jax import runs, training, training_run
+    from inr_jax import pretrained, runs, training, training_run
 
     for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
         if not flag.value:
@@ -89,13 +90,16 @@ def main() -> None:
     runs.keep_settings(folder, settings(model_config, mixing_config, config))
     cli.use_compilation_cache()
     data = load_data(mixing_config, folder)
-    model = build(model_config, config)
+    model = pretrained.build(model_config, config.precision)
     run = training_run.TrainingRun(folder)
     import jax
 
     num_samples = round(mixing_config.crop_s * mixing_config.sample_rate)
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
     train(run, run.resume(fresh), model, data, mixing_config, config)
+    weights, step = run.best(fresh.ema)
+    pretrained.save(folder / "model", model_config, weights, step)
+    print(f"the best weights, of step {step}: {folder / 'model'}")
 
 
 def described():
@@ -130,12 +134,6 @@ def settings(model, mixing, training) -> dict:
         "mixing": dataclasses.asdict(mixing),
         "training": dataclasses.asdict(training),
     }
-
-
-def build(model_config, config):
-    from inr_jax import local_hypersound
-
-    return local_hypersound.LocalHyperSound(model_config, config.precision)
 
 
 def load_data(mixing_config, folder):

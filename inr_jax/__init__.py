@@ -16,7 +16,10 @@ _SUBMODULES = (
     "coords",
     "corpus",
     "datasets",
+    "denoise_files",
+    "denoisers",
     "download",
+    "early_stopping",
     "engine",
     "figures",
     "fit_many",
@@ -32,6 +35,7 @@ _SUBMODULES = (
     "noise",
     "noise_power",
     "prefetching",
+    "pretrained",
     "reference_steps",
     "scoring",
     "segments",
@@ -42,15 +46,19 @@ _SUBMODULES = (
     "sweep_curves",
     "sweeping",
     "tables",
+    "trained_denoiser",
     "training",
     "training_curves",
     "training_run",
     "validation",
 )
 __all__ = list(_SUBMODULES)
+__all__ += ["denoise"]
 
 
 def __getattr__(name):
+    if name == "denoise":
+        return importlib.import_module(f"{__name__}.denoisers").denoise
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -104,6 +104,20 @@ def write(
     return int(np.sum(np.abs(samples) > 1)) if saturates else 0
 
 
+def write_stream(
+    stream: IO[bytes], samples: np.ndarray, sample_rate: int, subtype: str | None
+) -> None:
+    """Writes WAV to a stream that cannot seek, as standard output; see `write`."""
+    import io
+
+    if subtype is None or not soundfile.check_format("WAV", subtype):
+        subtype = "PCM_16"
+    whole = io.BytesIO()
+    soundfile.write(whole, samples, sample_rate, subtype=subtype, format="WAV")
+    stream.write(whole.getbuffer())
+    stream.flush()
+
+
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resamples along the first axis with soxr (HQ), lag 0, float32.
 

@@ -20,16 +20,18 @@ MISTAKE = 2  # exit code of bad input
 INTERRUPTED = 130
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     """Parses flags, runs `main` and exits with what it returns.
 
-    Bad flags and `InputError` end with one line on stderr and exit code 2.
+    Arguments that are no flags are given to `main` as a list if it takes them. Bad flags and `InputError` end with one line on stderr and exit code 2.
     """
 
     def guarded(argv: list[str]) -> int:
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         try:
+            if takes_arguments:
+                return main(argv[1:]) or 0
             if len(argv) > 1:
                 raise InputError(f"unexpected argument {argv[1]!r}: all are flags")
             return main() or 0
@@ -93,17 +95,24 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def fit_progress(num_clips: int, num_steps: int) -> Iterator[Callable[[float], None]]:
-    """Shows clips, steps per second and time left; a line now and then if no terminal.
+def progress(
+    verb: str, num_items: int, noun: str, num_steps: int | None = None
+) -> Iterator[Callable[[float], None]]:
+    """Shows items done and time left; a line now and then if there is no terminal.
+
+    Args:
+      verb: What is done, as "fitting".
+      num_items: Items in all.
+      noun: What they are, as "clips".
+      num_steps: Steps of an item, to show steps per second.
 
     Yields:
-      A function to call with the steps done since the last call, times clips.
+      A function to call with the items done since the last call, shares too.
     """
     from rich import progress
 
-    total = num_clips * num_steps
     bar = progress.Progress(
-        progress.TextColumn("fitting"),
+        progress.TextColumn(verb),
         progress.BarColumn(),
         progress.TextColumn("{task.fields[text]}"),
         progress.TextColumn("time left"),
@@ -111,28 +120,29 @@ def fit_progress(num_clips: int, num_steps: int) -> Iterator[Callable[[float], N
         console=_stderr(),
         refresh_per_second=2,
     )
-    task = bar.add_task("fitting", total=total, text=f"0/{num_clips} clips")
-    start, last_line, done = time.monotonic(), time.monotonic(), 0
+    task = bar.add_task(verb, total=num_items, text=f"0/{num_items} {noun}")
+    start, last_line, done = time.monotonic(), time.monotonic(), 0.0
 
-    def on_steps(clip_steps: float) -> None:
+    def on_items(share: float) -> None:
         nonlocal last_line, done
-        done += clip_steps
+        done += share
         now = time.monotonic()
         rate = done / max(now - start, 1e-9)
-        text = f"{round(done) // num_steps}/{num_clips} clips, {rate:.1f} steps/s"
+        text = f"{int(done + 1e-3)}/{num_items} {noun}"
+        if num_steps:
+            text += f", {rate * num_steps:.1f} steps/s"
         bar.update(task, completed=done, text=text)
-        if not bar.console.is_terminal and (
-            now - last_line > 10 or round(done) == total
-        ):
-            left = (total - done) / rate
-            print(f"fitting {text}, {left:.0f} s left", file=sys.stderr, flush=True)
+        finished = done > num_items - 1e-3
+        if not bar.console.is_terminal and (now - last_line > 10 or finished):
+            left = max(0, num_items - done) / max(rate, 1e-9)
+            print(f"{verb} {text}, {left:.0f} s left", file=sys.stderr, flush=True)
             last_line = now
 
     if not bar.console.is_terminal:
-        yield on_steps
+        yield on_items
         return
     with bar:
-        yield on_steps
+        yield on_items
 
 
 def _stderr():

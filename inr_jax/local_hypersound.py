@@ -118,16 +118,18 @@ class LocalHyperSound(nn.Module):
         noisy: jax.Array,
         first: jax.Array | int = 0,
         last: jax.Array | int | None = None,
+        finer: int = 1,
     ) -> jax.Array:
-        """Denoised signal (samples,), by the targets on the grid of the input.
+        """Denoised signal (finer * samples,), by evaluating the targets.
 
         Args:
           noisy: (samples,); what lies outside of `first` and `last` is padding.
           first: First sample of the signal, a multiple of the hop.
           last: Sample after its end; the end of the array by default.
+          finer: Samples of the output for each one of the input.
         """
         weights = self.emit(noisy, first, last)
-        return synthesise(weights, noisy.shape[0], self.config.hop)
+        return synthesise(weights, finer * noisy.shape[0], finer * self.config.hop)
 
     @nn.compact
     def emit(self, noisy, first=0, last=None) -> jax.Array:

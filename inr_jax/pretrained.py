@@ -26,16 +26,22 @@ SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints"
 MODELS = {"local_hypersound": (LocalHyperSound, LocalConfig)}
 
 
-def save(
-    folder: str | os.PathLike, name: str, params: Any, config: Any, step: int
-) -> None:
+def build(config: Any, precision: str = "float32") -> flax.linen.Module:
+    """The untrained model of these settings; `precision` is that of its products."""
+    return MODELS[_name(config)][0](config, precision)
+
+
+def _name(config):
+    return next(name for name, (_, kind) in MODELS.items() if kind is type(config))
+
+
+def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None:
     """Writes a model's weights, rounded to 16 bits, and its settings.
 
     Args:
       folder: Where to.
-      name: Of `MODELS`.
+      config: Settings of a model of `MODELS`.
       params: As from the model's `init`.
-      config: Its settings.
       step: Of the training.
     """
     folder = pathlib.Path(folder)
@@ -46,8 +52,10 @@ def save(
         open(aside, "wb") as file,
     ):
         np.savez_compressed(file, **arrays)
-    described = {"model": name, "step": step, "config": dataclasses.asdict(config)}
-    files.write_json(folder / "config.json", described)
+    files.write_json(
+        folder / "config.json",
+        {"model": _name(config), "step": step, "config": dataclasses.asdict(config)},
+    )
 
 
 @functools.cache
@@ -60,12 +68,12 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     folder = pathlib.Path(folder)
     try:
         described = json.loads((folder / "config.json").read_text())
-        model_class, config_class = MODELS[described["model"]]
+        config_class = MODELS[described["model"]][1]
         config = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in described["config"].items()
         }
-        model = model_class(config_class(**config))
+        model = build(config_class(**config))
         with np.load(folder / "weights.npz") as arrays:
             flat = {key: arrays[key].astype(np.float32) for key in arrays.files}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -82,7 +90,9 @@ def _check(folder, params, model):
         for x in (params, wanted)
     ]
     wrong = sorted(
-        key for key in {*shapes[0], *shapes[1]} if shapes[0].get(key) != shapes[1].get(key)
+        key
+        for key in {*shapes[0], *shapes[1]}
+        if shapes[0].get(key) != shapes[1].get(key)
     )
     if wrong:
         raise InputError(f"{folder}: weights do not fit the config: {', '.join(wrong)}")

@@ -59,12 +59,22 @@ ARROWS = {
     "training": {"losses", "model_configs"},
     "training_run": {"checkpoints", "errors", "training"},
     "training_curves": set(),
+    "early_stopping": {"batching", "configs", "engine", "fitting", "sweeping"},
+    "pretrained": {"errors", "files", "local_hypersound", "model_configs"},
+    "trained_denoiser": {"audio", "batching", "errors"},
+    "denoise_files": {"audio", "datasets", "errors", "files"},
+    "denoisers": {
+        *("audio", "baselines", "classical", "configs", "early_stopping", "errors"),
+        *("fit_many", "gain_denoiser", "noise_power", "pretrained", "stft"),
+        "trained_denoiser",
+    },
     "validation": {"audio", "datasets", "noise", "scoring"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},
 }
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
+    *("denoisers", "early_stopping", "pretrained", "trained_denoiser"),
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }
@@ -170,7 +180,7 @@ def test_help_answers_at_once(path):
             check=False,
         )
         times.append(time.monotonic() - start)
-    assert done.returncode == 0 and "--output_dir" in done.stdout
+    assert done.returncode == 0 and "--output" in done.stdout
     assert min(times) < 1
 
 

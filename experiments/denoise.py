@@ -1,0 +1,127 @@
+"""Removes noise from recordings.
+
+  python experiments/denoise.py noisy.wav --output=clean.wav
+  python experiments/denoise.py RECORDINGS/ --output=DENOISED/
+  python experiments/denoise.py - --output=- < noisy.wav > clean.wav
+
+Any format, rate, channel count and length that libsndfile reads; rate, channels, length,
+level and format stay as they are. Run again, it leaves alone what is done already.
+"""
+
+import dataclasses
+import sys
+
+from absl import flags
+
+from inr_jax import cli
+from inr_jax.errors import InputError
+
+flags.adopt_module_key_flags(cli)
+OUTPUT = flags.DEFINE_string("output", None, "File or folder to write, or -.")
+RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
+METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "Folder of a trained model, as training writes it."
+)
+WET = flags.DEFINE_float(
+    "wet", 1.0, "Share of the denoised signal in the output.", 0, 1
+)
+MAX_ATTENUATION_DB = flags.DEFINE_float(
+    "max_attenuation_db", None, "Leaves the noise no further down than this.", 0
+)
+OUTPUT_RATE = flags.DEFINE_integer(
+    "output_rate",
+    None,
+    "Hz, a multiple of the input's: the networks are evaluated on the finer grid, which "
+    "adds no frequencies.",
+    1,
+)
+NOISE = flags.DEFINE_enum(
+    "noise",
+    "tracked",
+    ["white", "stationary", "tracked"],
+    "How untrained methods tell the power of the noise.",
+)
+SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
+
+
+def main(inputs: list[str]) -> int:
+    from inr_jax import denoise_files
+
+    if not inputs or not OUTPUT.value:
+        raise InputError("name what to denoise, and where to with --output")
+    mix = denoise_files.Mix(WET.value, MAX_ATTENUATION_DB.value, OUTPUT_RATE.value)
+    if mix.output_rate and (mix.dry or RESIDUAL.value):
+        raise InputError(
+            "--output_rate goes without --residual, --wet and --max_attenuation_db"
+        )
+    jobs, problems = denoise_files.jobs(inputs, OUTPUT.value, RESIDUAL.value)
+    settings = {
+        "method": METHOD.value,
+        "noise": NOISE.value,
+        "seed": SEED.value,
+        "checkpoint": CHECKPOINT.value,
+        **dataclasses.asdict(mix),
+    }
+    todo = list(denoise_files.undone(jobs, settings))
+    for problem in problems:
+        cli.complain(problem)
+    if len(todo) < len(jobs):
+        print(f"{len(jobs) - len(todo)} of {len(jobs)} files are done", file=sys.stderr)
+    failed = len(problems)
+    if todo:
+        failed += denoise_all(todo, settings, mix)
+    return cli.MISTAKE if failed else 0
+
+
+def denoise_all(todo, settings: dict, mix) -> int:
+    """Denoises file after file; returns how many failed, each with one line."""
+    from inr_jax import denoise_files, denoisers
+
+    cli.use_compilation_cache()
+    options = denoisers.Options(
+        noise=NOISE.value,
+        trained_dir=CHECKPOINT.value,
+        output_rate=mix.output_rate,
+    )
+    denoiser = denoisers.make(METHOD.value, options)
+    if mix.output_rate:
+        print("a finer grid holds no new frequencies", file=sys.stderr)
+    failed = 0
+    with cli.progress("denoising", len(todo), "files") as on_files:
+        for job in todo:
+            share = 0.0
+
+            def on_share(clips):
+                nonlocal share
+                share += clips
+                on_files(clips)
+
+            try:
+                remark = denoise_one(denoiser, job, mix, on_share)
+            except InputError as error:
+                failed += 1
+                cli.complain(str(error))
+            else:
+                if remark:
+                    print(remark, file=sys.stderr)
+                if denoise_files.PIPE not in (job.source, job.target):
+                    denoise_files.Record(job.target, settings).add(job)
+            on_files(1 - share)
+    return failed
+
+
+def denoise_one(denoiser, job, mix, on_share) -> str:
+    """Reads, denoises and writes one file; returns a remark or nothing."""
+    from inr_jax import denoise_files, denoisers
+
+    recording = denoise_files.read(job)
+    ((_, estimate),) = denoisers.denoise_recordings(
+        denoiser, [recording], [SEED.value], on_share
+    )
+    output = mix.apply(recording.samples, estimate)
+    return denoise_files.write(job, recording, output, mix)
+
+
+if __name__ == "__main__":
+    cli.run(main, takes_arguments=True)

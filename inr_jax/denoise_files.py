@@ -1,0 +1,201 @@
+"""Denoises files and folders: what is done stays done, nothing is left half-written."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from inr_jax import audio, datasets, files
+from inr_jax.errors import InputError
+
+PIPE = "-"
+# Beside the outputs: which input, under which settings, each was made from.
+RECORD = ".denoised.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mix:
+    """What is done with an estimate.
+
+    Attributes:
+      wet: Share of the estimate in the output, the rest is the input.
+      max_attenuation_db: How far noise is let down at most, by leaving some in.
+      output_rate: Hz of the output, or None for that of the input.
+    """
+
+    wet: float = 1.0
+    max_attenuation_db: float | None = None
+    output_rate: int | None = None
+
+    @property
+    def dry(self) -> float:
+        """Share of the input in the output."""
+        kept = 0.0
+        if self.max_attenuation_db is not None:
+            kept = 10 ** (-self.max_attenuation_db / 20)
+        return 1 - self.wet * (1 - kept)
+
+    def apply(self, noisy: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+        """The output, in the memory of `estimate` (samples, channels)."""
+        if self.dry:
+            estimate *= np.float32(1 - self.dry)
+            estimate += np.float32(self.dry) * noisy
+        return estimate
+
+
+class Job(NamedTuple):
+    """One file to denoise; `PIPE` stands for standard input and output."""
+
+    source: str
+    target: str
+    residual: pathlib.Path | None
+
+
+def jobs(
+    inputs: Sequence[str], output: str, residual: str | None
+) -> tuple[list[Job], list[str]]:
+    """Which file goes where.
+
+    One file goes to a file, or into a folder where `output` is one or ends in a slash;
+    folders keep their tree below `output`.
+
+    Returns:
+      The jobs, and a line for each input that cannot be read.
+
+    Raises:
+      InputError: the output cannot hold the inputs.
+    """
+    if PIPE in inputs or output == PIPE:
+        if len(inputs) > 1 or not (PIPE in inputs or _is_file(inputs[0])):
+            raise InputError("standard input and output hold one file, not several")
+        return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
+    into_folder = (
+        len(inputs) > 1
+        or pathlib.Path(inputs[0]).is_dir()
+        or output.endswith(os.sep)
+        or pathlib.Path(output).is_dir()
+    )
+    if not into_folder:
+        _require_file(pathlib.Path(inputs[0]))
+        return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
+    if pathlib.Path(output).is_file():
+        raise InputError(f"{output}: is a file, but several are to be written")
+    found, problems = [], []
+    for item in inputs:
+        try:
+            found += _below(pathlib.Path(item), pathlib.Path(output), residual)
+        except InputError as error:
+            problems.append(str(error))
+    _refuse_collisions(found)
+    return found, problems
+
+
+def _is_file(name):
+    return pathlib.Path(name).is_file()
+
+
+def _require_file(path):
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+
+
+def _below(item, output, residual):
+    paths = [item]
+    if item.is_dir():
+        paths = [clip.path for clip in datasets.find_clips(item)]
+    else:
+        _require_file(item)
+    for path in paths:
+        relative = path.relative_to(item if item.is_dir() else item.parent)
+        aside = residual and pathlib.Path(residual) / relative
+        yield Job(str(path), str(output / relative), aside)
+
+
+def _refuse_collisions(found):
+    sources = {}
+    for job in found:
+        other = sources.setdefault(job.target, job.source)
+        if other != job.source:
+            raise InputError(f"{job.source} and {other} would both become {job.target}")
+        if pathlib.Path(job.target).resolve() == pathlib.Path(job.source).resolve():
+            raise InputError(
+                f"{job.source}: would be overwritten; choose another output"
+            )
+
+
+class Record:
+    """Which outputs of a folder are done, and from what."""
+
+    def __init__(self, target: str, settings: dict):
+        """Reads the record beside a target."""
+        self._path = pathlib.Path(target).parent / RECORD
+        self._settings = json.dumps(settings, sort_keys=True)
+
+    def _keys(self) -> dict[str, str]:
+        try:
+            return json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def _key(self, job: Job) -> str:
+        text = f"{files.sha256(job.source)} {self._settings}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def done(self, job: Job) -> bool:
+        """Whether the outputs of a job are there, made from this input and settings."""
+        outputs = [pathlib.Path(job.target), *([job.residual] if job.residual else [])]
+        known = self._keys().get(pathlib.Path(job.target).name)
+        return all(p.exists() for p in outputs) and known == self._key(job)
+
+    def add(self, job: Job) -> None:
+        """Notes that a job is done."""
+        keys = self._keys() | {pathlib.Path(job.target).name: self._key(job)}
+        files.write_json(self._path, keys)
+
+
+def read(job: Job) -> audio.Recording:
+    """The noisy recording of a job.
+
+    Raises:
+      InputError: it cannot be read.
+    """
+    if job.source != PIPE:
+        return audio.read(job.source)
+    import io
+
+    return audio.read(io.BytesIO(sys.stdin.buffer.read()))
+
+
+def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) -> str:
+    """Writes the output, and what was removed if the job asks for it.
+
+    Returns:
+      A remark for the user, or nothing.
+
+    Raises:
+      InputError: a file cannot be written.
+    """
+    rate, subtype = mix.output_rate or recording.sample_rate, recording.subtype
+    if job.residual:
+        removed = recording.samples - output
+        audio.write(job.residual, removed, recording.sample_rate, subtype)
+    if job.target == PIPE:
+        audio.write_stream(sys.stdout.buffer, output, rate, subtype)
+        return ""
+    clipped = audio.write(job.target, output, rate, subtype)
+    return f"{job.target}: {clipped} samples were held to full scale" if clipped else ""
+
+
+def undone(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
+    """Jobs that are not done yet; a pipe never is."""
+    for job in todo:
+        if PIPE in (job.source, job.target) or not Record(job.target, settings).done(
+            job
+        ):
+            yield job

@@ -1,0 +1,94 @@
+"""Denoises clips of any length, level and rate by a trained hypernetwork.
+
+Long clips run in windows of one length with as much sound around each as the network can
+hear, so that the result is that of the whole clip, in bounded memory.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import numpy as np
+
+from inr_jax import audio, batching
+from inr_jax.errors import InputError
+
+# Longest window without its margins.
+WINDOW_S = 20.0
+
+
+def denoise_many(
+    model,
+    params,
+    signals: Sequence[np.ndarray],
+    sample_rates: Sequence[int],
+    on_clips: Callable[[float], None] = lambda clips: None,
+    output_rate: int | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Estimates of each clip; clips share nothing.
+
+    Args:
+      model: As from `pretrained.load`.
+      params: Its weights.
+      signals: Noisy clips (samples,) of at least one sample.
+      sample_rates: Hz of each; other rates than the model's are resampled.
+      on_clips: Called with clips done since the last call; windows count as shares.
+      output_rate: Hz that the target networks are evaluated at, a multiple of the
+        model's, instead of each clip's own rate; adds no frequencies.
+
+    Yields:
+      Position in `signals` and estimate, in order.
+
+    Raises:
+      ValueError: a signal is empty, not one-dimensional or not finite.
+      InputError: `output_rate` is no multiple of the model's rate.
+    """
+    rate = model.config.sample_rate
+    finer, rest = divmod(output_rate or rate, rate)
+    if rest:
+        raise InputError(
+            f"output rate {output_rate} Hz must be a multiple of the model's {rate} Hz"
+        )
+    for i, (signal, own_rate) in enumerate(zip(signals, sample_rates, strict=True)):
+        heard = audio.resample(batching.checked(i, signal), own_rate, rate)
+        estimate = _whole(model, params, heard, finer, on_clips)
+        if output_rate is None:
+            estimate = audio.resample(estimate, rate, own_rate)
+        count = -(-len(signal) * (output_rate or own_rate) // own_rate)
+        yield i, estimate if len(estimate) == count else _fit_length(estimate, count)
+
+
+def _fit_length(estimate, count):
+    return np.pad(estimate[:count], (0, max(0, count - len(estimate))))
+
+
+def _whole(model, params, signal, finer, on_clips):
+    """The estimate of one signal at the model's rate, window after window."""
+    config = model.config
+    margin = config.hop * (max(config.reach) + 2)
+    core = config.hop * round(WINDOW_S * config.sample_rate / config.hop)
+    if len(signal) <= core + 2 * margin:
+        margin, core = (
+            0,
+            config.hop * -(-batching.bucket_size(len(signal)) // config.hop),
+        )
+    size = core + 2 * margin
+    estimate = np.empty(finer * len(signal), np.float32)
+    starts = range(0, len(signal), core)
+    for start in starts:
+        window = np.zeros(size, np.float32)
+        low, high = max(0, start - margin), min(len(signal), start + core + margin)
+        window[low - start + margin : high - start + margin] = signal[low:high]
+        # where the signal itself begins and ends, as the window sees it
+        ends = (max(0, margin - start), min(size, len(signal) - start + margin))
+        found = np.asarray(_run(model, params, window, *ends, finer))
+        kept = found[finer * margin : finer * (margin + core)]
+        stop = finer * min(start + core, len(signal))
+        estimate[finer * start : stop] = kept[: stop - finer * start]
+        on_clips(1 / len(starts))
+    return estimate
+
+
+@functools.partial(jax.jit, static_argnames=("model", "finer"))
+def _run(model, params, window, first, last, finer):
+    return model.apply(params, window, first, last, finer)
