@@ -63,9 +63,11 @@ def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
     }
 
 
-LOCAL = _define(model_configs.LocalConfig)
-DILATIONS = flags.DEFINE_list(
-    "dilations", list(map(str, model_configs.LocalConfig.dilations)), "Of the blocks."
+MODEL = flags.DEFINE_enum(
+    "model", "local_hypersound", list(model_configs.MODELS), "What is trained."
+)
+MODEL_SETTINGS = flags.DEFINE_multi_string(
+    "set", [], "A setting of the model as name=value, a value list as 1,2,4."
 )
 MIXING = _define(model_configs.MixingConfig, skip=("sample_rate",))
 TRAINING = _define(model_configs.TrainingConfig)
@@ -94,7 +96,7 @@ def main() -> None:
     run = training_run.TrainingRun(folder)
     import jax
 
-    num_samples = round(mixing_config.crop_s * mixing_config.sample_rate)
+    num_samples = mixing_config.num_samples
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
     train(run, run.resume(fresh), model, data, mixing_config, config)
     weights, step = run.best(fresh.ema)
@@ -105,10 +107,7 @@ def main() -> None:
 def described():
     """Configs of the model, of the examples and of the training."""
     try:
-        model = model_configs.LocalConfig(
-            **{name: flag.value for name, flag in LOCAL.items()},
-            dilations=tuple(cli.numbers(DILATIONS, int)),
-        )
+        model = model_configs.parse(MODEL.value, MODEL_SETTINGS.value)
         mixing = model_configs.MixingConfig(
             sample_rate=model.sample_rate,
             **{name: flag.value for name, flag in MIXING.items()},
@@ -130,7 +129,7 @@ def settings(model, mixing, training) -> dict:
         "speech_weights": WEIGHTS.value,
         "noise_dir": NOISE_DIR.value,
         "seed": SEED.value,
-        "model": dataclasses.asdict(model),
+        "model": {"name": MODEL.value, **dataclasses.asdict(model)},
         "mixing": dataclasses.asdict(mixing),
         "training": dataclasses.asdict(training),
     }
@@ -174,7 +173,7 @@ def train(run, state, model, data, mixing_config, config) -> None:
     update = training.compiled_update(model, rate, config)
     denoise = jax.jit(model.apply)
     split = training.shardings()[1]
-    audio_s = config.batch_size * mixing_config.crop_s
+    audio_s = config.batch_size * mixing_config.num_samples / rate
     meter, waited = training_run.Meter(), 0.0
 
     def make(step):

@@ -20,6 +20,7 @@ from inr_jax import (
     early_stopping,
     fit_many,
     gain_denoiser,
+    model_configs,
     noise_power,
     pretrained,
     stft,
@@ -209,7 +210,7 @@ def _classic(function, options):
     return _one_by_one(functools.partial(function, noise=options.noise))
 
 
-TRAINED = tuple(pretrained.MODELS)
+TRAINED = tuple(model_configs.MODELS)
 METHODS: dict[str, Callable[[Options], Denoiser]] = {
     **{
         name: lambda options, function=function: _one_by_one(function)

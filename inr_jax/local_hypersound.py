@@ -29,6 +29,9 @@ TARGET = SirenConfig(width=1, depth=0, first_omega=1.0)  # the width follows the
 # Power below which a bin tells nothing, full scale 1: far under 16-bit rounding.
 _POWER_FLOOR = 1e-10
 
+# Frames and bins that the small convolutions see, one after the other.
+LOCAL_SIZES = (5, 3)
+
 # Frames whose exact weights an emitted weight combines.
 FILTER_FRAMES = 3
 
@@ -105,8 +108,10 @@ def _projection(window: int) -> np.ndarray:
 class LocalHyperSound(nn.Module):
     """The hypernetwork, for one signal: noisy samples in, denoised samples out.
 
-    Blocks in the manner of ConvNeXt (Liu et al. 2022) over frames: a depthwise dilated
-    convolution, then a perceptron of one hidden layer, added to what came in.
+    Two paths meet at every bin. One sees whole frames over a second: blocks in the manner
+    of ConvNeXt (Liu et al. 2022), a depthwise dilated convolution over frames, then a
+    perceptron of one hidden layer, added to what came in. The other sees the bins around,
+    by small convolutions over frames and bins that are the same at every frequency.
     """
 
     config: LocalConfig
@@ -143,17 +148,37 @@ class LocalHyperSound(nn.Module):
         cosines, sines = _as_pairs(weights)
         num_bins = cosines.shape[1]
         # of the order of 1 for speech
-        x = jnp.log10(cosines**2 + sines**2 + _POWER_FLOOR) / 2 + 2
-        x = self._dense(config.channels, "stem")(x).astype(jnp.float32)
+        level = jnp.log10(cosines**2 + sines**2 + _POWER_FLOOR) / 2 + 2
+        near = level[:, :, None]
+        for i, size in enumerate(LOCAL_SIZES):
+            near = self._local(near, valid, size, config.local_channels, f"local_{i}")
+        x = self._dense(config.channels, "stem")(level).astype(jnp.float32)
         for i, dilation in enumerate(config.dilations):
             x += self._block(jnp.where(valid, x, 0), i, dilation)
-        x = nn.RMSNorm(name="head_norm")(x)
+        x = nn.RMSNorm(name="spread_norm")(x)
+        wide = self._dense(num_bins * config.local_channels, "spread")(x)
+        wide = wide.astype(jnp.float32).reshape(*near.shape)
+        both = jnp.concatenate([near, wide], axis=2)
+        both = self._local(both, valid, 3, 2 * config.local_channels, "joint")
         num_maps = 1 + 2 * FILTER_FRAMES
-        x = self._dense(num_maps * num_bins, "head", nn.initializers.normal(0.01))(x)
-        gate, *taps = jnp.split(x.astype(jnp.float32), num_maps, axis=1)
+        maps = self._dense(num_maps, "head", nn.initializers.normal(0.05))(both)
+        gate, *taps = jnp.moveaxis(maps.astype(jnp.float32), 2, 0)
         cosines, sines = _filter(cosines, sines, taps, config.causal)
         gate = nn.sigmoid(gate + 1)
         return _as_weights(gate * cosines, gate * sines)
+
+    def _local(self, x, valid, size, channels, name):
+        """A square convolution over (frames, bins, channels), zeros beyond the ends."""
+        back = size - 1 if self.config.causal else size // 2
+        conv = nn.Conv(
+            channels,
+            (size, size),
+            padding=[(back, size - 1 - back), (size // 2, size // 2)],
+            dtype=self.dtype,
+            name=name,
+        )
+        x = conv(jnp.where(valid[:, :, None], x, 0))
+        return nn.silu(x.astype(jnp.float32))
 
     def _block(self, x, i, dilation):
         config = self.config

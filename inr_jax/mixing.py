@@ -72,7 +72,7 @@ def example(
     """One noisy example and its clean target, float32 (samples,), of one level."""
     weights = np.array([source.weight for source in speech])
     source = speech[rng.choice(len(speech), p=weights / weights.sum())]
-    count = round(config.crop_s * config.sample_rate)
+    count = config.num_samples
     clean = _crop(source.samples, count, rng)
     clean += _DITHER * rng.standard_normal(count, np.float32)
     disturbance = _noise(noise, count, config, rng)

@@ -1,6 +1,7 @@
 """Settings of trained denoisers and their training: frozen, hashable, free of jax."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from inr_jax.configs import LossWeights
 
@@ -19,7 +20,8 @@ class LocalConfig:
       expansion: Hidden units of each block over `channels`.
       kernel: Frames that each block mixes, odd.
       dilations: Frames between those, for each block.
-      causal: Whether blocks look back only.
+      local_channels: Width of the convolutions over neighbouring frames and bins.
+      causal: Whether everything looks back only.
     """
 
     sample_rate: int = 16_000
@@ -28,6 +30,7 @@ class LocalConfig:
     expansion: int = 2
     kernel: int = 5
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    local_channels: int = 8
     causal: bool = False
 
     def __post_init__(self):
@@ -42,9 +45,9 @@ class LocalConfig:
     @property
     def reach(self) -> tuple[int, int]:
         """Frames that one frame's weights depend on, before it and after it."""
-        # the blocks, and the neighbours that the emitted weights combine
-        span = (self.kernel - 1) * sum(self.dilations)
-        return (span + 2, 0) if self.causal else (span // 2 + 1, span // 2 + 1)
+        # of the blocks or of the first convolutions, then of the last one
+        span = 2 + max((self.kernel - 1) * sum(self.dilations), 6)
+        return (span, 0) if self.causal else (span // 2, span // 2)
 
     @property
     def look_ahead_s(self) -> float:
@@ -53,12 +56,97 @@ class LocalConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class HyperSoundConfig:
+    """HyperSound: one target network for a clip of a set length.
+
+    Attributes:
+      sample_rate: Hz; the paper has 22,050.
+      num_samples: Samples of a clip.
+      encoder_channels: Channels of the first convolution; each stride doubles them.
+      latent_channels: Channels that the encoder ends with.
+      strides: Of the encoder's four stages.
+      hidden: Widths of the hypernetwork between encoder and head.
+      target: "nerf" or "siren".
+      width: Units of each hidden layer of the target.
+      num_layers: Hidden layers of the target.
+      first_omega: Factor of the first layer of a SIREN target.
+      hidden_omega: Factor of its other layers.
+      mode: "target", the emitted weights themselves; "residual", added to weights that
+        all clips share; "modulator", multiplied with them.
+      shared_layers: Layers of the target that all clips share instead.
+      norm: "position", a scale for each channel and time, as published, or "channel",
+        which takes any length.
+    """
+
+    sample_rate: int = 16_000
+    num_samples: int = 32_768
+    encoder_channels: int = 16
+    latent_channels: int = 32
+    strides: tuple[int, ...] = (2, 4, 5, 8)
+    hidden: tuple[int, ...] = (400, 768, 768, 768, 768, 400)
+    target: str = "nerf"
+    width: int = 90
+    num_layers: int = 5
+    first_omega: float = 2000.0
+    hidden_omega: float = 30.0
+    mode: str = "target"
+    shared_layers: tuple[int, ...] = ()
+    norm: str = "position"
+
+    def __post_init__(self):
+        for name, known in (
+            ("target", ("nerf", "siren")),
+            ("mode", ("target", "residual", "modulator")),
+            ("norm", ("position", "channel")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, "
+                    f"got {getattr(self, name)!r}"
+                )
+
+
+MODELS = {"local_hypersound": LocalConfig, "hypersound": HyperSoundConfig}
+
+
+def parse(model: str, settings: Sequence[str]):
+    """The config of a model with some of its settings given as text.
+
+    Args:
+      model: A name of `MODELS`.
+      settings: Each as "name=value", tuples with commas.
+
+    Raises:
+      ValueError: an unknown name or a value of another kind.
+    """
+    default = MODELS[model]()
+    values = {}
+    for text in settings:
+        name, _, value = text.partition("=")
+        if name not in {field.name for field in dataclasses.fields(default)}:
+            raise ValueError(f"{model} has no setting {name!r}")
+        values[name] = _as_kind_of(getattr(default, name), value, text)
+    return dataclasses.replace(default, **values)
+
+
+def _as_kind_of(default, value, text):
+    try:
+        if isinstance(default, tuple):
+            return tuple(int(part) for part in value.split(",") if part)
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[value]
+        return type(default)(value)
+    except (KeyError, ValueError):
+        raise ValueError(f"{text!r}: not of the kind of {default!r}") from None
+
+
+@dataclasses.dataclass(frozen=True)
 class MixingConfig:
     """How noisy examples are made from clean speech and recorded noise.
 
     Attributes:
       sample_rate: Hz.
-      crop_s: Seconds of an example.
+      num_samples: Samples of an example.
       snr_db: Least and largest ratio, drawn evenly.
       level_db: Least and largest peak of the noisy example over full scale, in dB.
       white: Share of examples in white noise alone.
@@ -69,7 +157,7 @@ class MixingConfig:
     """
 
     sample_rate: int = 16_000
-    crop_s: float = 2.0
+    num_samples: int = 32_768
     snr_db: tuple[float, float] = (-5.0, 20.0)
     level_db: tuple[float, float] = (-40.0, 0.0)
     white: float = 0.4

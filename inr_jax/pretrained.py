@@ -18,21 +18,22 @@ import numpy as np
 
 from inr_jax import files
 from inr_jax.errors import InputError
+from inr_jax.hypersound import HyperSound
 from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.model_configs import LocalConfig
+from inr_jax.model_configs import MODELS
 
 # Folder of the weights that come with the repository.
 SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints"
-MODELS = {"local_hypersound": (LocalHyperSound, LocalConfig)}
+_MODULES = {"local_hypersound": LocalHyperSound, "hypersound": HyperSound}
 
 
 def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
-    return MODELS[_name(config)][0](config, precision)
+    return _MODULES[_name(config)](config, precision)
 
 
 def _name(config):
-    return next(name for name, (_, kind) in MODELS.items() if kind is type(config))
+    return next(name for name, kind in MODELS.items() if kind is type(config))
 
 
 def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None:
@@ -40,7 +41,7 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
 
     Args:
       folder: Where to.
-      config: Settings of a model of `MODELS`.
+      config: Settings of one of `model_configs.MODELS`.
       params: As from the model's `init`.
       step: Of the training.
     """
@@ -68,7 +69,7 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     folder = pathlib.Path(folder)
     try:
         described = json.loads((folder / "config.json").read_text())
-        config_class = MODELS[described["model"]][1]
+        config_class = MODELS[described["model"]]
         config = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in described["config"].items()
@@ -84,7 +85,8 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
 
 
 def _check(folder, params, model):
-    wanted = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(1024))
+    count = getattr(model.config, "num_samples", 1024)
+    wanted = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(count))
     shapes = [
         {k: v.shape for k, v in flax.traverse_util.flatten_dict(x, sep="/").items()}
         for x in (params, wanted)

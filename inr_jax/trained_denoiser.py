@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from inr_jax import audio, batching
+from inr_jax import audio, batching, segments
 from inr_jax.errors import InputError
+from inr_jax.hypersound import HyperSound
 
 # Longest window without its margins.
 WINDOW_S = 20.0
+# Of networks that represent a clip of one length.
+WINDOWS_AT_ONCE = 8
 
 
 def denoise_many(
@@ -51,7 +54,8 @@ def denoise_many(
         )
     for i, (signal, own_rate) in enumerate(zip(signals, sample_rates, strict=True)):
         heard = audio.resample(batching.checked(i, signal), own_rate, rate)
-        estimate = _whole(model, params, heard, finer, on_clips)
+        denoise = _cross_faded if isinstance(model, HyperSound) else _whole
+        estimate = denoise(model, params, heard, finer, on_clips)
         if output_rate is None:
             estimate = audio.resample(estimate, rate, own_rate)
         count = -(-len(signal) * (output_rate or own_rate) // own_rate)
@@ -89,6 +93,27 @@ def _whole(model, params, signal, finer, on_clips):
     return estimate
 
 
+def _cross_faded(model, params, signal, finer, on_clips):
+    """By networks that each represent a clip of one length: windows that overlap."""
+    length = model.config.num_samples
+    windows = segments.split(signal, length)
+    found = []
+    for i in range(0, len(windows), WINDOWS_AT_ONCE):
+        some = windows[i : i + WINDOWS_AT_ONCE]
+        filled = [*some, *some[-1:] * (WINDOWS_AT_ONCE - len(some))]
+        estimates = _run_many(model, params, batching.pad(filled, length), finer)
+        found += list(np.asarray(estimates)[: len(some)])
+        on_clips(len(some) / len(windows))
+    size = finer * min(len(signal), length)
+    found = [window[:size] for window in found]
+    return segments.join(found, finer * len(signal), finer * length)
+
+
 @functools.partial(jax.jit, static_argnames=("model", "finer"))
 def _run(model, params, window, first, last, finer):
     return model.apply(params, window, first, last, finer)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "finer"))
+def _run_many(model, params, windows, finer):
+    return jax.vmap(lambda window: model.apply(params, window, finer))(windows)

@@ -60,13 +60,21 @@ ARROWS = {
     "training_run": {"checkpoints", "errors", "training"},
     "training_curves": set(),
     "early_stopping": {"batching", "configs", "engine", "fitting", "sweeping"},
-    "pretrained": {"errors", "files", "local_hypersound", "model_configs"},
-    "trained_denoiser": {"audio", "batching", "errors"},
+    "nerf": {"siren"},
+    "hypersound": {"configs", "model_configs", "nerf", "siren"},
+    "pretrained": {
+        "errors",
+        "files",
+        "hypersound",
+        "local_hypersound",
+        "model_configs",
+    },
+    "trained_denoiser": {"audio", "batching", "errors", "hypersound", "segments"},
     "denoise_files": {"audio", "datasets", "errors", "files"},
     "denoisers": {
         *("audio", "baselines", "classical", "configs", "early_stopping", "errors"),
-        *("fit_many", "gain_denoiser", "noise_power", "pretrained", "stft"),
-        "trained_denoiser",
+        *("fit_many", "gain_denoiser", "model_configs", "noise_power", "pretrained"),
+        *("stft", "trained_denoiser"),
     },
     "validation": {"audio", "datasets", "noise", "scoring"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},
@@ -74,7 +82,8 @@ ARROWS = {
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("denoisers", "early_stopping", "pretrained", "trained_denoiser"),
+    *("denoisers", "early_stopping", "hypersound", "nerf", "pretrained"),
+    "trained_denoiser",
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }

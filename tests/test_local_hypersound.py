@@ -7,7 +7,7 @@ from inr_jax import local_hypersound, siren
 from inr_jax.local_hypersound import LocalHyperSound, analyse, synthesise
 from inr_jax.model_configs import LocalConfig
 
-TINY = LocalConfig(window=32, channels=8, kernel=3, dilations=(1, 2))
+TINY = LocalConfig(window=32, channels=8, kernel=3, dilations=(1, 2), local_channels=2)
 
 
 def tone(rate, count):
@@ -57,14 +57,19 @@ def test_full_gates_pass_everything():
     params = model.init(jax.random.key(0), signal)
     head = params["params"]["head"]
     head["kernel"] = 0 * head["kernel"]
-    head["bias"] = jnp.concatenate([jnp.full(17, 20.0), jnp.zeros(6 * 17)])
+    head["bias"] = jnp.array([20.0, 0, 0, 0, 0, 0, 0])
     np.testing.assert_allclose(model.apply(params, signal), signal, atol=1e-5)
 
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_output_depends_on_the_reach_that_the_config_states(weights, causal):
     config = LocalConfig(
-        window=32, channels=8, kernel=3, dilations=(1, 2), causal=causal
+        window=32,
+        channels=8,
+        kernel=3,
+        dilations=(1, 3),
+        local_channels=2,
+        causal=causal,
     )
     model = LocalHyperSound(config)
     at, count = 400, 800

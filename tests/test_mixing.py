@@ -10,7 +10,7 @@ from inr_jax.model_configs import MixingConfig
 RNG = np.random.default_rng(0)
 TALK = (3000 * RNG.standard_normal(50_000)).astype(np.int16)
 RAIN = (1000 * RNG.standard_normal(20_000)).astype(np.int16)
-CONFIG = MixingConfig(crop_s=0.5)
+CONFIG = MixingConfig(num_samples=8000)
 
 
 def kind(**shares):

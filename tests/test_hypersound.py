@@ -1,0 +1,155 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inr_jax import hypersound, nerf, siren
+from inr_jax.hypersound import HyperSound
+from inr_jax.model_configs import HyperSoundConfig
+
+TINY = HyperSoundConfig(
+    num_samples=640,
+    encoder_channels=2,
+    latent_channels=4,
+    hidden=(16, 16),
+    target="siren",
+    width=8,
+    num_layers=2,
+)
+NOISY = jnp.asarray(np.random.default_rng(0).standard_normal(640), jnp.float32)
+
+
+def init(config):
+    return jax.jit(HyperSound(config).init)(jax.random.key(0), NOISY)
+
+
+@pytest.mark.parametrize(
+    ("target", "count", "emitted"),
+    [("nerf", 38_683_077, 34_741), ("siren", 37_997_367, 33_031)],
+)
+def test_the_published_shape_has_the_published_size(target, count, emitted):
+    config = HyperSoundConfig(target=target)
+    signal = jax.ShapeDtypeStruct((32_768,), jnp.float32)
+    shapes = jax.eval_shape(HyperSound(config).init, jax.random.key(0), signal)
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == count
+    bounds, _ = hypersound.head_bounds(config)
+    assert len(bounds) == emitted
+    encoder = jax.tree.leaves(shapes["params"]["encoder"])
+    assert sum(leaf.size for leaf in encoder) == 21_045_792
+
+
+def test_encoder_is_causal_and_has_a_frame_every_320_samples():
+    encoder = hypersound.Encoder(dataclasses.replace(TINY, norm="channel"))
+    signal = jnp.asarray(NOISY)
+    params = encoder.init(jax.random.key(0), signal)
+    assert encoder.apply(params, signal).shape == (2, 4)
+    assert encoder.apply(params, signal[:321]).shape == (2, 4)
+    assert encoder.apply(params, signal[:320]).shape == (1, 4)
+
+
+def test_a_siren_target_begins_as_one_random_siren():
+    """Layers of the spread that SIREN is built for, hardly told apart by the clip."""
+    config = dataclasses.replace(HyperSoundConfig(target="siren"), norm="channel")
+    config = dataclasses.replace(config, encoder_channels=2, latent_channels=4)
+    model = HyperSound(config)
+    signals = [jax.random.normal(jax.random.key(i), (4000,)) for i in range(2)]
+    params = jax.jit(model.init)(jax.random.key(0), signals[0])
+    emitted = [model.apply(params, x, method="emit") for x in signals]
+    network = hypersound.siren_config(config)
+    for one, other in zip(*emitted, strict=True):
+        gap = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), one, other)
+        assert gap["kernel"] < 0.15 * one["kernel"].std()
+        assert network.hidden_omega * gap["bias"] < 0.05  # of a phase, in rad
+    x = jnp.linspace(-1, 1, 2000)[None]
+    for i, layer in enumerate(emitted[0][:-1]):
+        omega = network.hidden_omega if i else network.first_omega
+        x = jnp.sin(omega * (layer["kernel"].T @ x + layer["bias"][:, None]))
+        assert 0.6 < float(x.std()) < 0.8
+
+
+def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
+    """HyperSound's own rule, against the plain way to write it."""
+    params = init(TINY)
+    emitted = HyperSound(TINY).apply(params, NOISY, method="emit")
+    times = jnp.linspace(-1, 1, 50)
+    found = hypersound.evaluate(emitted, times, TINY)
+    first, hidden, last = emitted  # undo what `_as_siren` did
+    x = np.sin(np.outer(times, 2000.0 * first["kernel"][0]) + 2000.0 * first["bias"])
+    x = np.sin(30.0 * x @ hidden["kernel"] + 30.0 * hidden["bias"])
+    expected = 30.0 * x @ (np.asarray(last["kernel"]) / 30.0) + last["bias"]
+    np.testing.assert_allclose(found, expected[:, 0], atol=2e-3)
+
+
+def test_nerf_features_are_sines_then_cosines():
+    times = jnp.linspace(-1, 1, 7)[:, None]
+    identity = [{"kernel": jnp.eye(20), "bias": jnp.zeros(20)}]
+    found = nerf.apply(identity, times)
+    np.testing.assert_allclose(found[:, 3], np.sin(8 * np.pi * times[:, 0]), atol=1e-5)
+    np.testing.assert_allclose(found[:, 12], np.cos(4 * np.pi * times[:, 0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["nerf", "siren"])
+@pytest.mark.parametrize("mode", ["target", "residual", "modulator"])
+def test_gradients_reach_every_row_of_the_head(target, mode):
+    config = dataclasses.replace(TINY, target=target, mode=mode)
+    model, params = HyperSound(config), init(config)
+    slope = jax.jit(jax.grad(lambda p: jnp.sum(model.apply(p, NOISY) ** 2)))(params)
+    head = slope["params"]["head"]
+    reached = jnp.abs(head["bias"]) > 0
+    # a ReLU unit may sleep at the start
+    assert reached.mean() > (0.9 if target == "siren" else 0.5)
+    np.testing.assert_array_equal(reached, jnp.abs(head["kernel"]).max(0) > 0)
+
+
+def test_modes_combine_what_clips_share_with_what_is_emitted():
+    plain = init(TINY)
+    emitted = HyperSound(TINY).apply(plain, NOISY, method="emit")
+    for mode, combine in (("residual", jnp.add), ("modulator", jnp.multiply)):
+        config = dataclasses.replace(TINY, mode=mode)
+        params = init(config)
+        params["params"] |= plain["params"]  # the same emitted weights
+        found = HyperSound(config).apply(params, NOISY, method="emit")
+        shared = params["params"]["shared_kernel_1"]
+        np.testing.assert_allclose(
+            found[1]["kernel"], combine(shared, emitted[1]["kernel"]), atol=1e-6
+        )
+
+
+def test_shared_layers_are_not_emitted():
+    config = dataclasses.replace(TINY, shared_layers=(1,))
+    params = init(config)
+    emitted = HyperSound(config).apply(params, NOISY, method="emit")
+    shared = params["params"]["shared_kernel_1"]
+    np.testing.assert_array_equal(emitted[1]["kernel"], shared)
+    assert params["params"]["head"]["bias"].size == 2 * 8 + 9
+
+
+def test_jit_changes_nothing_and_level_is_kept():
+    model, params = HyperSound(TINY), init(TINY)
+    eager, compiled = model.apply(params, NOISY), jax.jit(model.apply)(params, NOISY)
+    np.testing.assert_allclose(eager, compiled, atol=1e-4)
+    quiet = jax.jit(model.apply)(params, 0.01 * NOISY)
+    np.testing.assert_allclose(100 * quiet, compiled, atol=1e-2)
+
+
+def test_emitted_weights_are_of_the_form_that_siren_draws():
+    emitted = HyperSound(TINY).apply(init(TINY), NOISY, method="emit")
+    drawn = siren.init(jax.random.key(0), hypersound.siren_config(TINY))
+    assert jax.tree.structure(emitted) == jax.tree.structure(drawn)
+    assert [x.shape for x in jax.tree.leaves(emitted)] == [
+        x.shape for x in jax.tree.leaves(drawn)
+    ]
+
+
+def test_a_finer_grid_has_the_samples_of_the_coarse_one():
+    model, params = HyperSound(TINY), init(TINY)
+    coarse, fine = model.apply(params, NOISY), model.apply(params, NOISY, finer=3)
+    np.testing.assert_allclose(fine[::3], coarse, atol=1e-3)
+
+
+def test_unknown_names_are_refused():
+    for name in ("target", "mode", "norm"):
+        with pytest.raises(ValueError, match=f"{name} must be one of"):
+            dataclasses.replace(TINY, **{name: "other"})
