@@ -74,7 +74,7 @@ def numbers(flag: flags.FlagHolder, kind=float, least: float = 1e-12) -> list:
     except ValueError:
         values = []
     if not values or not all(value >= least for value in values):
-        what = "numbers of at least 0" if least == 0 else "positive numbers"
+        what = f"numbers of at least {least}" if least <= 0 else "positive numbers"
         raise InputError(f"--{flag.name} must be {what}: {','.join(flag.value)}")
     return values
 

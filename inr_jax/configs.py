@@ -157,6 +157,7 @@ class GainFieldConfig:
       exponent: Of the gains: above 1 removes more noise than the least squared error
         would, which listeners and SSNR prefer.
       floor: Smallest gain.
+      divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 
     siren: SirenConfig = SirenConfig(64, 1, first_omega=1.0, hidden_omega=10.0)
@@ -169,9 +170,10 @@ class GainFieldConfig:
     context_scale: float = 0.3
     exponent: float = 1.2
     floor: float = 0.015
+    divergence: bool = True
 
     def __post_init__(self):
-        for field in dataclasses.fields(self)[1:]:
+        for field in dataclasses.fields(self)[1:-1]:
             value = getattr(self, field.name)
             _require(_positive(value), f"{field.name} must be positive, got {value}")
 

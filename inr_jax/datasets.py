@@ -51,6 +51,7 @@ MANIFEST_COLUMNS = (
     "clip",
     "path",
     "noisy_path",
+    "noise_path",
     "speaker",
     "seconds",
     "sample_rate",
@@ -133,8 +134,9 @@ def load(
     snr_db: float | None = 0.0,
     sigma: float | None = None,
     max_seconds: float | None = None,
+    noise_path: pathlib.Path | None = None,
 ) -> Example:
-    """Reads a clip and adds white noise, or reads its recorded noisy version.
+    """Reads a clip and adds noise, or reads its recorded noisy version.
 
     Args:
       clip: From `find_clips` or `find_pairs`.
@@ -142,6 +144,7 @@ def load(
       snr_db: See `noise.add_white`; not used for pairs.
       sigma: The same.
       max_seconds: Only the beginning, when given.
+      noise_path: Recording to add at `snr_db`, its first channel; white noise if None.
 
     Raises:
       InputError: a file cannot be read, or a pair differs in rate, channels or length.
@@ -153,9 +156,19 @@ def load(
     if clip.noisy_path is None:
         clean = _beginning(clean, rate, max_seconds)
         noise_seed = noise.clip_seed(seed, clip.name)
-        noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
         level = {"snr_db": snr_db} if sigma is None else {"sigma": sigma}
         manifest |= {"noise_seed": noise_seed, **level}
+        if noise_path is None:
+            noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
+        else:
+            recorded = audio.read(noise_path)
+            noisy = noise.add_recorded(
+                clean,
+                audio.resample(recorded.samples[:, :1], recorded.sample_rate, rate),
+                noise_seed,
+                snr_db,
+            )
+            manifest |= {"noise_path": noise_path}
     else:
         noisy = _partner(clip, recording)
         clean, noisy = (_beginning(x, rate, max_seconds) for x in (clean, noisy))

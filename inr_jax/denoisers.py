@@ -22,6 +22,7 @@ from inr_jax import (
     gain_denoiser,
     model_configs,
     noise_power,
+    peers,
     pretrained,
     stft,
     trained_denoiser,
@@ -221,4 +222,6 @@ METHODS: dict[str, Callable[[Options], Denoiser]] = {
     "siren": _siren,
     "gain_field": _gain_field,
     **{name: functools.partial(_trained, name) for name in TRAINED},
+    "rnnoise": lambda options: _one_by_one(peers.rnnoise),
+    "noisereduce": lambda options: _one_by_one(peers.noisereduce),
 }

@@ -44,12 +44,17 @@ def gain_of(field: jax.Array, ratio: jax.Array) -> tuple[jax.Array, jax.Array]:
     return gain, gain * (1 - gain) * slope / (1 + ratio)
 
 
-def unbiased_risk(field: jax.Array, ratio: jax.Array) -> jax.Array:
+def unbiased_risk(
+    field: jax.Array, ratio: jax.Array, divergence: bool = True
+) -> jax.Array:
     """Unbiased estimate of |gain * noisy - clean|**2 / noise power of one bin.
 
-    For complex Gaussian noise (Stein 1981): (1 - G)^2 r + 2 (G + r dG/dr) - 1.
+    For complex Gaussian noise (Stein 1981): (1 - G)^2 r + 2 (G + r dG/dr) - 1. Without
+    the `divergence` by the bin's own power, r dG/dr, it is biased.
     """
     gain, slope = gain_of(field, ratio)
+    if not divergence:
+        slope = 0
     return (1 - gain) ** 2 * ratio + 2 * (gain + ratio * slope) - 1
 
 
@@ -122,7 +127,8 @@ def _fit_field(key, field_at, ratios, num_frames, config):
 
     def risk(params, frame, bin_):
         field = field_at(params, frame, bin_)
-        return jnp.mean(jax.vmap(unbiased_risk)(field, ratios[frame, bin_]))
+        risks = jax.vmap(lambda f, r: unbiased_risk(f, r, config.divergence))
+        return jnp.mean(risks(field, ratios[frame, bin_]))
 
     def step(carry, drawn):
         params, state = carry

@@ -22,8 +22,11 @@ from inr_jax.hypersound import HyperSound
 from inr_jax.local_hypersound import LocalHyperSound
 from inr_jax.model_configs import MODELS
 
-# Folder of the weights that come with the repository.
-SHIPPED = pathlib.Path(__file__).parent.parent / "checkpoints"
+# Weights that come with the repository; an installed wheel has them in the package.
+_HERE = pathlib.Path(__file__).parent
+SHIPPED = _HERE / "trained"
+if not SHIPPED.is_dir():
+    SHIPPED = _HERE.parent / "checkpoints"
 _MODULES = {"local_hypersound": LocalHyperSound, "hypersound": HyperSound}
 
 

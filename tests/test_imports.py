@@ -74,7 +74,11 @@ ARROWS = {
     "denoisers": {
         *("audio", "baselines", "classical", "configs", "early_stopping", "errors"),
         *("fit_many", "gain_denoiser", "model_configs", "noise_power", "pretrained"),
-        *("stft", "trained_denoiser"),
+        *("peers", "stft", "trained_denoiser"),
+    },
+    "peers": {"audio", "errors"},
+    "evaluation": {
+        *("audio", "datasets", "denoisers", "files", "noise", "scoring", "tables"),
     },
     "validation": {"audio", "datasets", "noise", "scoring"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},
@@ -82,7 +86,7 @@ ARROWS = {
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("denoisers", "early_stopping", "hypersound", "nerf", "pretrained"),
+    *("denoisers", "early_stopping", "evaluation", "hypersound", "nerf", "pretrained"),
     "trained_denoiser",
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),

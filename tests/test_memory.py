@@ -30,3 +30,36 @@ def test_clips_of_15_seconds_256_wide(count, loss, limit_mib):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < limit_mib
+
+
+LONG = """
+import jax, numpy as np
+from inr_jax import audio, denoisers, measuring, model_configs, pretrained
+
+config = model_configs.LocalConfig(
+    window=128, channels=4, kernel=3, dilations=(1,), local_channels=1
+)
+params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
+pretrained.save("{folder}", config, params, 0)
+denoiser = denoisers.make(
+    "local_hypersound", denoisers.Options(trained_dir="{folder}")
+)
+second = audio.Recording(np.zeros((16_000, 1), np.float32), 16_000)
+list(denoisers.denoise_recordings(denoiser, [second], [0]))
+before = measuring.peak_mib()
+long = np.random.default_rng(0).standard_normal((1200 * 16_000, 1), np.float32)
+((_, found),) = denoisers.denoise_recordings(
+    denoiser, [audio.Recording(long, 16_000)], [0]
+)
+assert found.shape == long.shape
+print(measuring.peak_mib() - before)
+"""
+
+
+def test_a_long_recording(tmp_path):
+    """20 minutes: the recording and its estimate are 73 MiB each; a small network."""
+    code = LONG.format(folder=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 240
