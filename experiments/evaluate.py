@@ -66,7 +66,8 @@ def main() -> None:
             )
             for name, denoiser in methods.items():
                 evaluation.run(scores, loaded, name, denoiser, condition, pool, on_rows)
-    print(scores.write(METHODS.value, conditions))
+    against = "noisy" if "noisy" in methods else METHODS.value[0]
+    print(scores.write(METHODS.value, conditions, against))
 
 
 def described():

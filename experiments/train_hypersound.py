@@ -96,6 +96,11 @@ def main() -> None:
     run = training_run.TrainingRun(folder)
     import jax
 
+    if config.batch_size % len(jax.devices()):
+        raise InputError(
+            f"--batch_size {config.batch_size} must be a multiple of the "
+            f"{len(jax.devices())} devices"
+        )
     num_samples = mixing_config.num_samples
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
     train(run, run.resume(fresh), model, data, mixing_config, config)
@@ -171,7 +176,6 @@ def train(run, state, model, data, mixing_config, config) -> None:
     speech, noise, cases = data
     rate = mixing_config.sample_rate
     update = training.compiled_update(model, rate, config)
-    denoise = jax.jit(model.apply)
     split = training.shardings()[1]
     audio_s = config.batch_size * mixing_config.num_samples / rate
     meter, waited = training_run.Meter(), 0.0
@@ -199,15 +203,19 @@ def train(run, state, model, data, mixing_config, config) -> None:
             if done % SAVE_EVERY.value == 0 or last:
                 run.save(state)
             if done % VALIDATE_EVERY.value == 0 or last:
-                validate(run, state, cases, denoise, rate, pool)
+                validate(run, state, cases, model, pool)
                 meter.reset()
 
 
-def validate(run, state, cases, denoise, rate, pool) -> None:
+def validate(run, state, cases, model, pool) -> None:
     """Scores the running mean of the weights, keeps it if it is best."""
-    from inr_jax import figures, training_curves, validation
+    from inr_jax import figures, trained_denoiser, training_curves, validation
 
-    pending = validation.submit(lambda x: denoise(state.ema, x), cases, rate, pool)
+    rate = model.config.sample_rate
+    estimates = trained_denoiser.denoise_many(
+        model, state.ema, [case.noisy for case in cases], [rate] * len(cases)
+    )
+    pending = validation.submit(dict(estimates), cases, rate, pool)
     scores = validation.means(pending)
     run.append({"step": int(state.step), **scores})
     best = run.save_if_best(state, training_curves.selection_score(scores))

@@ -1,7 +1,7 @@
 """Clips of different lengths as few padded batches, so that few programs compile."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,40 @@ def plan(
             filled = own + own[-1:] * (slots - len(own))
             batches.append(Batch(tuple(filled), len(own), size, rate))
     return batches
+
+
+def by_clip(
+    pieces: Sequence,
+    sample_rates: Sequence[int],
+    max_samples: int,
+    run: Callable[[list, Batch], Iterable],
+) -> Iterator[tuple[int, list]]:
+    """Runs pieces of clips in batches and gathers what belongs to one clip.
+
+    Args:
+      pieces: Each with its `samples`, its `clip`, and `of`, the pieces of that clip; all
+        pieces of a clip have one length.
+      sample_rates: Hz of each clip.
+      max_samples: As for `plan`.
+      run: Gives a result for each piece of a batch.
+
+    Yields:
+      Clip and the results of its pieces in order, as clips finish.
+    """
+    batches = plan(
+        [len(piece.samples) for piece in pieces],
+        [sample_rates[piece.clip] for piece in pieces],
+        max_samples,
+    )
+    found: dict[int, list] = {}
+    for batch in batches:
+        chosen = [pieces[i] for i in batch.clips]
+        results = run(chosen, batch)
+        for piece, result in zip(chosen[: batch.num_clips], results, strict=False):
+            done = found.setdefault(piece.clip, [])
+            done.append(result)
+            if len(done) == piece.of:
+                yield piece.clip, found.pop(piece.clip)
 
 
 def pad(signals: Sequence[np.ndarray], size: int) -> np.ndarray:

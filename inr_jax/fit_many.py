@@ -77,24 +77,13 @@ def fit_many(
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
         for piece in _pieces(clip, keys[clip], signal, _segment_length(config, rate))
     ]
-    plan = batching.plan(
-        [len(p.samples) for p in pieces],
-        [sample_rates[p.clip] for p in pieces],
-        how.batch_samples,
-    )
     saved = _saved_fits(checkpoint_dir, config)
-    found: dict[int, list[SegmentFit]] = {}
-    for batch in plan:
-        chosen = [pieces[i] for i in batch.clips]
-        fits = _fit_batch(chosen, batch, config, how, on_steps, saved)
-        for piece, segment in zip(chosen[: batch.num_clips], fits, strict=False):
-            done = found.setdefault(piece.clip, [])
-            done.append(segment)
-            if len(done) == piece.of:
-                yield (
-                    piece.clip,
-                    _joined(found.pop(piece.clip), len(signals[piece.clip])),
-                )
+
+    def run(chosen, batch):
+        return _fit_batch(chosen, batch, config, how, on_steps, saved)
+
+    for clip, fits in batching.by_clip(pieces, sample_rates, how.batch_samples, run):
+        yield clip, _joined(fits, len(signals[clip]))
     if saved:
         saved.remove()
 

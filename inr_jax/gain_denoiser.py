@@ -51,22 +51,15 @@ def denoise_many(
             clip, keys[clip], batching.checked(clip, signal), rate, noise
         )
     ]
-    plan = batching.plan(
-        [len(part.samples) for part in parts],
-        [sample_rates[part.clip] for part in parts],
-        how.batch_samples,
-    )
-    found: dict[int, list[np.ndarray]] = {}
-    for batch in plan:
-        chosen = [parts[i] for i in batch.clips]
+
+    def run(chosen, batch):
         estimates = _denoise_batch(chosen, batch, config, how)
-        for part, estimate in zip(chosen[: batch.num_clips], estimates, strict=False):
-            done = found.setdefault(part.clip, [])
-            done.append(estimate)
+        for part, estimate in zip(chosen, estimates, strict=True):
             on_clips(1 / part.of)
-            if len(done) == part.of:
-                pieces, length = found.pop(part.clip), len(signals[part.clip])
-                yield part.clip, segments.join(pieces, length, len(pieces[0]))
+            yield estimate
+
+    for clip, found in batching.by_clip(parts, sample_rates, how.batch_samples, run):
+        yield clip, segments.join(found, len(signals[clip]), len(found[0]))
 
 
 class _Part(NamedTuple):

@@ -77,7 +77,9 @@ def compressed(
     difference = found - wanted
     error = MAGNITUDE_SHARE * (found_size - wanted_size) ** 2
     error += (1 - MAGNITUDE_SHARE) * (difference.real**2 + difference.imag**2)
-    return jnp.mean(error) * target.shape[0] / num_samples
+    # the mean over the bins of the frames that begin in the signal
+    hop = COMPRESSED_WINDOW // fourier.OVERLAP
+    return jnp.sum(error) * hop / (num_samples * error.shape[1])
 
 
 def snr(estimate: jax.Array, target: jax.Array, num_samples: jax.Array) -> jax.Array:

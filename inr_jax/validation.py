@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,12 +63,12 @@ def cases(
 
 
 def submit(
-    denoise: Callable[[np.ndarray], np.ndarray],
-    todo: Sequence[Case],
+    estimates: Mapping[int, np.ndarray],
+    of: Sequence[Case],
     sample_rate: int,
     pool: ScorePool,
 ) -> list[concurrent.futures.Future]:
-    """Denoises (samples,) one by one; scoring goes on in the workers of `pool`."""
+    """Starts to score estimates (samples,), by position in the cases."""
     return [
         pool.submit(
             Job(
@@ -76,12 +76,12 @@ def submit(
                 case.noise,
                 0,
                 case.clean[:, None],
-                np.asarray(denoise(case.noisy))[:, None],
+                estimates[i][:, None],
                 sample_rate,
                 METRICS,
             )
         )
-        for case in todo
+        for i, case in enumerate(of)
     ]
 
 

@@ -5,10 +5,12 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax import losses
+from inr_jax import losses, stft
 from inr_jax.configs import LossWeights
 
 ALL = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1)
+
+EVERY = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1, compressed=1, snr=1)
 
 
 def noise(num_samples, seed):
@@ -55,10 +57,43 @@ def test_mel_equals_plain_numpy():
 def test_padding_counts_for_nothing():
     x, y = noise(3000, 0), noise(3000, 1)
     total = jax.jit(losses.total, static_argnums=(3, 4))
-    alone = total(x, y, 3000, 16_000, ALL)
+    alone = total(x, y, 3000, 16_000, EVERY)
     tail = 5 + noise(1096, 2)
-    padded = total(jnp.r_[x, tail], jnp.r_[y, -tail], jnp.array(3000), 16_000, ALL)
-    np.testing.assert_allclose(padded, alone, rtol=1e-6)
+    padded = total(jnp.r_[x, tail], jnp.r_[y, -tail], jnp.array(3000), 16_000, EVERY)
+    np.testing.assert_allclose(padded, alone, rtol=1e-5)
+
+
+def test_snr_is_in_bel_and_floored():
+    target = noise(4000, 0)
+    for snr_db, expected in ((20, -2), (0, 0), (-10, 1), (np.inf, -4)):
+        error = noise(4000, 1)
+        error *= jnp.sqrt(jnp.sum(target**2) / jnp.sum(error**2)) * 10 ** (-snr_db / 20)
+        assert float(losses.snr(target + error, target, 4000)) == pytest.approx(
+            expected, abs=0.01
+        )
+
+
+def test_compressed_equals_plain_numpy():
+    x, y = (np.float64(noise(2048, seed)) for seed in (0, 1))
+    a, b = (stft.analyse(s, 512) for s in (x, y))
+    sizes = np.abs(a) ** 0.3, np.abs(b) ** 0.3
+    turned = [
+        size * np.exp(1j * np.angle(s)) for size, s in zip(sizes, (a, b), strict=True)
+    ]
+    error = 0.7 * (sizes[0] - sizes[1]) ** 2 + 0.3 * np.abs(turned[0] - turned[1]) ** 2
+    expected = np.sum(error) / (2048 / 128) / 257
+    found = losses.compressed(jnp.float32(x), jnp.float32(y), 2048)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("target", [jnp.zeros(2048), noise(2048, 0)])
+@pytest.mark.parametrize("name", ["compressed", "snr"])
+def test_terms_of_training_are_finite_on_silence_and_at_equality(name, target):
+    for estimate in (target, jnp.zeros(2048), noise(2048, 1)):
+        loss = getattr(losses, name)
+        value, slope = jax.value_and_grad(loss)(estimate, target, 2048)
+        assert jnp.isfinite(value) and jnp.isfinite(slope).all()
+    assert float(losses.compressed(target, target, 2048)) == 0
 
 
 @pytest.mark.parametrize("target", [jnp.zeros(2048), noise(2048, 0)])
@@ -73,7 +108,9 @@ def test_finite_on_silence_and_at_equality(target, equal):
     assert jnp.isfinite(silence)
 
 
-@pytest.mark.parametrize("name", ["mse", "smooth_l1", "stft", "mel"])
+@pytest.mark.parametrize(
+    "name", ["mse", "smooth_l1", "stft", "mel", "compressed", "snr"]
+)
 def test_gradient_agrees_with_differences(name):
     """In float64, along the gradient: the logarithm of faint bins is strongly curved."""
     weights = LossWeights(**{"mse": 0, name: 1})

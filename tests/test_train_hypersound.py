@@ -1,0 +1,85 @@
+"""Training end to end at toy size: cut, resumed, exported, used."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import CLIPS, run_script
+
+from inr_jax import audio
+
+TOY = (
+    f"--speech_dirs={CLIPS}",
+    f"--noise_dir={CLIPS}",
+    f"--valid_dir={CLIPS}",
+    "--num_samples=2048",
+    "--batch_size=2",
+    "--warmup_steps=1",
+    "--log_every=2",
+    "--save_every=2",
+    "--validate_every=4",
+    "--compilation_cache=",
+)
+LOCAL = (
+    "--set=window=64",
+    "--set=channels=4",
+    "--set=dilations=1",
+    "--set=local_channels=1",
+)
+HYPERSOUND = (
+    "--model=hypersound",
+    "--set=num_samples=2048",
+    "--set=encoder_channels=2",
+    "--set=hidden=8,8",
+    "--set=width=8",
+    "--set=norm=channel",
+)
+
+
+def log_of(folder):
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("model", [LOCAL, HYPERSOUND], ids=["local", "hypersound"])
+def test_train_resume_and_denoise(tmp_path, model):
+    flags = (*TOY, *model, f"--output_dir={tmp_path}", "--num_steps=4")
+    done = run_script("train_hypersound.py", *flags)
+    assert "the best weights, of step 4" in done.stdout
+    lines = log_of(tmp_path)
+    assert [line["step"] for line in lines] == [2, 4, 4]
+    assert {"loss", "gradient_norm", "waiting_share"} < set(lines[0])
+    assert {"white/si_sdr", "white/pesq"} < set(lines[2])
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    again = run_script("train_hypersound.py", *flags)  # done: nothing changes
+    assert log_of(tmp_path) == lines and "step 4" in again.stdout
+    other = run_script("train_hypersound.py", *flags[:-1], "--num_steps=6", expect=2)
+    assert "holds results with training" in other.stderr
+    name = "hypersound" if model is HYPERSOUND else "local_hypersound"
+    run_script(
+        "denoise.py",
+        str(CLIPS / "letter.flac"),
+        f"--output={tmp_path / 'out.flac'}",
+        f"--method={name}",
+        f"--checkpoint={tmp_path / 'model'}",
+    )
+    before, after = audio.read(CLIPS / "letter.flac"), audio.read(tmp_path / "out.flac")
+    assert before.samples.shape == after.samples.shape
+    assert np.all(np.isfinite(after.samples))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--set=chanels=4",), "has no setting 'chanels'"),
+        (("--set=channels=many",), "'channels=many': not of the kind"),
+        (("--schedule=linear",), "schedule must be one of"),
+        (("--speech_weights=1,2",), "a weight for each folder"),
+        (("--noise_dir=",), "--noise_dir is missing"),
+    ],
+)
+def test_mistakes_end_in_one_line(tmp_path, flags, message):
+    flags = (*TOY, f"--output_dir={tmp_path}", "--num_steps=4", *flags)
+    done = run_script("train_hypersound.py", *flags, expect=2)
+    assert message in done.stderr
+    assert done.stderr.count("error: ") == 1
