@@ -63,6 +63,11 @@ def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
     }
 
 
+START_FROM = flags.DEFINE_string(
+    "start_from",
+    None,
+    "Folder of a trained model, of the same settings, to go on from.",
+)
 MODEL = flags.DEFINE_enum(
     "model", "local_hypersound", list(model_configs.MODELS), "What is trained."
 )
@@ -82,7 +87,7 @@ LOSSES = {
 
 
 def main() -> None:
-    from inr_jax import pretrained, runs, training, training_run
+    from inr_jax import pretrained, runs, training, training_loop, training_run
 
     for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
         if not flag.value:
@@ -103,10 +108,28 @@ def main() -> None:
         )
     num_samples = mixing_config.num_samples
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
-    train(run, run.resume(fresh), model, data, mixing_config, config)
+    if START_FROM.value:
+        fresh = training.with_params(fresh, known_params(model_config))
+    every = training_loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
+    try:
+        training_loop.train(
+            run, run.resume(fresh), model, data, mixing_config, config, every, report
+        )
+    except FloatingPointError as error:
+        raise InputError(str(error)) from None
     weights, step = run.best(fresh.ema)
     pretrained.save(folder / "model", model_config, weights, step)
     print(f"the best weights, of step {step}: {folder / 'model'}")
+
+
+def known_params(model_config):
+    """Weights of --start_from."""
+    from inr_jax import pretrained
+
+    model, params = pretrained.load(START_FROM.value)
+    if model.config != model_config:
+        raise InputError(f"{START_FROM.value}: a model of other settings")
+    return params
 
 
 def described():
@@ -134,6 +157,7 @@ def settings(model, mixing, training) -> dict:
         "speech_weights": WEIGHTS.value,
         "noise_dir": NOISE_DIR.value,
         "seed": SEED.value,
+        "start_from": START_FROM.value,
         "model": {"name": MODEL.value, **dataclasses.asdict(model)},
         "mixing": dataclasses.asdict(mixing),
         "training": dataclasses.asdict(training),
@@ -142,7 +166,7 @@ def settings(model, mixing, training) -> dict:
 
 def load_data(mixing_config, folder):
     """Speech and noise for training, and the cases of validation."""
-    from inr_jax import corpus, mixing, validation
+    from inr_jax import corpus, mixing, training_loop, validation
 
     cache = CACHE_DIR.value or folder / "decoded"
     rate = mixing_config.sample_rate
@@ -164,70 +188,18 @@ def load_data(mixing_config, folder):
         for (place, limited), weight in zip(places, weights, strict=True)
     ]
     cases = validation.cases(VALID_DIR.value, VALID_NOISE_DIR.value, rate)
-    return speech, decoded(NOISE_DIR.value), cases
+    return training_loop.Data(speech, decoded(NOISE_DIR.value), cases, SEED.value)
 
 
-def train(run, state, model, data, mixing_config, config) -> None:
-    """Steps from where `state` is to the last one."""
-    import jax
-
-    from inr_jax import mixing, prefetching, scoring, training, training_run
-
-    speech, noise, cases = data
-    rate = mixing_config.sample_rate
-    update = training.compiled_update(model, rate, config)
-    split = training.shardings()[1]
-    audio_s = config.batch_size * mixing_config.num_samples / rate
-    meter, waited = training_run.Meter(), 0.0
-
-    def make(step):
-        args = (mixing_config, config.batch_size, SEED.value, step)
-        return jax.device_put(mixing.batch(speech, noise, *args), (split, split))
-
-    steps = range(int(state.step), config.num_steps)
-    with scoring.ScorePool() as pool, prefetching.Prefetch(make, steps) as batches:
-        for step, (noisy, clean) in batches:
-            state, measured = update(state, noisy, clean)
-            meter.add(measured)
-            done = step + 1
-            last = done == config.num_steps
-            if done % LOG_EVERY.value == 0 or last:
-                try:
-                    line = meter.line(done, audio_s, batches.waited_s - waited)
-                except FloatingPointError as error:
-                    raise InputError(str(error)) from None
-                run.append(line)
-                report(line, config.num_steps)
-                waited = batches.waited_s
-                meter.reset()
-            if done % SAVE_EVERY.value == 0 or last:
-                run.save(state)
-            if done % VALIDATE_EVERY.value == 0 or last:
-                validate(run, state, cases, model, pool)
-                meter.reset()
-
-
-def validate(run, state, cases, model, pool) -> None:
-    """Scores the running mean of the weights, keeps it if it is best."""
-    from inr_jax import figures, trained_denoiser, training_curves, validation
-
-    rate = model.config.sample_rate
-    estimates = trained_denoiser.denoise_many(
-        model, state.ema, [case.noisy for case in cases], [rate] * len(cases)
-    )
-    pending = validation.submit(dict(estimates), cases, rate, pool)
-    scores = validation.means(pending)
-    run.append({"step": int(state.step), **scores})
-    best = run.save_if_best(state, training_curves.selection_score(scores))
-    shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-    print(f"validation: {shown}{', best so far' if best else ''}", file=sys.stderr)
-    figures.save(training_curves.draw(run.log()), run.folder / "curves.png")
-
-
-def report(line: dict, num_steps: int) -> None:
-    left = (num_steps - line["step"]) / line["steps_per_s"]
+def report(line: dict) -> None:
+    """Prints a line of the log."""
+    if "loss" not in line:
+        shown = [f"{name} {value:.3f}" for name, value in line.items()]
+        print(", ".join(shown), file=sys.stderr, flush=True)
+        return
+    left = (TRAINING["num_steps"].value - line["step"]) / line["steps_per_s"]
     print(
-        f"step {line['step']}/{num_steps}, loss {line['loss']:.3f}, "
+        f"step {line['step']}, loss {line['loss']:.3f}, "
         f"{line['steps_per_s']:.2f} steps/s, {line['audio_hours']:.1f} h of sound, "
         f"waiting {line['waiting_share']:.1%}, {left / 60:.0f} min left",
         file=sys.stderr,

@@ -53,6 +53,7 @@ _SUBMODULES = (
     "trained_denoiser",
     "training",
     "training_curves",
+    "training_loop",
     "training_run",
     "validation",
 )

@@ -1,7 +1,6 @@
 """Rows that every table of scores must beat: they show what a metric rewards."""
 
 import numpy as np
-from scipy import signal as scipy_signal
 
 LOWPASS_HZ = 4000
 
@@ -20,6 +19,8 @@ def silence(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 
 def lowpass(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Zero-phase low-pass at 4 kHz (Butterworth of order 6), along the first axis."""
+    from scipy import signal as scipy_signal  # takes half a second to import
+
     if sample_rate <= 2 * LOWPASS_HZ:
         return samples
     sections = scipy_signal.butter(6, LOWPASS_HZ, fs=sample_rate, output="sos")

@@ -125,6 +125,8 @@ def progress(
 
     def on_items(share: float) -> None:
         nonlocal last_line, done
+        if share == 0:
+            return
         done += share
         now = time.monotonic()
         rate = done / max(now - start, 1e-9)

@@ -66,6 +66,12 @@ def init(
     return State(params, ema, optimiser(config).init(params), jnp.zeros((), jnp.int32))
 
 
+def with_params(state: State, params: Any) -> State:
+    """A fresh state that begins with these weights."""
+    copies = (jax.tree.map(jnp.copy, params) for _ in range(2))
+    return State(*copies, state.opt_state, state.step)
+
+
 def loss_terms(
     params: Any,
     noisy: jax.Array,

@@ -59,6 +59,10 @@ ARROWS = {
     "training": {"losses", "model_configs"},
     "training_run": {"checkpoints", "errors", "training"},
     "training_curves": set(),
+    "training_loop": {
+        *("figures", "mixing", "model_configs", "prefetching", "scoring", "training"),
+        *("trained_denoiser", "training_curves", "training_run", "validation"),
+    },
     "early_stopping": {"batching", "configs", "engine", "fitting", "sweeping"},
     "nerf": {"siren"},
     "hypersound": {"configs", "model_configs", "nerf", "siren"},
@@ -89,6 +93,7 @@ WITH_JAX = {
     *("denoisers", "early_stopping", "evaluation", "hypersound", "nerf", "pretrained"),
     "trained_denoiser",
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
+    "training_loop",
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }
 WITHOUT_JAX = set(ARROWS) - WITH_JAX

@@ -1,0 +1,115 @@
+"""Trains a denoiser: steps, log, checkpoints and validation, from where it stands."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from inr_jax import (
+    figures,
+    mixing,
+    prefetching,
+    scoring,
+    trained_denoiser,
+    training,
+    training_curves,
+    training_run,
+    validation,
+)
+from inr_jax.model_configs import MixingConfig, TrainingConfig
+
+
+class Data(NamedTuple):
+    """What a training hears.
+
+    Attributes:
+      speech: Sources of clean speech.
+      noise: Recorded noise, int16 (samples,).
+      cases: Noisy clips of other speakers, for validation.
+      seed: Of crops and noise.
+    """
+
+    speech: Sequence[mixing.Speech]
+    noise: np.ndarray
+    cases: Sequence[validation.Case]
+    seed: int
+
+
+class Every(NamedTuple):
+    """Steps from one line of the log, checkpoint and validation to the next."""
+
+    log: int
+    save: int
+    validate: int
+
+
+def train(
+    run: training_run.TrainingRun,
+    state: training.State,
+    model: nn.Module,
+    data: Data,
+    mixing_config: MixingConfig,
+    config: TrainingConfig,
+    every: Every,
+    on_line: Callable[[dict], None],
+) -> None:
+    """Steps from where `state` is to the last one of `config`.
+
+    Args:
+      run: Keeps log and checkpoints.
+      state: As from `run.resume`; its memory is taken over.
+      model: What is trained.
+      data: What it hears.
+      mixing_config: How examples are made.
+      config: How it is trained.
+      every: When to log, save and validate; all at the last step, too.
+      on_line: Called with each line of the log.
+
+    Raises:
+      FloatingPointError: a term of the loss was not finite; names step and term.
+    """
+    update = training.compiled_update(model, mixing_config.sample_rate, config)
+    split = training.shardings()[1]
+    audio_s = config.batch_size * mixing_config.num_samples / mixing_config.sample_rate
+    meter, waited = training_run.Meter(), 0.0
+
+    def make(step):
+        pair = mixing.batch(
+            data.speech, data.noise, mixing_config, config.batch_size, data.seed, step
+        )
+        return jax.device_put(pair, (split, split))
+
+    steps = range(int(state.step), config.num_steps)
+    with scoring.ScorePool() as pool, prefetching.Prefetch(make, steps) as batches:
+        for step, (noisy, clean) in batches:
+            state, measured = update(state, noisy, clean)
+            meter.add(measured)
+            done = step + 1
+            last = done == config.num_steps
+            if done % every.log == 0 or last:
+                line = meter.line(done, audio_s, batches.waited_s - waited)
+                run.append(line)
+                on_line(line)
+                waited = batches.waited_s
+                meter.reset()
+            if done % every.validate == 0 or last:
+                on_line(validate(run, state, model, data.cases, pool))
+                meter.reset()
+            if done % every.save == 0 or last:
+                run.save(state)
+
+
+def validate(run, state, model, cases, pool) -> dict:
+    """Scores the running mean of the weights, keeps it if it is best; the log's line."""
+    rate = model.config.sample_rate
+    estimates = trained_denoiser.denoise_many(
+        model, state.ema, [case.noisy for case in cases], [rate] * len(cases)
+    )
+    scores = validation.means(validation.submit(dict(estimates), cases, rate, pool))
+    line = {"step": int(state.step), **scores}
+    run.append(line)
+    run.save_if_best(state, training_curves.selection_score(scores))
+    figures.save(training_curves.draw(run.log()), run.folder / "curves.png")
+    return line
