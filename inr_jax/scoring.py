@@ -4,6 +4,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -90,8 +91,16 @@ def _scores(names, reference, estimate):
     }
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """Leaves interrupts to it, and ends when it ends, killed or not."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent) -> None:
+    parent.join()
+    os._exit(1)
 
 
 class ScorePool:
@@ -101,7 +110,7 @@ class ScorePool:
         self._pool = concurrent.futures.ProcessPoolExecutor(
             os.cpu_count(),
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_leave_interrupts_to_the_parent,
+            initializer=_follow_the_parent,
         )
 
     def __enter__(self):

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -58,3 +60,37 @@ def test_workers_give_the_same_rows_in_order(speech):
 def test_workers_do_not_load_jax():
     code = "import sys, inr_jax.scoring; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks into /proc")
+def test_workers_end_when_their_parent_is_killed():
+    code = (
+        "import numpy as np, os, signal\n"
+        "from inr_jax.scoring import Job, ScorePool\n"
+        "if __name__ == '__main__':\n"
+        "    sound = np.ones((1600, 1))\n"
+        "    pool = ScorePool()\n"
+        "    job = Job('a', 'b', 0, sound, sound, 16000, ('si_sdr',))\n"
+        "    pool.submit(job).result()\n"
+        "    print(*pool._pool._processes, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    workers = [int(pid) for pid in done.stdout.split()]
+    assert done.returncode == -9 and workers
+    deadline = time.monotonic() + 10
+    while any(_alive(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # a child that nobody has waited for is no longer at work
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] != "Z"
