@@ -23,7 +23,8 @@ INTERRUPTED = 130
 def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     """Parses flags, runs `main` and exits with what it returns.
 
-    Arguments that are no flags are given to `main` as a list if it takes them. Bad flags and `InputError` end with one line on stderr and exit code 2.
+    Arguments that are no flags are given to `main` as a list if it takes them. Bad flags
+    and `InputError` end with one line on stderr and exit code 2.
     """
 
     def guarded(argv: list[str]) -> int:

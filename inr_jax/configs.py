@@ -21,6 +21,19 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def require_one_of(config, **known: tuple[str, ...]) -> None:
+    """Refuses a config whose settings of these names are not among the known ones.
+
+    Raises:
+      ValueError: names the setting and what is known.
+    """
+    for name, values in known.items():
+        value = getattr(config, name)
+        _require(
+            value in values, f"{name} must be one of {', '.join(values)}, got {value!r}"
+        )
+
+
 def _positive(value) -> bool:
     """Of numbers; those that jax traces, as in a sweep under vmap, pass unseen."""
     return not isinstance(value, int | float) or math.isfinite(value) and value > 0
@@ -109,12 +122,7 @@ class FitConfig:
     segment_s: float | None = None
 
     def __post_init__(self):
-        for name, known in (("coordinates", COORDINATES), ("schedule", SCHEDULES)):
-            value = getattr(self, name)
-            _require(
-                value in known,
-                f"{name} must be one of {', '.join(known)}, got {value!r}",
-            )
+        require_one_of(self, coordinates=COORDINATES, schedule=SCHEDULES)
         _require(
             self.segment_s is None or _positive(self.segment_s),
             f"segment_s must be positive, got {self.segment_s}",

@@ -72,7 +72,7 @@ def jobs(
       InputError: the output cannot hold the inputs.
     """
     if PIPE in inputs or output == PIPE:
-        if len(inputs) > 1 or not (PIPE in inputs or _is_file(inputs[0])):
+        if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
             raise InputError("standard input and output hold one file, not several")
         return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
     into_folder = (
@@ -83,7 +83,9 @@ def jobs(
     )
     if not into_folder:
         _require_file(pathlib.Path(inputs[0]))
-        return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
+        job = Job(inputs[0], output, residual and pathlib.Path(residual))
+        _refuse_collisions([job])
+        return [job], []
     if pathlib.Path(output).is_file():
         raise InputError(f"{output}: is a file, but several are to be written")
     found, problems = [], []
@@ -94,10 +96,6 @@ def jobs(
             problems.append(str(error))
     _refuse_collisions(found)
     return found, problems
-
-
-def _is_file(name):
-    return pathlib.Path(name).is_file()
 
 
 def _require_file(path):
@@ -133,7 +131,7 @@ class Record:
     """Which outputs of a folder are done, and from what."""
 
     def __init__(self, target: str, settings: dict):
-        """Reads the record beside a target."""
+        """Names the record beside a target, and the settings of this run."""
         self._path = pathlib.Path(target).parent / RECORD
         self._settings = json.dumps(settings, sort_keys=True)
 

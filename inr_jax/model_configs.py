@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from inr_jax.configs import LossWeights
+from inr_jax.configs import LossWeights, require_one_of
 
 TRAINING_SCHEDULES = ("constant", "one_cycle", "cosine")
 PRECISIONS = ("float32", "bfloat16")
@@ -94,16 +94,12 @@ class HyperSoundConfig:
     norm: str = "position"
 
     def __post_init__(self):
-        for name, known in (
-            ("target", ("nerf", "siren")),
-            ("mode", ("target", "residual", "modulator")),
-            ("norm", ("position", "channel")),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, "
-                    f"got {getattr(self, name)!r}"
-                )
+        require_one_of(
+            self,
+            target=("nerf", "siren"),
+            mode=("target", "residual", "modulator"),
+            norm=("position", "channel"),
+        )
 
 
 MODELS = {"local_hypersound": LocalConfig, "hypersound": HyperSoundConfig}
@@ -205,18 +201,9 @@ class TrainingConfig:
     precision: str = "float32"
 
     def __post_init__(self):
-        if self.schedule not in TRAINING_SCHEDULES:
-            raise ValueError(
-                f"schedule must be one of {', '.join(TRAINING_SCHEDULES)}, "
-                f"got {self.schedule!r}"
-            )
+        require_one_of(self, schedule=TRAINING_SCHEDULES, precision=PRECISIONS)
         if self.warmup_steps >= self.num_steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} must be below "
                 f"num_steps {self.num_steps}"
-            )
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {', '.join(PRECISIONS)}, "
-                f"got {self.precision!r}"
             )

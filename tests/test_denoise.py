@@ -180,3 +180,11 @@ def test_two_inputs_of_one_name_are_refused(tmp_path):
         denoise_files.jobs(
             [str(tmp_path / "x" / "a.wav"), str(tmp_path / "y" / "a.wav")], "out", None
         )
+
+
+def test_an_input_is_never_overwritten(tmp_path):
+    path = str(tmp_path / "a.wav")
+    audio.write(path, signal(10), 16_000)
+    for output in (path, str(tmp_path)):
+        with pytest.raises(InputError, match="would be overwritten"):
+            denoise_files.jobs([path], output, None)
