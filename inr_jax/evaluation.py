@@ -110,15 +110,13 @@ class Scores:
           conditions: The same.
           against: The method that others are compared with, clip by clip.
         """
-        place = {c: i for i, c in enumerate(conditions)}
-        ordered = sorted(
-            (row for c in conditions for row in self.of(c)),
-            key=lambda row: (
-                place[Condition(row["noise"], row["snr_db"], row["seed"])],
-                methods.index(row["method"]),
-                row["clip"],
-            ),
-        )
+        ordered = [
+            row
+            for condition in conditions
+            for method in methods
+            for row in sorted(self.of(condition), key=lambda row: row["clip"])
+            if row["method"] == method
+        ]
         files.write_csv(self.folder / "scores.csv", COLUMNS, ordered)
         text = "\n".join(
             f"## {c.title}\n\n{tables.markdown(self.of(c), methods, against)}"

@@ -40,6 +40,11 @@ def test_evaluate_and_go_on_where_it_was_killed(tmp_path):
     assert list(map(without_time, rows_of(tmp_path))) == list(map(without_time, rows))
     kept = [json.loads(line) for line in path.read_text().splitlines()]
     assert kept[:5] == [json.loads(line) for line in lines[:5]]
+    fewer = [
+        flag.replace("wiener,", "") for flag in flags
+    ]  # shows what it is asked for
+    run_script("evaluate.py", *fewer)
+    assert {row["method"] for row in rows_of(tmp_path)} == {"noisy", "lowpass"}
 
 
 @pytest.mark.parametrize(
