@@ -18,6 +18,8 @@ _SUBMODULES = (
     "datasets",
     "denoise_files",
     "denoisers",
+    "dnp",
+    "dnp_fits",
     "download",
     "early_stopping",
     "engine",
@@ -46,6 +48,7 @@ _SUBMODULES = (
     "sine",
     "siren",
     "spectral",
+    "stepping",
     "stft",
     "sweep_curves",
     "sweeping",
@@ -56,6 +59,7 @@ _SUBMODULES = (
     "training_loop",
     "training_run",
     "validation",
+    "wave_u_net",
 )
 __all__ = list(_SUBMODULES)
 __all__ += ["denoise"]

@@ -186,6 +186,31 @@ class GainFieldConfig:
             _require(_positive(value), f"{field.name} must be positive, got {value}")
 
 
+@dataclasses.dataclass(frozen=True)
+class DnpConfig:
+    """How DNP fits its U-Net to one noisy clip; published values.
+
+    Attributes:
+      num_levels: Of the U-Net; each halves the rate.
+      num_filters: Of the first level.
+      learning_rate: Of Adam.
+      num_steps: Full-batch steps.
+      mask: "wiener" or "lsa", what the score becomes.
+    """
+
+    num_levels: int = 6
+    num_filters: int = 60
+    learning_rate: float = 1e-3
+    num_steps: int = 5000
+    mask: str = "lsa"
+
+    def __post_init__(self):
+        require_one_of(self, mask=("wiener", "lsa"))
+        _require(
+            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
+        )
+
+
 # Where the power of the noise is not known as well as that of white noise: noise that is
 # left masks what a wrong estimate does to speech, and fewer steps follow it less.
 # Chosen on 10 clips in recorded noise at 5 dB.

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax import batching, engine, fitting, segments, siren
+from inr_jax import batching, engine, fitting, segments, siren, stepping
 from inr_jax.configs import FitConfig
 from inr_jax.engine import Engine
 from inr_jax.fitting import Signal
@@ -149,26 +149,18 @@ def _fit_batch(pieces, batch, config, how, on_steps, saved):
 
 
 def _run(pieces, batched, sample_rate, config, how, report, saved):
-    """States and losses (fits, steps) after all steps, from where they were saved."""
     keys = [piece.key for piece in pieces]
-    state = _init_many(jnp.stack(keys), config)
-    losses = np.zeros((len(pieces), config.num_steps), np.float32)
-    done = np.zeros(len(pieces), np.int32)
+    names = ()
     if saved:
         names = saved.names(keys, [piece.samples for piece in pieces], sample_rate)
-        host_state = jax.tree.map(np.array, state)
-        done = saved.restore(names, (host_state, losses))
-        state = jax.tree.map(jnp.asarray, host_state)
-        report(done)
-    while done.min() < config.num_steps:
-        state, new = _advance_many(state, batched, done, sample_rate, config, how)
-        before, done = done, np.minimum(done + how.steps_per_call, config.num_steps)
-        for i, values in enumerate(np.asarray(new)):
-            losses[i, before[i] : done[i]] = values[: done[i] - before[i]]
-        report(done - before)
-        if saved and (saved.due or done.min() == config.num_steps):
-            saved.save(names, (state, losses), done)
-    return state, losses
+
+    def advance(state, done):
+        return _advance_many(state, batched, done, sample_rate, config, how)
+
+    state = _init_many(jnp.stack(keys), config)
+    return stepping.run(
+        state, config.num_steps, how.steps_per_call, advance, report, saved, names
+    )
 
 
 @jax.jit(static_argnames="config")

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 
 from inr_jax.checkpoints import Checkpoints
-from inr_jax.configs import FitConfig
 
 # Seconds from one checkpoint of a batch to the next; one takes some hundredths.
 SAVE_EVERY_S = 20.0
@@ -19,12 +18,13 @@ SAVE_EVERY_S = 20.0
 class SavedFits:
     """The newest state of one batch, in a folder; fits are found by fingerprint."""
 
-    def __init__(self, folder: str | os.PathLike, config: FitConfig, like: Any):
+    def __init__(self, folder: str | os.PathLike, config: Any, like: Any):
         """Opens the folder.
 
         Args:
           folder: Made when something is saved.
-          config: Fits of another config are not found.
+          config: All that fits depend on beside their clips; those of another are not
+            found.
           like: State of one fit, as arrays or shapes.
         """
         self._checkpoints = Checkpoints(folder)

@@ -37,7 +37,12 @@ ARROWS = {
     "losses": {"configs", "spectral", "stft"},
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
     "reference_steps": {"configs", "siren"},
-    "saved_fits": {"checkpoints", "configs"},
+    "saved_fits": {"checkpoints"},
+    "stepping": {"saved_fits"},
+    "wave_u_net": {"configs"},
+    "dnp": {"configs", "fitting", "wave_u_net"},
+    "dnp_fits": {"batching", "configs", "dnp", "engine", "fitting", "saved_fits"}
+    | {"stepping"},
     "sweeping": {"configs", "engine", "fitting"},
     "sweep_curves": set(),
     "gain_field": {"configs", "engine", "siren"},
@@ -47,6 +52,7 @@ ARROWS = {
     },
     "fit_many": {
         *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
+        "stepping",
         "siren",
     },
     "datasets": {"audio", "errors", "files", "noise"},
@@ -89,6 +95,7 @@ ARROWS = {
 }
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
+    *("dnp", "dnp_fits", "stepping", "wave_u_net"),
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
     *("denoisers", "early_stopping", "evaluation", "hypersound", "nerf", "pretrained"),
     "trained_denoiser",

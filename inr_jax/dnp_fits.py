@@ -1,0 +1,142 @@
+"""Fits DNP's network to many clips: any lengths, few programs, resumed where it stopped."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inr_jax import batching, dnp, engine, stepping
+from inr_jax.configs import DnpConfig
+from inr_jax.engine import Engine
+from inr_jax.fitting import Signal
+
+
+class DnpFit(NamedTuple):
+    """What one clip's fit found.
+
+    Attributes:
+      score: Fluctuations (whole frames, bins); no frames for a clip under a window.
+      losses: (steps,), each before its update.
+    """
+
+    score: np.ndarray
+    losses: np.ndarray
+
+
+def fit_many(
+    keys: Sequence[jax.Array],
+    signals: Sequence[np.ndarray],
+    config: DnpConfig,
+    on_clips: Callable[[float], None] = lambda clips: None,
+    checkpoint_dir: str | os.PathLike | None = None,
+    how: Engine | None = None,
+) -> Iterator[tuple[int, DnpFit]]:
+    """Fits each clip, cut to a multiple of 2^levels samples; clips share nothing.
+
+    Clips are padded to few lengths, which changes none of them.
+
+    Args:
+      keys: One for each clip.
+      signals: Noisy (samples,) of at least one sample, full scale 1: published values
+        are for this scale, whatever the level.
+      config: The same for all.
+      on_clips: Called with clips done since the last call, shares of clips too.
+      checkpoint_dir: Folder for the state of fits under way. Called again with the same
+        clips, or those of them that are left, fits go on from there. Deleted when all
+        fits are taken.
+      how: By default what suits the device.
+
+    Yields:
+      Position in `signals` and fit, as clips finish, shortest first.
+
+    Raises:
+      ValueError: a signal is empty, not one-dimensional or not finite.
+    """
+    how = how or engine.default()
+    signals = [batching.checked(i, signal) for i, signal in enumerate(signals)]
+    pieces = []
+    for i, signal in enumerate(signals):
+        cut = len(signal) // 2**config.num_levels * 2**config.num_levels
+        if cut >= dnp.WINDOW:
+            pieces.append(_Piece(i, keys[i], signal[:cut]))
+        else:
+            yield i, DnpFit(np.zeros((0, dnp.WINDOW // 2 + 1)), np.zeros(0))
+            on_clips(1)
+    batches = batching.plan(
+        [len(piece.samples) for piece in pieces], [0] * len(pieces), how.batch_samples
+    )
+    for batch in batches:
+        chosen = [pieces[i] for i in batch.clips]
+        own = chosen[: batch.num_clips]
+        state, losses = _run(chosen, batch, config, how, on_clips, checkpoint_dir)
+        for i, piece in enumerate(own):
+            frames = dnp.num_frames(len(piece.samples))
+            yield piece.clip, DnpFit(np.array(state.score[i, :frames]), losses[i])
+    if checkpoint_dir:
+        _saved(checkpoint_dir, config, batching.SMALLEST_BUCKET).remove()
+
+
+class _Piece(NamedTuple):
+    clip: int
+    key: jax.Array
+    samples: np.ndarray
+
+
+def _saved(folder, config, size):
+    from inr_jax import saved_fits  # orbax takes a second to import
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    state = jax.eval_shape(lambda key: dnp.init(key, size, config), key)
+    losses = jax.ShapeDtypeStruct((config.num_steps,), np.float32)
+    return saved_fits.SavedFits(folder, (config, size), (state, losses))
+
+
+def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
+    keys = [piece.key for piece in pieces]
+    samples = [piece.samples for piece in pieces]
+    signal = Signal(
+        jnp.asarray(batching.pad(samples, batch.size)),
+        jnp.array([len(one) for one in samples]),
+    )
+    saved, names = None, ()
+    if checkpoint_dir:
+        saved = _saved(checkpoint_dir, config, batch.size)
+        names = saved.names(keys, samples, 0)
+
+    def advance(state, done):
+        return _advance_many(jnp.stack(keys), state, done, signal, config, how)
+
+    def report(steps):
+        on_clips(np.sum(steps[: batch.num_clips]) / config.num_steps)
+
+    state = _init_many(jnp.stack(keys), batch.size, config)
+    return stepping.run(
+        state, config.num_steps, how.steps_per_call, advance, report, saved, names
+    )
+
+
+@jax.jit(static_argnames=("size", "config"))
+def _init_many(keys, size, config):
+    return jax.lax.map(lambda key: dnp.init(key, size, config), keys)
+
+
+@jax.jit(static_argnames=("config", "how"), donate_argnames="state")
+def _advance_many(keys, state, done, signal, config, how):
+    """Some steps of every fit; one that has done all of its steps stays as it is."""
+
+    def advance(key, state, done, signal):
+        def step(state, i):
+            return jax.lax.cond(
+                done + i < config.num_steps,
+                lambda: dnp.update(key, state, done + i, signal, config),
+                lambda: (state, jnp.zeros(())),
+            )
+
+        return jax.lax.scan(step, state, jnp.arange(how.steps_per_call))
+
+    size = signal.samples.shape[1]
+    lifted = engine.over_fits(advance, how, config.num_filters, size)
+    return lifted(keys, state, done, signal)

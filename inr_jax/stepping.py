@@ -1,0 +1,54 @@
+"""Runs fits of one batch to their last step, some steps a call, kept as it goes."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    from inr_jax.saved_fits import SavedFits  # orbax takes a second to import
+
+# Of every fit, by (state, steps that each has done): state and losses (fits, steps of a
+# call); a fit that has done all of its steps stays as it is.
+Advance = Callable[[Any, np.ndarray], tuple[Any, jax.Array]]
+
+
+def run(
+    state: Any,
+    num_steps: int,
+    steps_per_call: int,
+    advance: Advance,
+    on_steps: Callable[[np.ndarray], None],
+    saved: "SavedFits | None" = None,
+    names: Sequence[str] = (),
+) -> tuple[Any, np.ndarray]:
+    """States and losses (fits, steps) after all steps.
+
+    Args:
+      state: Before the first step, a leading axis of fits on every array.
+      num_steps: Of each fit.
+      steps_per_call: Of `advance`.
+      advance: Does some steps.
+      on_steps: Called with the steps of each fit (fits,) since the last call.
+      saved: Where fits under way are kept, and found.
+      names: Of the fits, as `saved` gave them.
+    """
+    num_fits = len(jax.tree.leaves(state)[0])
+    losses = np.zeros((num_fits, num_steps), np.float32)
+    done = np.zeros(num_fits, np.int32)
+    if saved:
+        host_state = jax.tree.map(np.array, state)
+        done = saved.restore(names, (host_state, losses))
+        state = jax.tree.map(jnp.asarray, host_state)
+        on_steps(done)
+    while done.min() < num_steps:
+        state, new = advance(state, done)
+        before, done = done, np.minimum(done + steps_per_call, num_steps)
+        for i, values in enumerate(np.asarray(new)):
+            losses[i, before[i] : done[i]] = values[: done[i] - before[i]]
+        on_steps(done - before)
+        if saved and (saved.due or done.min() == num_steps):
+            saved.save(names, (state, losses), done)
+    return state, losses

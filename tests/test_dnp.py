@@ -1,0 +1,230 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inr_jax import dnp, dnp_fits
+from inr_jax.configs import DnpConfig
+from inr_jax.fitting import Signal
+from inr_jax.wave_u_net import WaveUNet
+
+TINY = DnpConfig(num_levels=3, num_filters=4, num_steps=52)
+RNG = np.random.default_rng(0)
+NOISY = (0.1 * RNG.standard_normal(1111)).astype(np.float32)
+
+
+@pytest.fixture
+def golden(recordings):
+    """A tiny configuration of the original, 60 steps, recorded in double precision."""
+    return np.load(recordings / "reference" / "dnp_tiny_golden.npz")
+
+
+def named(golden, kind):
+    """Its weights, or their gradients, under our names."""
+    params = {}
+
+    def conv(theirs, ours):
+        params[ours] = {
+            "kernel": golden[f"{kind}.{theirs}.weight"].transpose(2, 1, 0),
+            "bias": golden[f"{kind}.{theirs}.bias"],
+        }
+
+    def norm(theirs, ours):
+        params[f"{ours}_scale"] = golden[f"{kind}.{theirs}.weight"]
+        params[f"{ours}_shift"] = golden[f"{kind}.{theirs}.bias"]
+
+    for i in range(3):
+        conv(f"encoder.{i}", f"down_{i}")
+        norm(f"ebatch.{i}", f"down_norm_{i}")
+        conv(f"decoder.{i}", f"up_{2 - i}")
+        norm(f"dbatch.{i}", f"up_norm_{2 - i}")
+    conv("middle.0", "middle_0")
+    norm("middle.1", "middle_norm_0")
+    conv("out.0", "out")
+    return {"params": params}
+
+
+def fitted(golden, monkeypatch, num_steps):
+    """State and losses of our steps from its weights, and outputs of the network."""
+    dtype = jnp.zeros(()).dtype
+    heard = jnp.asarray(golden["input"], dtype)
+    monkeypatch.setattr(dnp, "entry", lambda key, num_samples: heard)
+    params = jax.tree.map(lambda x: jnp.asarray(x, dtype), named(golden, "init"))
+    fresh = dnp.init(jax.random.key(0), len(heard), TINY)
+    opt_state = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), fresh.opt_state)
+    state = fresh._replace(params=params, opt_state=opt_state)
+    signal = Signal(jnp.asarray(golden["target"], dtype), len(heard))
+    step = jax.jit(lambda s, i: dnp.update(jax.random.key(0), s, i, signal, TINY))
+    losses, outputs = [], []
+    for i in range(num_steps):
+        outputs.append(WaveUNet(TINY).apply(state.params, heard, len(heard)))
+        state, loss = step(state, i)
+        losses.append(float(loss))
+    return state, np.array(losses), outputs
+
+
+def test_first_steps_are_the_original_s(golden, monkeypatch):
+    _, losses, outputs = fitted(golden, monkeypatch, 3)
+    np.testing.assert_allclose(outputs[0], golden["out0"], atol=1e-4)
+    np.testing.assert_allclose(outputs[1], golden["out1"], atol=1e-4)
+    np.testing.assert_allclose(losses, golden["loss"][:3], atol=1e-6)
+
+
+def test_gradients_are_the_original_s(golden):
+    params = jax.tree.map(jnp.asarray, named(golden, "init"))
+
+    def loss(params):
+        output = WaveUNet(TINY).apply(params, golden["input"], 4096)
+        return jnp.mean((output - golden["target"]) ** 2)
+
+    found, wanted = jax.grad(loss)(params), named(golden, "grad0")
+    assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-4 * max(1e-3, np.abs(y).max()))
+
+
+def test_sixty_steps_in_double_precision_are_the_original_s(golden, monkeypatch):
+    """Rounding grows to percents over these steps, so single precision cannot tell."""
+    with jax.enable_x64(True):
+        state, losses, outputs = fitted(golden, monkeypatch, 60)
+    np.testing.assert_allclose(outputs[59], golden["out59"], atol=1e-4)
+    np.testing.assert_allclose(losses, golden["loss"], rtol=1e-4)
+    np.testing.assert_allclose(state.score.T, golden["diff_sum"], rtol=1e-3)
+    found = dnp.attenuation(state.score).T
+    np.testing.assert_allclose(found, golden["atten_map"], atol=1e-4)
+
+
+def test_gains_of_its_score_are_the_original_s(golden):
+    found = dnp.attenuation(golden["diff_sum"])
+    np.testing.assert_allclose(found, golden["atten_map"], atol=1e-9)
+    np.testing.assert_allclose(dnp.lsa_gain(found), golden["lsa_mask"], atol=1e-9)
+
+
+@pytest.mark.parametrize("mask", list(dnp.GAINS))
+def test_masked_sound_is_the_original_s(golden, mask):
+    found = dnp.masked(golden["target"], golden["diff_sum"].T, mask)
+    inner = slice(512, -512)  # its ends blow up where the windows sum to nothing
+    np.testing.assert_allclose(found[inner], golden[mask][inner], atol=1e-4 * 0.03)
+
+
+def test_published_size():
+    shapes = jax.eval_shape(
+        lambda key: dnp.init(key, 1024, DnpConfig()), jax.random.key(0)
+    )
+    sizes = [leaf.size for leaf in jax.tree.leaves(shapes.params)]
+    assert sum(sizes) == 9_279_602
+
+
+def plain_network(params, x):
+    """What the network computes, in loops."""
+
+    def conv(x, name):
+        kernel, bias = params[name]["kernel"], params[name]["bias"]
+        reach = len(kernel) // 2
+        padded = np.pad(x, ((reach, reach), (0, 0)))
+        parts = [padded[i : i + len(x)] @ k for i, k in enumerate(kernel)]
+        return sum(parts) + bias
+
+    def layer(x, kind, i):
+        x = conv(x, f"{kind}_{i}")
+        x = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5)
+        x = x * params[f"{kind}_norm_{i}_scale"] + params[f"{kind}_norm_{i}_shift"]
+        return np.where(x > 0, x, 0.1 * x)
+
+    def upsampled(x):
+        places = np.clip(np.arange(2 * len(x)) / 2 - 0.25, 0, len(x) - 1)
+        columns = [np.interp(places, np.arange(len(x)), c) for c in x.T]
+        return np.stack(columns, axis=1)
+
+    entry = x = x[:, None]
+    skips = []
+    for i in range(3):
+        x = layer(x, "down", i)
+        skips.append(x)
+        x = x[::2]
+    x = layer(x, "middle", 0)
+    for i in (2, 1, 0):
+        x = layer(np.concatenate([upsampled(x), skips[i]], axis=1), "up", i)
+    return np.tanh(conv(np.concatenate([x, entry], axis=1), "out"))[:, 0]
+
+
+def random_params():
+    fresh = WaveUNet(TINY).init(jax.random.key(1), jnp.zeros(64), 64)
+    return jax.tree.map(
+        lambda x: x + 0.2 * RNG.standard_normal(x.shape, np.float32), fresh
+    )
+
+
+@pytest.mark.parametrize("padding", [0, 128])
+def test_network_is_the_plain_one_whatever_is_behind(padding):
+    params, signal = random_params(), RNG.standard_normal(256, np.float32)
+    padded = jnp.asarray(np.pad(signal, (0, padding), constant_values=3.0))
+    found = WaveUNet(TINY).apply(params, padded, 256)[:256]
+    expected = plain_network(params["params"], signal.astype(np.float64))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_score_is_the_plain_one_whatever_is_behind():
+    maps = np.abs(RNG.standard_normal((12, 9, 7))).astype(np.float32)
+    plain, score = np.zeros((6, 7)), jnp.zeros((9, 7))
+    for before, now in itertools.pairwise(maps):
+        plain += np.abs(now - before)[:6] / (now[:6].astype(float) + 1.2e-7)
+        plain = np.maximum(plain, np.percentile(plain, 10))
+        plain = np.minimum(plain, np.percentile(plain, 90))
+        score = dnp.accumulate(score, jnp.asarray(before), jnp.asarray(now), 6)
+    np.testing.assert_allclose(score[:6], plain, rtol=1e-4)
+
+
+def test_open_gains_give_the_clip_back_and_the_tail_stays():
+    score = np.zeros((5, 257))  # nothing fluctuated
+    low = np.sin(2 * np.pi * np.arange(1111) / 16)  # in none of the removed bins
+    np.testing.assert_allclose(dnp.masked(low, score, "wiener"), low, atol=1e-3)
+    score[2:, :] = 1
+    found = dnp.masked(low, score, "lsa")
+    np.testing.assert_array_equal(found[1024:], low[1024:])
+    assert np.max(np.abs(found)) < 1.1  # no blow-up at the ends
+    assert np.std(found[900:1000]) < 0.1 * np.std(low)
+
+
+def fits(signals, checkpoint_dir=None, on_clips=lambda clips: None):
+    keys = [jax.random.key(i) for i in range(len(signals))]
+    return dict(dnp_fits.fit_many(keys, signals, TINY, on_clips, checkpoint_dir))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return fits([NOISY, NOISY[:900], NOISY[:300]])
+
+
+def test_clips_of_any_length(uninterrupted):
+    assert [len(uninterrupted[i].score) for i in range(3)] == [5, 4, 0]
+    np.testing.assert_array_equal(
+        dnp.masked(NOISY[:300], uninterrupted[2].score, "lsa"), NOISY[:300]
+    )
+    assert uninterrupted[0].losses[-1] < 0.9 * uninterrupted[0].losses[0]
+    (alone,) = fits([NOISY]).values()
+    np.testing.assert_allclose(alone.score, uninterrupted[0].score, rtol=1e-5)
+
+
+def test_a_fit_goes_on_where_it_was_killed(uninterrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr("inr_jax.saved_fits.SAVE_EVERY_S", 0.0)
+    done = 0
+
+    def killed(clips):
+        nonlocal done
+        done += clips
+        if done > 0.5:
+            raise KeyboardInterrupt
+
+    signals = [NOISY, NOISY[:900]]
+    with pytest.raises(KeyboardInterrupt):
+        fits(signals, tmp_path / "fits", killed)
+    steps = []
+    again = fits(signals, tmp_path / "fits", steps.append)
+    assert max(steps) > 0.3  # those that were found
+    for i in range(2):
+        np.testing.assert_array_equal(again[i].score, uninterrupted[i].score)
+        np.testing.assert_array_equal(again[i].losses, uninterrupted[i].losses)
+    assert not (tmp_path / "fits").exists()
