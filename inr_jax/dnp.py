@@ -38,12 +38,14 @@ class State(NamedTuple):
     Attributes:
       params: Of the network.
       opt_state: Of Adam.
+      heard: Fixed noise (samples,), even in [-1, 1), that the network makes sound of.
       previous: Magnitudes (frames, bins) of the last output.
       score: Accumulated fluctuations (frames, bins).
     """
 
     params: dict
     opt_state: optax.OptState
+    heard: jax.Array
     previous: jax.Array
     score: jax.Array
 
@@ -53,32 +55,27 @@ def num_frames(num_samples):
     return (num_samples - WINDOW) // HOP + 1
 
 
-def entry(key: jax.Array, num_samples: int) -> jax.Array:
-    """What the network hears: fixed noise (num_samples,), even in [-1, 1)."""
-    return jax.random.uniform(jax.random.fold_in(key, 1), (num_samples,), minval=-1.0)
-
-
 def init(key: jax.Array, num_samples: int, config: DnpConfig) -> State:
     """State before the first step.
 
     Args:
-      key: Draws weights and `entry`.
+      key: Draws weights and what the network hears.
       num_samples: Of the padded clip, a multiple of `HOP` and of 2^levels.
       config: As in `update`.
     """
-    params = WaveUNet(config).init(key, jnp.zeros(num_samples), num_samples)
+    params_key, heard_key = jax.random.split(key)
+    params = WaveUNet(config).init(params_key, jnp.zeros(num_samples), num_samples)
+    heard = jax.random.uniform(heard_key, (num_samples,), minval=-1.0)
     zeros = jnp.zeros((num_frames(num_samples), WINDOW // 2 + 1))
-    opt_state = _optimiser(config).init(params)
-    return State(params, opt_state, zeros, zeros)
+    return State(params, _optimiser(config).init(params), heard, zeros, zeros)
 
 
 def update(
-    key: jax.Array, state: State, step: jax.Array, signal: Signal, config: DnpConfig
+    state: State, step: jax.Array, signal: Signal, config: DnpConfig
 ) -> tuple[State, jax.Array]:
     """One step of Adam on all samples; also returns the loss before it.
 
     Args:
-      key: As given to `init`.
       state: Before the step.
       step: Steps done before.
       signal: The noisy clip, `num_samples` a multiple of 2^levels.
@@ -86,8 +83,7 @@ def update(
     """
 
     def loss_fn(params):
-        heard = entry(key, signal.samples.shape[0])
-        output = WaveUNet(config).apply(params, heard, signal.num_samples)
+        output = WaveUNet(config).apply(params, state.heard, signal.num_samples)
         valid = jnp.arange(output.shape[0]) < signal.num_samples
         output = jnp.where(valid, output, 0)
         error = jnp.sum((output - signal.samples) ** 2, where=valid)
@@ -100,7 +96,7 @@ def update(
     frames = num_frames(signal.num_samples)
     score = accumulate(state.score, state.previous, now, frames)
     score = jnp.where(step < WARM_UP, state.score, score)
-    return State(params, opt_state, now, score), loss
+    return State(params, opt_state, state.heard, now, score), loss
 
 
 def _optimiser(config):
@@ -176,9 +172,11 @@ def masked(noisy: np.ndarray, score: np.ndarray, mask: str) -> np.ndarray:
 
     Args:
       noisy: As fitted, uncut.
-      score: Of its whole frames.
+      score: Of its whole frames; without any, the clip stays as it is.
       mask: A name of `GAINS`.
     """
+    if not len(score):
+        return np.array(noisy, np.float64)
     gains = GAINS[mask](attenuation(score))
     gains[:, :LOW_BINS] = 0
     gains[:, gains.shape[1] - HIGH_BINS :] = 0

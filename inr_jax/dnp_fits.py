@@ -1,6 +1,7 @@
 """Fits DNP's network to many clips: any lengths, few programs, resumed where it stopped."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -76,7 +77,7 @@ def fit_many(
             frames = dnp.num_frames(len(piece.samples))
             yield piece.clip, DnpFit(np.array(state.score[i, :frames]), losses[i])
     if checkpoint_dir:
-        _saved(checkpoint_dir, config, batching.SMALLEST_BUCKET).remove()
+        shutil.rmtree(checkpoint_dir, ignore_errors=True)
 
 
 class _Piece(NamedTuple):
@@ -107,12 +108,12 @@ def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
         names = saved.names(keys, samples, 0)
 
     def advance(state, done):
-        return _advance_many(jnp.stack(keys), state, done, signal, config, how)
+        return _advance_many(state, done, signal, config, how)
 
     def report(steps):
         on_clips(np.sum(steps[: batch.num_clips]) / config.num_steps)
 
-    state = _init_many(jnp.stack(keys), batch.size, config)
+    state = _init_many(stepping.stack_keys(keys), batch.size, config)
     return stepping.run(
         state, config.num_steps, how.steps_per_call, advance, report, saved, names
     )
@@ -120,18 +121,18 @@ def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
 
 @jax.jit(static_argnames=("size", "config"))
 def _init_many(keys, size, config):
-    return jax.lax.map(lambda key: dnp.init(key, size, config), keys)
+    return jax.vmap(lambda key: dnp.init(key, size, config))(keys)
 
 
 @jax.jit(static_argnames=("config", "how"), donate_argnames="state")
-def _advance_many(keys, state, done, signal, config, how):
+def _advance_many(state, done, signal, config, how):
     """Some steps of every fit; one that has done all of its steps stays as it is."""
 
-    def advance(key, state, done, signal):
+    def advance(state, done, signal):
         def step(state, i):
             return jax.lax.cond(
                 done + i < config.num_steps,
-                lambda: dnp.update(key, state, done + i, signal, config),
+                lambda: dnp.update(state, done + i, signal, config),
                 lambda: (state, jnp.zeros(())),
             )
 
@@ -139,4 +140,4 @@ def _advance_many(keys, state, done, signal, config, how):
 
     size = signal.samples.shape[1]
     lifted = engine.over_fits(advance, how, config.num_filters, size)
-    return lifted(keys, state, done, signal)
+    return lifted(state, done, signal)

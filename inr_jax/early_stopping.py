@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax import batching, engine, sweeping
+from inr_jax import batching, engine, stepping, sweeping
 from inr_jax.configs import FitConfig
 from inr_jax.engine import Engine
 from inr_jax.fitting import Signal
@@ -120,11 +120,7 @@ def _fits(clips, batch, config, rule):
     siren = config.siren_at(batch.sample_rate)
     return sweeping.Fits(
         # the same first weights for both, whatever the position in the batch
-        jax.random.wrap_key_data(
-            jnp.stack(
-                [jax.random.key_data(clip.key) for clip in clips for _ in range(count)]
-            )
-        ),
+        stepping.stack_keys([clip.key for clip in clips for _ in range(count)]),
         Signal(
             jnp.asarray(batching.pad(samples, batch.size)),
             jnp.array([len(one) for one in samples]),

@@ -157,7 +157,7 @@ def _run(pieces, batched, sample_rate, config, how, report, saved):
     def advance(state, done):
         return _advance_many(state, batched, done, sample_rate, config, how)
 
-    state = _init_many(jnp.stack(keys), config)
+    state = _init_many(stepping.stack_keys(keys), config)
     return stepping.run(
         state, config.num_steps, how.steps_per_call, advance, report, saved, names
     )

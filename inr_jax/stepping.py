@@ -52,3 +52,10 @@ def run(
         if saved and (saved.due or done.min() == num_steps):
             saved.save(names, (state, losses), done)
     return state, losses
+
+
+def stack_keys(keys: Sequence[jax.Array]) -> jax.Array:
+    """Keys as one array of keys; the same one may stand in it twice on purpose."""
+    return jax.random.wrap_key_data(
+        jnp.stack([jax.random.key_data(key) for key in keys])
+    )

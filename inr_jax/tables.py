@@ -1,6 +1,6 @@
 """Tables of mean scores with paired bootstrap intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,25 @@ class Interval(NamedTuple):
     high: float
 
 
+class Cell(NamedTuple):
+    """One method in one metric.
+
+    Attributes:
+      mean: Over the clips that have a value of it, and of the method it is compared with.
+      difference: From that method, clip by clip; None where it is that method.
+      num_clips: Clips of both.
+      num_left_out: Those of them where a value is NaN.
+    """
+
+    mean: float
+    difference: Interval | None
+    num_clips: int
+    num_left_out: int
+
+
+Summary = Mapping[str, Mapping[str, Cell]]  # by method, then by metric
+
+
 def paired_bootstrap(differences: np.ndarray, seed: int = 0) -> Interval:
     """Mean of paired differences (clips,) with its 95 % percentile interval."""
     rng = np.random.default_rng(seed)
@@ -40,42 +59,90 @@ def paired_bootstrap(differences: np.ndarray, seed: int = 0) -> Interval:
     return Interval(float(np.mean(differences)), float(low), float(high))
 
 
-def markdown(
-    rows: Sequence[dict], methods: Sequence[str], against: str = "noisy"
-) -> str:
-    """Mean scores, and paired differences from one method with 95 % intervals.
-
-    A score that is NaN in either of a pair is left out of both tables and counted.
+def summarise(rows: Sequence[dict], methods: Sequence[str], against: str) -> Summary:
+    """Means, and paired differences from one method with 95 % intervals.
 
     Args:
       rows: Of `scoring.COLUMNS`, values as numbers or as text.
       methods: In the order to show.
       against: The method that the others are compared with, clip by clip.
     """
+    return {
+        method: {
+            name: _cell(_pairs(rows, method, against, name), method == against)
+            for name, *_ in SHOWN
+        }
+        for method in methods
+    }
+
+
+def markdown(
+    rows: Sequence[dict], methods: Sequence[str], against: str = "noisy"
+) -> str:
+    """A table of means and one of differences; what was left out is counted below.
+
+    Args:
+      rows: As for `summarise`.
+      methods: The same.
+      against: The same.
+    """
+    summary = summarise(rows, methods, against)
     titles = " | ".join(title for _, title, _ in SHOWN)
     ruler = "|---" * (len(SHOWN) + 1) + "|"
     means = [f"| mean | {titles} |", ruler]
     deltas = [f"| difference from {against} | {titles} |", ruler]
-    missing, num_clips = [], 0
-    for method in methods:
-        mean_cells, delta_cells = [], []
-        for name, title, digits in SHOWN:
-            pairs = _pairs(rows, method, against, name)
-            finite = pairs[np.isfinite(pairs).all(axis=1)]
-            mean_cells.append(_mean(finite, digits))
-            delta_cells.append(_delta(finite, digits))
-            num_clips = max(num_clips, len(pairs))
-            if len(finite) < len(pairs):
-                missing.append(f"{method} {title}: {len(pairs) - len(finite)}")
-        means.append(f"| {method} | {' | '.join(mean_cells)} |")
+    for method, cells in summary.items():
+        means.append(f"| {method} | {' | '.join(_means(cells))} |")
         if method != against:
-            deltas.append(f"| {method} | {' | '.join(delta_cells)} |")
+            deltas.append(f"| {method} | {' | '.join(_differences(cells))} |")
     text = "\n".join([*means, "", *deltas]) + "\n"
+    num_clips = max(
+        cell.num_clips for cells in summary.values() for cell in cells.values()
+    )
     text += f"\nOver {num_clips} clips; intervals are 95 % paired bootstrap."
     text += _EXPLANATION
+    missing = [
+        f"{method} {title}: {cells[name].num_left_out}"
+        for method, cells in summary.items()
+        for name, title, _ in SHOWN
+        if cells[name].num_left_out
+    ]
     if missing:
         text += f"Clips without a value, left out: {'; '.join(missing)}.\n"
     return text
+
+
+def latex(rows: Sequence[dict], methods: Sequence[str], against: str = "noisy") -> str:
+    """The means as a tabular of booktabs, differences from one method below each.
+
+    Args:
+      rows: As for `summarise`.
+      methods: The same.
+      against: The same.
+    """
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * len(SHOWN)}}}",
+        r"\toprule",
+        " & ".join(["", *(title for _, title, _ in SHOWN)]) + r" \\",
+        r"\midrule",
+    ]
+    for method, cells in summarise(rows, methods, against).items():
+        name = method.replace("_", r"\_")
+        lines.append(" & ".join([name, *_means(cells)]) + r" \\")
+        if method != against:
+            small = (rf"{{\scriptsize {text}}}" for text in _differences(cells))
+            lines.append(" & ".join(["", *small]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _cell(pairs, is_reference):
+    finite = pairs[np.isfinite(pairs).all(axis=1)]
+    mean, difference = float("nan"), None
+    if len(finite):
+        mean = float(np.mean(finite[:, 0]))
+        if not is_reference:
+            difference = paired_bootstrap(finite[:, 0] - finite[:, 1])
+    return Cell(mean, difference, len(pairs), len(pairs) - len(finite))
 
 
 def _pairs(rows, method, against, name) -> np.ndarray:
@@ -92,12 +159,17 @@ def _pairs(rows, method, against, name) -> np.ndarray:
     )
 
 
-def _mean(pairs: np.ndarray, digits: int) -> str:
-    return f"{np.mean(pairs[:, 0]):.{digits}f}" if len(pairs) else "none"
+def _means(cells) -> list[str]:
+    return [
+        f"{cells[name].mean:.{digits}f}" if np.isfinite(cells[name].mean) else "none"
+        for name, _, digits in SHOWN
+    ]
 
 
-def _delta(pairs: np.ndarray, digits: int) -> str:
-    if len(pairs) == 0:
-        return "none"
-    delta = paired_bootstrap(pairs[:, 0] - pairs[:, 1])
-    return "{:+.{n}f} [{:+.{n}f}, {:+.{n}f}]".format(*delta, n=digits)
+def _differences(cells) -> list[str]:
+    return [
+        "{:+.{n}f} [{:+.{n}f}, {:+.{n}f}]".format(*cells[name].difference, n=digits)
+        if cells[name].difference
+        else "none"
+        for name, _, digits in SHOWN
+    ]

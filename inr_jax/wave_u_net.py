@@ -45,7 +45,7 @@ class WaveUNet(nn.Module):
         size = config.num_levels * config.num_filters
         x = self._layer(x, num_samples >> config.num_levels, size, 15, "middle", 0)
         for i in reversed(range(config.num_levels)):
-            x = _upsampled(x, num_samples >> (i + 1))
+            x = _held(_upsampled(x, num_samples >> (i + 1)), num_samples >> i)
             x = jnp.concatenate([x, skips[i]], axis=1)
             x = self._layer(
                 x, num_samples >> i, (i + 1) * config.num_filters, 5, "up", i

@@ -46,17 +46,16 @@ def named(golden, kind):
     return {"params": params}
 
 
-def fitted(golden, monkeypatch, num_steps):
+def fitted(golden, num_steps):
     """State and losses of our steps from its weights, and outputs of the network."""
     dtype = jnp.zeros(()).dtype
     heard = jnp.asarray(golden["input"], dtype)
-    monkeypatch.setattr(dnp, "entry", lambda key, num_samples: heard)
     params = jax.tree.map(lambda x: jnp.asarray(x, dtype), named(golden, "init"))
     fresh = dnp.init(jax.random.key(0), len(heard), TINY)
     opt_state = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), fresh.opt_state)
-    state = fresh._replace(params=params, opt_state=opt_state)
+    state = fresh._replace(params=params, opt_state=opt_state, heard=heard)
     signal = Signal(jnp.asarray(golden["target"], dtype), len(heard))
-    step = jax.jit(lambda s, i: dnp.update(jax.random.key(0), s, i, signal, TINY))
+    step = jax.jit(lambda s, i: dnp.update(s, i, signal, TINY))
     losses, outputs = [], []
     for i in range(num_steps):
         outputs.append(WaveUNet(TINY).apply(state.params, heard, len(heard)))
@@ -65,8 +64,8 @@ def fitted(golden, monkeypatch, num_steps):
     return state, np.array(losses), outputs
 
 
-def test_first_steps_are_the_original_s(golden, monkeypatch):
-    _, losses, outputs = fitted(golden, monkeypatch, 3)
+def test_first_steps_are_the_original_s(golden):
+    _, losses, outputs = fitted(golden, 3)
     np.testing.assert_allclose(outputs[0], golden["out0"], atol=1e-4)
     np.testing.assert_allclose(outputs[1], golden["out1"], atol=1e-4)
     np.testing.assert_allclose(losses, golden["loss"][:3], atol=1e-6)
@@ -85,10 +84,10 @@ def test_gradients_are_the_original_s(golden):
         np.testing.assert_allclose(x, y, atol=1e-4 * max(1e-3, np.abs(y).max()))
 
 
-def test_sixty_steps_in_double_precision_are_the_original_s(golden, monkeypatch):
+def test_sixty_steps_in_double_precision_are_the_original_s(golden):
     """Rounding grows to percents over these steps, so single precision cannot tell."""
     with jax.enable_x64(True):
-        state, losses, outputs = fitted(golden, monkeypatch, 60)
+        state, losses, outputs = fitted(golden, 60)
     np.testing.assert_allclose(outputs[59], golden["out59"], atol=1e-4)
     np.testing.assert_allclose(losses, golden["loss"], rtol=1e-4)
     np.testing.assert_allclose(state.score.T, golden["diff_sum"], rtol=1e-3)
@@ -160,10 +159,12 @@ def random_params():
 @pytest.mark.parametrize("padding", [0, 128])
 def test_network_is_the_plain_one_whatever_is_behind(padding):
     params, signal = random_params(), RNG.standard_normal(256, np.float32)
-    padded = jnp.asarray(np.pad(signal, (0, padding), constant_values=3.0))
-    found = WaveUNet(TINY).apply(params, padded, 256)[:256]
-    expected = plain_network(params["params"], signal.astype(np.float64))
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    padded = np.pad(signal.astype(np.float64), (0, padding), constant_values=3.0)
+    with jax.enable_x64(True):
+        found = WaveUNet(TINY).apply(params, jnp.asarray(padded), 256)[:256]
+    plain = jax.tree.map(np.asarray, params["params"])
+    expected = plain_network(plain, signal.astype(np.float64))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_score_is_the_plain_one_whatever_is_behind():
@@ -180,7 +181,10 @@ def test_score_is_the_plain_one_whatever_is_behind():
 def test_open_gains_give_the_clip_back_and_the_tail_stays():
     score = np.zeros((5, 257))  # nothing fluctuated
     low = np.sin(2 * np.pi * np.arange(1111) / 16)  # in none of the removed bins
-    np.testing.assert_allclose(dnp.masked(low, score, "wiener"), low, atol=1e-3)
+    found = dnp.masked(low, score, "wiener")
+    # beside the ends the removed bins hold something
+    np.testing.assert_allclose(found[300:700], low[300:700], atol=1e-3)
+    np.testing.assert_allclose(found, low, atol=0.2)
     score[2:, :] = 1
     found = dnp.masked(low, score, "lsa")
     np.testing.assert_array_equal(found[1024:], low[1024:])
@@ -189,7 +193,7 @@ def test_open_gains_give_the_clip_back_and_the_tail_stays():
 
 
 def fits(signals, checkpoint_dir=None, on_clips=lambda clips: None):
-    keys = [jax.random.key(i) for i in range(len(signals))]
+    keys = jax.random.split(jax.random.key(0), 3)[: len(signals)]
     return dict(dnp_fits.fit_many(keys, signals, TINY, on_clips, checkpoint_dir))
 
 

@@ -69,7 +69,8 @@ ARROWS = {
         *("figures", "mixing", "model_configs", "prefetching", "scoring", "training"),
         *("trained_denoiser", "training_curves", "training_run", "validation"),
     },
-    "early_stopping": {"batching", "configs", "engine", "fitting", "sweeping"},
+    "early_stopping": {"batching", "configs", "engine", "fitting", "stepping"}
+    | {"sweeping"},
     "nerf": {"siren"},
     "hypersound": {"configs", "model_configs", "nerf", "siren"},
     "pretrained": {
