@@ -41,7 +41,14 @@ ESTIMATORS = {"stationary estimate": "stationary", "tracked estimate": "tracked"
 
 
 def main() -> None:
-    from inr_jax import datasets, evaluation, runs, scoring
+    from inr_jax import (
+        datasets,
+        evaluating,
+        evaluation,
+        evaluation_results,
+        runs,
+        scoring,
+    )
 
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
@@ -54,16 +61,25 @@ def main() -> None:
     runs.keep_settings(folder, {name: flags.FLAGS[name].value for name in settings})
     cli.use_compilation_cache()
     condition = evaluation.Condition("white", SNR_DB.value, 0)
-    loaded = evaluation.examples(clips, condition, max_seconds=MAX_SECONDS.value)
-    scores = evaluation.Scores(folder)
+    source = evaluation.Source(clips, max_seconds=MAX_SECONDS.value)
+    found = evaluation.Evaluation(folder)
     with (
         scoring.ScorePool() as pool,
         cli.progress("evaluating", len(clips) * len(rows), "rows") as on_rows,
     ):
         for row in rows:
             denoiser = functools.partial(denoise, row=row)
-            evaluation.run(scores, loaded, row, denoiser, condition, pool, on_rows)
-    print(scores.write(rows, [condition], against=rows[0]))
+            evaluating.run(
+                found,
+                source,
+                row,
+                denoiser,
+                condition,
+                pool,
+                on_rows,
+                keep_audio=False,
+            )
+    print(evaluation_results.write(found, rows, [condition], against=rows[0]))
 
 
 def denoise(signals, sample_rates, keys, on_clips, row: str):

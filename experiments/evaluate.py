@@ -1,34 +1,28 @@
-"""Scores methods on noisy clips: every metric, paired 95 % intervals.
+"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
 
   python experiments/evaluate.py --clean_dir=DIR --snr_db=0,5,10 \
       --methods=noisy,wiener,log_mmse,gain_field,local_hypersound \
       --output_dir=results/evaluation
 
-Killed and started again with the same flags, it goes on behind the last row.
+Killed and started again with the same flags, it goes on behind the last row. Of a large
+set each machine does a share with --num_shards and --shard_index; --merge joins them.
 """
 
-import itertools
 import pathlib
 
 from absl import flags
 
-from inr_jax import cli
+from inr_jax import cli, noisy_sets
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(noisy_sets)
 METHODS = flags.DEFINE_list(
     "methods",
     ["noisy", "silence", "lowpass", "wiener", "log_mmse", "gain_field"],
     "In the order of the table.",
 )
-CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
-PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
-NOISE = flags.DEFINE_string("noise", "white", "White, or a folder of recorded noise.")
-SNR_DB = flags.DEFINE_list("snr_db", ["0"], "Levels of the noise that is added, dB.")
-SEEDS = flags.DEFINE_list("seeds", ["0"], "Of noise and of methods that draw.")
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for scores and tables.")
-MAX_CLIPS = flags.DEFINE_integer("max_clips", None, "Clips to draw by the seed 0.", 1)
-MAX_SECONDS = flags.DEFINE_float("max_seconds", None, "Beginning of each clip.", 0.01)
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for all results.")
 ESTIMATE = flags.DEFINE_enum(
     "estimate",
     "white",
@@ -38,66 +32,123 @@ ESTIMATE = flags.DEFINE_enum(
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model instead of the shipped one."
 )
-SETTINGS = ("clean_dir", "pairs_dir", "noise", "max_clips", "max_seconds", "estimate")
+DNP_NUM_STEPS = flags.DEFINE_integer("dnp_num_steps", 5000, "Steps of dnp.", 1)
+AUDIO = flags.DEFINE_bool(
+    "audio", True, "Keeps estimates; the page and --rescore need them."
+)
+RESCORE = flags.DEFINE_bool(
+    "rescore", False, "Scores the kept estimates anew, without denoising."
+)
+NUM_SHARDS = flags.DEFINE_integer("num_shards", 1, "Shares of the clips.", 1)
+SHARD_INDEX = flags.DEFINE_integer("shard_index", 0, "Which of them to do, from 0.", 0)
+MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead.")
 
 
 def main() -> None:
-    from inr_jax import denoisers, evaluation, runs, scoring
+    from inr_jax import evaluating, evaluation, evaluation_results, runs, scoring
 
-    if not OUTPUT_DIR.value or bool(CLEAN_DIR.value) == bool(PAIRS_DIR.value):
-        raise InputError("give --output_dir, and --clean_dir or --pairs_dir")
+    if not OUTPUT_DIR.value:
+        raise InputError("--output_dir is missing")
+    if SHARD_INDEX.value >= NUM_SHARDS.value:
+        raise InputError("--shard_index must be below --num_shards")
     folder = pathlib.Path(OUTPUT_DIR.value)
-    conditions = list(described())
-    options = denoisers.Options(noise=ESTIMATE.value, trained_dir=CHECKPOINT.value)
-    methods = {name: denoisers.make(name, options) for name in METHODS.value}
-    clips, recordings = sources()
-    settings = {name: flags.FLAGS[name].value for name in (*SETTINGS, "checkpoint")}
-    runs.keep_settings(folder, settings)
+    conditions = noisy_sets.conditions()
+    options = described()
+    denoisers = {} if MERGE.value else made(options)
+    clips = noisy_sets.clips()
+    if MERGE.value:
+        evaluation_results.merge([pathlib.Path(path) for path in MERGE.value], folder)
+    else:
+        clips = clips[SHARD_INDEX.value :: NUM_SHARDS.value]
+    source = evaluation.Source(
+        clips, noisy_sets.recordings(), noisy_sets.MAX_SECONDS.value
+    )
+    runs.keep_settings(folder, settings())
+    found = evaluation.Evaluation(folder)
+    if RESCORE.value:
+        with (
+            scoring.ScorePool() as pool,
+            cli.progress("scoring", len(found.rows), "rows") as on_rows,
+        ):
+            evaluating.rescore(found, source, pool, on_rows)
+    elif not MERGE.value:
+        denoise(found, source, denoisers, conditions)
+    finish(found, source, conditions)
+
+
+def described():
+    """Settings of the methods."""
+    from inr_jax import configs, denoisers
+
+    return denoisers.Options(
+        noise=ESTIMATE.value,
+        trained_dir=CHECKPOINT.value,
+        dnp=configs.DnpConfig(num_steps=DNP_NUM_STEPS.value),
+    )
+
+
+def made(options) -> dict:
+    """The denoisers of --methods, by name."""
+    from inr_jax import denoisers
+
+    return {name: denoisers.make(name, options) for name in METHODS.value}
+
+
+def settings() -> dict:
+    """All that rows depend on beside method and condition."""
+    own = (ESTIMATE, CHECKPOINT, DNP_NUM_STEPS, NUM_SHARDS, SHARD_INDEX)
+    return noisy_sets.settings() | {flag.name: flag.value for flag in own}
+
+
+def denoise(found, source, denoisers: dict, conditions) -> None:
+    """Every method in every condition, what is missing of it."""
+    from inr_jax import evaluating, scoring
+
     cli.use_compilation_cache()
-    scores = evaluation.Scores(folder)
-    total = len(clips) * len(methods) * len(conditions)
+    total = len(source.clips) * len(denoisers) * len(conditions)
     with (
         scoring.ScorePool() as pool,
         cli.progress("evaluating", total, "rows") as on_rows,
     ):
         for condition in conditions:
-            loaded = evaluation.examples(
-                clips, condition, recordings, MAX_SECONDS.value
-            )
-            for name, denoiser in methods.items():
-                evaluation.run(scores, loaded, name, denoiser, condition, pool, on_rows)
-    against = "noisy" if "noisy" in methods else METHODS.value[0]
-    print(scores.write(METHODS.value, conditions, against))
+            for name, denoiser in denoisers.items():
+                evaluating.run(
+                    found,
+                    source,
+                    name,
+                    denoiser,
+                    condition,
+                    pool,
+                    on_rows,
+                    keep_audio=AUDIO.value,
+                )
 
 
-def described():
-    """The conditions that the flags name."""
-    from inr_jax.evaluation import Condition
+def finish(found, source, conditions) -> None:
+    """Tables, manifest and figures of the rows that are there."""
+    from inr_jax import evaluation_results, figures, score_figures
 
-    seeds = cli.numbers(SEEDS, int, 0)
-    if PAIRS_DIR.value:
-        yield from (Condition("as recorded", None, seed) for seed in seeds)
-        return
-    noise = NOISE.value if NOISE.value == "white" else pathlib.Path(NOISE.value).name
-    levels = cli.numbers(SNR_DB, float, -100.0)
-    for level, seed in itertools.product(levels, seeds):
-        yield Condition(noise, level, seed)
-
-
-def sources():
-    """Clips, and recordings of noise where they are asked for."""
-    from inr_jax import datasets
-
-    if PAIRS_DIR.value:
-        clips, problems = datasets.find_pairs(PAIRS_DIR.value)
-        for problem in problems:
-            cli.complain(problem)
-    else:
-        clips = datasets.find_clips(CLEAN_DIR.value)
-    clips = datasets.choose(clips, MAX_CLIPS.value, 0)
-    if PAIRS_DIR.value or NOISE.value == "white":
-        return clips, []
-    return clips, datasets.find_clips(NOISE.value)
+    methods = METHODS.value
+    against = "noisy" if "noisy" in methods else methods[0]
+    print(evaluation_results.write(found, methods, conditions, against))
+    root = noisy_sets.PAIRS_DIR.value or noisy_sets.CLEAN_DIR.value
+    evaluation_results.write_manifest(found.folder, source, root, settings())
+    first = conditions[0]
+    drawn = {
+        "over_cost": score_figures.over_cost(found.of(first), methods),
+        "pesq_by_clip": score_figures.against_noisy(
+            found.of(first), methods, "pesq", against
+        ),
+        "si_sdr_by_clip": score_figures.against_noisy(
+            found.of(first), methods, "si_sdr", against
+        ),
+    }
+    if len({condition.snr_db for condition in conditions}) > 1:
+        rows = [row for condition in conditions for row in found.of(condition)]
+        drawn["over_snr"] = score_figures.over_snr(rows, methods)
+    for name, figure in drawn.items():
+        for ending in ("png", "pdf"):
+            figures.save(figure, found.folder / "figures" / f"{name}.{ending}")
 
 
 if __name__ == "__main__":

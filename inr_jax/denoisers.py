@@ -17,6 +17,8 @@ from inr_jax import (
     audio,
     baselines,
     classical,
+    dnp,
+    dnp_fits,
     early_stopping,
     fit_many,
     gain_denoiser,
@@ -27,7 +29,12 @@ from inr_jax import (
     stft,
     trained_denoiser,
 )
-from inr_jax.configs import GAIN_FIELD_RECORDED, FitConfig, GainFieldConfig
+from inr_jax.configs import (
+    GAIN_FIELD_RECORDED,
+    DnpConfig,
+    FitConfig,
+    GainFieldConfig,
+)
 from inr_jax.errors import InputError
 
 OnClips = Callable[[float], None]
@@ -63,7 +70,8 @@ class Options:
       fit: Of `siren`.
       stop: When `siren` stops: "fixed", at its last step, or a rule of
         `early_stopping`.
-      checkpoint_dir: Where `siren` keeps fits under way, for "fixed".
+      dnp: Of `dnp`.
+      checkpoint_dir: Where `dnp` keeps fits under way, and `siren` for "fixed".
       trained_dir: Weights of a trained method, instead of the shipped ones.
       output_rate: Hz that a trained method evaluates its target networks at, instead
         of the rate of the input.
@@ -72,6 +80,7 @@ class Options:
     noise: str = "tracked"
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
     stop: str = "fixed"
+    dnp: DnpConfig = dataclasses.field(default_factory=DnpConfig)
     checkpoint_dir: str | os.PathLike | None = None
     trained_dir: str | os.PathLike | None = None
     output_rate: int | None = None
@@ -190,6 +199,20 @@ def _siren(options: Options) -> Denoiser:
     return fixed if options.stop == "fixed" else stopped
 
 
+def _dnp(options: Options) -> Denoiser:
+    config = options.dnp
+
+    def denoiser(signals, sample_rates, keys, on_clips):
+        del sample_rates  # its constants are in samples
+        for i, fit in dnp_fits.fit_many(
+            keys, signals, config, on_clips, options.checkpoint_dir
+        ):
+            estimate = dnp.masked(signals[i], fit.score, config.mask)
+            yield i, estimate.astype(np.float32)
+
+    return denoiser
+
+
 def _white_variance(signal, sample_rate):
     power = np.abs(stft.analyse(signal, classical.window_of(sample_rate))) ** 2
     return noise_power.white(power).item()
@@ -221,6 +244,7 @@ METHODS: dict[str, Callable[[Options], Denoiser]] = {
     "log_mmse": functools.partial(_classic, classical.log_mmse),
     "siren": _siren,
     "gain_field": _gain_field,
+    "dnp": _dnp,
     **{name: functools.partial(_trained, name) for name in TRAINED},
     "rnnoise": lambda options: _one_by_one(peers.rnnoise),
     "noisereduce": lambda options: _one_by_one(peers.noisereduce),

@@ -1,6 +1,8 @@
 """What a machine does: times, memory, and the matrix product as a yardstick."""
 
+import os
 import pathlib
+import platform
 import time
 from collections.abc import Callable
 
@@ -29,6 +31,17 @@ def machine() -> dict[str, str]:
 
     device = jax.devices()[0]
     return {"jax": jax.__version__, "backend": device.platform, "device": str(device)}
+
+
+def processor() -> str:
+    """Name of the processor, and how many cores of it there are."""
+    name = platform.processor() or platform.machine()
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text()
+        name = text.split("model name")[1].split(":", 1)[1].split("\n")[0].strip()
+    except (OSError, IndexError):
+        pass  # not Linux, or a kind that does not say
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def reset_peak() -> float:

@@ -74,15 +74,29 @@ def keep_settings(folder: pathlib.Path, settings: dict) -> None:
     path = folder / "config.json"
     if path.exists():
         _refuse_other(path, settings)
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    write_json(path, {"settings": settings, "versions": versions})
+    write_json(path, {"settings": settings, "versions": versions()})
+
+
+def read_settings(folder: pathlib.Path) -> dict:
+    """What `keep_settings` wrote.
+
+    Raises:
+      InputError: it wrote nothing there.
+    """
+    path = folder / "config.json"
+    try:
+        return json.loads(path.read_text())["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: not written by this script") from None
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that results depend on."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def _refuse_other(path, settings):
-    try:
-        before = json.loads(path.read_text())["settings"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: not written by this script") from None
+    before = read_settings(path.parent)
     after = json.loads(json.dumps(settings))
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):

@@ -47,14 +47,77 @@ def test_evaluate_and_go_on_where_it_was_killed(tmp_path):
     assert {row["method"] for row in rows_of(tmp_path)} == {"noisy", "lowpass"}
 
 
+def test_scored_anew_from_what_was_kept(tmp_path):
+    flags = (f"--clean_dir={CLIPS}", "--methods=noisy,lowpass", *TOY)
+    flags += (f"--output_dir={tmp_path}",)
+    run_script("evaluate.py", *flags)
+    rows, path = rows_of(tmp_path), tmp_path / "rows.jsonl"
+    path.write_text(path.read_text().replace('"pesq": ', '"pesq": 9'))
+    run_script("evaluate.py", *flags, "--rescore")
+    assert rows_of(tmp_path) == rows
+    sound = next(iter(tmp_path.rglob("lowpass/*.wav")))
+    sound.unlink()
+    done = run_script("evaluate.py", *flags, "--rescore", expect=2)
+    assert f"{sound.name}: not there" in done.stderr
+
+
+def test_shards_make_the_whole(tmp_path):
+    flags = (f"--clean_dir={CLIPS}", "--methods=noisy,lowpass", "--max_seconds=1")
+    flags += ("--compilation_cache=",)
+    whole = tmp_path / "whole"
+    run_script("evaluate.py", *flags, f"--output_dir={whole}")
+    shards = [tmp_path / str(i) for i in range(2)]
+    for i, folder in enumerate(shards):
+        share = ("--num_shards=2", f"--shard_index={i}", f"--output_dir={folder}")
+        run_script("evaluate.py", *flags, *share)
+    merged = (f"--merge={shards[0]},{shards[1]}", f"--output_dir={tmp_path / 'all'}")
+    run_script("evaluate.py", *flags, *merged)
+
+    def scores(folder):
+        return [{**row, "work_s": ""} for row in rows_of(folder)]
+
+    assert scores(tmp_path / "all") == scores(whole)
+    assert len(list((tmp_path / "all").rglob("*.wav"))) == 2 * len(
+        list(CLIPS.iterdir())
+    )
+    twice = (f"--merge={shards[0]},{shards[0]}", f"--output_dir={tmp_path / 'twice'}")
+    done = run_script("evaluate.py", *flags, *twice, expect=2)
+    assert "needs each of the 2 shards once" in done.stderr
+    listed = (f"--manifest={whole / 'manifest.json'}", "--methods=noisy", *flags[2:])
+    again = tmp_path / "again"
+    run_script("evaluate.py", *listed, f"--output_dir={again}")
+    assert [row["clip"] for row in rows_of(again)] == sorted(
+        row["clip"] for row in rows_of(whole) if row["method"] == "noisy"
+    )
+
+
+def test_results_that_papers_and_programs_read(tmp_path):
+    flags = (f"--clean_dir={CLIPS}", "--methods=noisy,lowpass", "--snr_db=0,5", *TOY)
+    run_script("evaluate.py", *flags, f"--output_dir={tmp_path}")
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert [line["method"] for line in table] == ["noisy", "lowpass"] * 2
+    means = [float(row["stoi"]) for row in rows_of(tmp_path)[:2]]
+    assert table[0]["clips"] == 2 and table[0]["stoi"] == pytest.approx(sum(means) / 2)
+    assert table[1]["stoi_low"] <= table[1]["stoi"] - table[0]["stoi"]
+    assert r"lowpass & " in (tmp_path / "table.tex").read_text()
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert len(manifest["clips"]) == 2 and manifest["flags"]["noise"] == "white"
+    assert {"jax", "pesq"} <= set(manifest["versions"])
+    for name in ("over_cost", "over_snr", "pesq_by_clip"):
+        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "give --output_dir"),
-        (("--clean_dir=x", "--pairs_dir=y"), "give --output_dir"),
+        ((), "give --clean_dir"),
+        (("--clean_dir=x", "--pairs_dir=y"), "give --clean_dir"),
         ((f"--clean_dir={CLIPS}", "--snr_db=a"), "--snr_db must be"),
         ((f"--clean_dir={CLIPS}", "--methods=magic"), "method must be one of"),
         (("--clean_dir=nowhere",), "nowhere: no such folder"),
+        ((f"--clean_dir={CLIPS}", "--num_shards=2", "--shard_index=2"), "be below"),
+        ((f"--clean_dir={CLIPS}", "--merge=nowhere"), "not written by this script"),
+        (("--manifest=nowhere",), "nowhere: no manifest.json"),
     ],
 )
 def test_flags_that_make_no_sense(tmp_path, flags, message):

@@ -83,14 +83,29 @@ ARROWS = {
     "trained_denoiser": {"audio", "batching", "errors", "hypersound", "segments"},
     "denoise_files": {"audio", "datasets", "errors", "files"},
     "denoisers": {
-        *("audio", "baselines", "classical", "configs", "early_stopping", "errors"),
-        *("fit_many", "gain_denoiser", "model_configs", "noise_power", "pretrained"),
+        *("audio", "baselines", "classical", "configs", "dnp", "dnp_fits"),
+        *(
+            "early_stopping",
+            "errors",
+            "fit_many",
+            "gain_denoiser",
+            "model_configs",
+            "noise_power",
+            "pretrained",
+        ),
         *("peers", "stft", "trained_denoiser"),
     },
     "peers": {"audio", "errors"},
-    "evaluation": {
-        *("audio", "datasets", "denoisers", "files", "noise", "scoring", "tables"),
+    "evaluation": {"audio", "datasets", "errors", "files", "scoring"},
+    "evaluating": {
+        *("audio", "datasets", "denoisers", "evaluation", "noise", "scoring"),
     },
+    "evaluation_results": {
+        *("errors", "evaluation", "files", "measuring", "runs", "tables"),
+    },
+    "noisy_sets": {"cli", "datasets", "errors", "evaluation", "files"},
+    "score_figures": {"tables"},
+    "table1": set(),
     "validation": {"audio", "datasets", "noise", "scoring"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},
 }
@@ -98,7 +113,7 @@ ARROWS = {
 WITH_JAX = {
     *("dnp", "dnp_fits", "stepping", "wave_u_net"),
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("denoisers", "early_stopping", "evaluation", "hypersound", "nerf", "pretrained"),
+    *("denoisers", "early_stopping", "evaluating", "hypersound", "nerf", "pretrained"),
     "trained_denoiser",
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     "training_loop",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax import scoring, tables
+from inr_jax import scoring, table1, tables
 
 
 def rows(method, values, **changes):
@@ -63,3 +63,16 @@ def test_nothing_finite_is_none():
 def test_a_lone_clip_has_an_interval(count):
     interval = tables.paired_bootstrap(np.arange(float(count)))
     assert interval.low <= interval.mean <= interval.high
+
+
+def test_the_paper_s_table_beside_ours():
+    condition = {"noise": "white", "snr_db": "0.0"}
+    found = rows("noisy", [-4.0, -3.0], **condition) + rows(
+        "wiener", [1.0], **condition
+    )
+    text = table1.markdown(table1.lines(found))
+    assert "| noisy | 2 | -3.82 / -3.50 | 0.813 / 1.000 |" in text
+    assert "| wiener | 1 | 1.00 |" in text
+    assert "| dnp | not run | -2.52 | 0.757 |" in text
+    with pytest.raises(ValueError, match="0 dB alone"):
+        table1.lines(rows("noisy", [1.0], noise="white", snr_db="5.0"))

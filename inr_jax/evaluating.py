@@ -1,0 +1,134 @@
+"""Denoises and scores: many methods on many noisy clips, kept row by row."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from inr_jax import audio, datasets, denoisers, noise, scoring
+from inr_jax.evaluation import Condition, Evaluation, Source
+
+# Clips whose samples are in memory at once.
+CHUNK = 64
+
+
+def run(
+    found: Evaluation,
+    source: Source,
+    method: str,
+    denoiser: Callable,
+    condition: Condition,
+    pool: scoring.ScorePool,
+    on_clips: Callable[[float], None],
+    keep_audio: bool = True,
+) -> None:
+    """Denoises and scores what is missing of one method in one condition.
+
+    Args:
+      found: Gets rows and estimates.
+      source: Of the clips.
+      method: Its name in the rows.
+      denoiser: As from `denoisers.make`.
+      condition: What is done to the clips.
+      pool: Workers.
+      on_clips: Called with clips done since the last call.
+      keep_audio: Whether estimates are written.
+    """
+    known = found.done(method, condition)
+    todo = [i for i, clip in enumerate(source.clips) if clip.name not in known]
+    on_clips(len(source.clips) - len(todo))
+    for start in range(0, len(todo), CHUNK):
+        loaded = [source.load(i, condition) for i in todo[start : start + CHUNK]]
+        pending = []
+        for example, estimate, work_s in _timed(
+            denoiser, loaded, condition.seed, on_clips
+        ):
+            if keep_audio:
+                path = found.sound(example.name, method, condition)
+                audio.write(path, estimate, example.sample_rate, "FLOAT")
+            job = _job(example, method, condition, estimate)
+            pending.append((pool.submit(job), work_s))
+            while pending and pending[0][0].done():
+                _keep(found, condition, *pending.pop(0))
+        for row in pending:
+            _keep(found, condition, *row)
+
+
+def score(
+    found: Evaluation,
+    example: datasets.Example,
+    estimates: Mapping[str, np.ndarray],
+    condition: Condition,
+    pool: scoring.ScorePool,
+) -> None:
+    """Keeps sounds and rows of several methods on one clip, the last row last.
+
+    Args:
+      found: Gets them; what it has of them is not done again.
+      example: The clip.
+      estimates: (samples, channels) by method.
+      condition: What was done to the clip.
+      pool: Workers.
+    """
+    pending = []
+    for method, estimate in estimates.items():
+        if example.name in found.done(method, condition):
+            continue
+        path = found.sound(example.name, method, condition)
+        audio.write(path, estimate, example.sample_rate, "FLOAT")
+        pending.append(pool.submit(_job(example, method, condition, estimate)))
+    for row in pending:
+        _keep(found, condition, row, 0.0)
+
+
+def rescore(
+    found: Evaluation,
+    source: Source,
+    pool: scoring.ScorePool,
+    on_rows: Callable[[float], None],
+) -> None:
+    """Scores every kept estimate anew; rows change when all are done.
+
+    Raises:
+      InputError: an estimate or a clip is missing.
+    """
+    positions = {clip.name: i for i, clip in enumerate(source.clips)}
+    rows = []
+    for start in range(0, len(found.rows), CHUNK):
+        pending = []
+        for old in found.rows[start : start + CHUNK]:
+            condition = Condition(old["noise"], old["snr_db"], old["seed"])
+            example = source.load(positions[old["clip"]], condition)
+            estimate = found.estimate(example.name, old["method"], condition)
+            job = _job(example, old["method"], condition, estimate)
+            pending.append((pool.submit(job), old))
+        for future, old in pending:
+            rows.append({**old, **future.result()})
+            on_rows(1)
+    found.replace(rows)
+
+
+def _job(example, method, condition, estimate):
+    return scoring.Job(
+        example.name,
+        method,
+        condition.seed,
+        example.clean,
+        estimate,
+        example.sample_rate,
+    )
+
+
+def _keep(found, condition, future, work_s):
+    row = {**future.result(), **condition._asdict(), "work_s": round(work_s, 3)}
+    found.add(row)
+
+
+def _timed(denoiser, loaded, seed, on_clips) -> Iterator[tuple]:
+    """Example, estimate and seconds of work, as the denoiser yields them."""
+    noisy = [audio.Recording(e.noisy, e.sample_rate) for e in loaded]
+    seeds = [noise.clip_seed(seed, e.name) for e in loaded]
+    start = time.monotonic()
+    for i, estimate in denoisers.denoise_recordings(denoiser, noisy, seeds, on_clips):
+        yield loaded[i], estimate, time.monotonic() - start
+        start = time.monotonic()
