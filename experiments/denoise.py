@@ -42,6 +42,9 @@ NOISE = flags.DEFINE_enum(
     ["white", "stationary", "tracked"],
     "How untrained methods tell the power of the noise.",
 )
+FINETUNE_STEPS = flags.DEFINE_integer(
+    "finetune_steps", 0, "Steps of fits that begin with hypersound's weights.", 0
+)
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
@@ -61,6 +64,7 @@ def main(inputs: list[str]) -> int:
         "noise": NOISE.value,
         "seed": SEED.value,
         "checkpoint": CHECKPOINT.value,
+        "finetune_steps": FINETUNE_STEPS.value,
         **dataclasses.asdict(mix),
     }
     todo = list(denoise_files.undone(jobs, settings))
@@ -83,6 +87,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
         noise=NOISE.value,
         trained_dir=CHECKPOINT.value,
         output_rate=mix.output_rate,
+        finetune_steps=FINETUNE_STEPS.value,
     )
     denoiser = denoisers.make(METHOD.value, options)
     if mix.output_rate:
@@ -113,10 +118,10 @@ def denoise_all(todo, settings: dict, mix) -> int:
 
 def denoise_one(denoiser, job, mix, on_share) -> str:
     """Reads, denoises and writes one file; returns a remark or nothing."""
-    from inr_jax import denoise_files, denoisers
+    from inr_jax import denoise_files, denoising
 
     recording = denoise_files.read(job)
-    ((_, estimate),) = denoisers.denoise_recordings(
+    ((_, estimate),) = denoising.denoise_recordings(
         denoiser, [recording], [SEED.value], on_share
     )
     output = mix.apply(recording.samples, estimate)

@@ -33,6 +33,9 @@ CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model instead of the shipped one."
 )
 DNP_NUM_STEPS = flags.DEFINE_integer("dnp_num_steps", 5000, "Steps of dnp.", 1)
+FINETUNE_STEPS = flags.DEFINE_integer(
+    "finetune_steps", 0, "Steps of fits that begin with hypersound's weights.", 0
+)
 AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
 )
@@ -83,6 +86,7 @@ def described():
     return denoisers.Options(
         noise=ESTIMATE.value,
         trained_dir=CHECKPOINT.value,
+        finetune_steps=FINETUNE_STEPS.value,
         dnp=configs.DnpConfig(num_steps=DNP_NUM_STEPS.value),
     )
 
@@ -96,7 +100,7 @@ def made(options) -> dict:
 
 def settings() -> dict:
     """All that rows depend on beside method and condition."""
-    own = (ESTIMATE, CHECKPOINT, DNP_NUM_STEPS, NUM_SHARDS, SHARD_INDEX)
+    own = (ESTIMATE, CHECKPOINT, FINETUNE_STEPS, DNP_NUM_STEPS, NUM_SHARDS, SHARD_INDEX)
     return noisy_sets.settings() | {flag.name: flag.value for flag in own}
 
 

@@ -192,7 +192,7 @@ def load(clips, problems: list[str]):
 
 def fits(examples, config: configs.FitConfig, on_clips, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
-    from inr_jax import audio, denoisers, noise
+    from inr_jax import audio, denoisers, denoising, noise
 
     siren = denoisers.make(
         "siren",
@@ -200,7 +200,7 @@ def fits(examples, config: configs.FitConfig, on_clips, unfinished):
     )
     noisy = [audio.Recording(e.noisy, e.sample_rate) for e in examples]
     seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
-    for i, estimate in denoisers.denoise_recordings(siren, noisy, seeds, on_clips):
+    for i, estimate in denoising.denoise_recordings(siren, noisy, seeds, on_clips):
         yield examples[i], estimate
 
 

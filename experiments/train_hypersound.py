@@ -48,6 +48,11 @@ VALIDATE_EVERY = flags.DEFINE_integer(
 )
 
 
+TENSORBOARD = flags.DEFINE_bool(
+    "tensorboard", False, "Also logs for TensorBoard; needs the extra of this name."
+)
+
+
 def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
     """A flag for each number or name of a frozen config."""
     kinds = {
@@ -111,9 +116,18 @@ def main() -> None:
     if START_FROM.value:
         fresh = training.with_params(fresh, known_params(model_config))
     every = training_loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
+    state = run.resume(fresh)
+    writer = tensorboard(folder, int(state.step)) if TENSORBOARD.value else None
+
+    def on_line(line):
+        report(line)
+        if writer:
+            for name in line.keys() - {"step"}:
+                writer.add_scalar(name, line[name], line["step"])
+
     try:
         training_loop.train(
-            run, run.resume(fresh), model, data, mixing_config, config, every, report
+            run, state, model, data, mixing_config, config, every, on_line
         )
     except FloatingPointError as error:
         raise InputError(str(error)) from None
@@ -189,6 +203,17 @@ def load_data(mixing_config, folder):
     ]
     cases = validation.cases(VALID_DIR.value, VALID_NOISE_DIR.value, rate)
     return training_loop.Data(speech, decoded(NOISE_DIR.value), cases, SEED.value)
+
+
+def tensorboard(folder, step: int):
+    """Writes beside the log; what an interrupted run wrote behind `step` goes."""
+    try:
+        import tensorboardX
+    except ImportError:
+        raise InputError(
+            "--tensorboard: pip install -e '.[tensorboard]' first"
+        ) from None
+    return tensorboardX.SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
 
 def report(line: dict) -> None:

@@ -18,6 +18,7 @@ _SUBMODULES = (
     "datasets",
     "denoise_files",
     "denoisers",
+    "denoising",
     "dnp",
     "dnp_fits",
     "download",
@@ -32,6 +33,7 @@ _SUBMODULES = (
     "gain_denoiser",
     "gain_field",
     "hypersound",
+    "hypersound_target",
     "local_hypersound",
     "losses",
     "measuring",
@@ -72,7 +74,7 @@ __all__ += ["denoise"]
 
 def __getattr__(name):
     if name == "denoise":
-        return importlib.import_module(f"{__name__}.denoisers").denoise
+        return importlib.import_module(f"{__name__}.denoising").denoise
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

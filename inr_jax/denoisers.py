@@ -14,7 +14,6 @@ import jax
 import numpy as np
 
 from inr_jax import (
-    audio,
     baselines,
     classical,
     dnp,
@@ -75,6 +74,7 @@ class Options:
       trained_dir: Weights of a trained method, instead of the shipped ones.
       output_rate: Hz that a trained method evaluates its target networks at, instead
         of the rate of the input.
+      finetune_steps: Of `hypersound`: of fits that begin with the emitted weights.
     """
 
     noise: str = "tracked"
@@ -84,6 +84,7 @@ class Options:
     checkpoint_dir: str | os.PathLike | None = None
     trained_dir: str | os.PathLike | None = None
     output_rate: int | None = None
+    finetune_steps: int = 0
 
 
 def make(method: str, options: Options | None = None) -> Denoiser:
@@ -98,57 +99,6 @@ def make(method: str, options: Options | None = None) -> Denoiser:
     if options.output_rate and method not in TRAINED:
         raise InputError(f"{method} has no output rate of its own; resample its output")
     return METHODS[method](options)
-
-
-def denoise(
-    samples: np.ndarray,
-    sample_rate: int,
-    method: str = "local_hypersound",
-    seed: int = 0,
-    options: Options | None = None,
-) -> np.ndarray:
-    """Denoised samples of the same shape, level and rate, float32.
-
-    Args:
-      samples: (samples,) or (samples, channels), float or signed integers.
-      sample_rate: In Hz, any.
-      method: A name of `METHODS`.
-      seed: Of methods that draw.
-      options: Settings of the method.
-
-    Raises:
-      InputError: unknown method, or samples that are no sound.
-    """
-    samples = np.asarray(samples)
-    recording = audio.read(samples, sample_rate)
-    ((_, estimate),) = denoise_recordings(make(method, options), [recording], [seed])
-    return estimate.reshape(samples.shape)
-
-
-def denoise_recordings(
-    denoiser: Denoiser,
-    recordings: Sequence[audio.Recording],
-    seeds: Sequence[int],
-    on_clips: OnClips = lambda clips: None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Position and estimate (samples, channels) of each, each channel by itself."""
-    owners = [(i, c) for i, r in enumerate(recordings) for c in range(len(r.samples.T))]
-    found: dict[int, dict[int, np.ndarray]] = {}
-    estimates = denoiser(
-        [recordings[i].samples[:, c] for i, c in owners],
-        [recordings[i].sample_rate for i, _ in owners],
-        [jax.random.fold_in(jax.random.key(seeds[i]), c) for i, c in owners],
-        lambda clips: on_clips(clips * len(recordings) / len(owners)),
-    )
-    for position, estimate in estimates:
-        i, channel = owners[position]
-        done = found.setdefault(i, {})
-        done[channel] = estimate
-        if len(done) == recordings[i].samples.shape[1]:
-            del found[i]
-            columns = [done[c] for c in sorted(done)]
-            # a long recording of one channel is not copied
-            yield i, np.stack(columns, 1) if len(columns) > 1 else columns[0][:, None]
 
 
 def _one_by_one(function) -> Denoiser:
@@ -224,7 +174,13 @@ def _trained(name: str, options: Options) -> Denoiser:
     def denoiser(signals, sample_rates, keys, on_clips):
         del keys
         return trained_denoiser.denoise_many(
-            model, params, signals, sample_rates, on_clips, options.output_rate
+            model,
+            params,
+            signals,
+            sample_rates,
+            on_clips,
+            options.output_rate,
+            options.finetune_steps,
         )
 
     return denoiser

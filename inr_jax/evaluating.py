@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from inr_jax import audio, datasets, denoisers, noise, scoring
+from inr_jax import audio, datasets, denoising, noise, scoring
 from inr_jax.evaluation import Condition, Evaluation, Source
 
 # Clips whose samples are in memory at once.
@@ -129,6 +129,6 @@ def _timed(denoiser, loaded, seed, on_clips) -> Iterator[tuple]:
     noisy = [audio.Recording(e.noisy, e.sample_rate) for e in loaded]
     seeds = [noise.clip_seed(seed, e.name) for e in loaded]
     start = time.monotonic()
-    for i, estimate in denoisers.denoise_recordings(denoiser, noisy, seeds, on_clips):
+    for i, estimate in denoising.denoise_recordings(denoiser, noisy, seeds, on_clips):
         yield loaded[i], estimate, time.monotonic() - start
         start = time.monotonic()

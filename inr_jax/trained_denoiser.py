@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from inr_jax import audio, batching, segments
+from inr_jax import audio, batching, hypersound_target, segments
 from inr_jax.errors import InputError
 from inr_jax.hypersound import HyperSound
 
@@ -27,6 +27,7 @@ def denoise_many(
     sample_rates: Sequence[int],
     on_clips: Callable[[float], None] = lambda clips: None,
     output_rate: int | None = None,
+    finetune_steps: int = 0,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Estimates of each clip; clips share nothing.
 
@@ -38,13 +39,16 @@ def denoise_many(
       on_clips: Called with clips done since the last call; windows count as shares.
       output_rate: Hz that the target networks are evaluated at, a multiple of the
         model's, instead of each clip's own rate; adds no frequencies.
+      finetune_steps: Of fits to the noisy clip that begin with the emitted weights, for
+        networks that represent a clip of one length.
 
     Yields:
       Position in `signals` and estimate, in order.
 
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
-      InputError: `output_rate` is no multiple of the model's rate.
+      InputError: `output_rate` is no multiple of the model's rate, or the model has no
+        networks to fine-tune.
     """
     rate = model.config.sample_rate
     finer, rest = divmod(output_rate or rate, rate)
@@ -52,10 +56,15 @@ def denoise_many(
         raise InputError(
             f"output rate {output_rate} Hz must be a multiple of the model's {rate} Hz"
         )
+    if finetune_steps and not isinstance(model, HyperSound):
+        raise InputError("--finetune_steps is for hypersound alone")
     for i, (signal, own_rate) in enumerate(zip(signals, sample_rates, strict=True)):
         heard = audio.resample(batching.checked(i, signal), own_rate, rate)
-        denoise = _cross_faded if isinstance(model, HyperSound) else _whole
-        estimate = denoise(model, params, heard, finer, on_clips)
+        if isinstance(model, HyperSound):
+            run = functools.partial(_run_many, model, params, finer, finetune_steps)
+            estimate = _cross_faded(run, model.config, heard, finer, on_clips)
+        else:
+            estimate = _whole(model, params, heard, finer, on_clips)
         if output_rate is None:
             estimate = audio.resample(estimate, rate, own_rate)
         count = -(-len(signal) * (output_rate or own_rate) // own_rate)
@@ -93,15 +102,15 @@ def _whole(model, params, signal, finer, on_clips):
     return estimate
 
 
-def _cross_faded(model, params, signal, finer, on_clips):
+def _cross_faded(run, config, signal, finer, on_clips):
     """By networks that each represent a clip of one length: windows that overlap."""
-    length = model.config.num_samples
+    length = config.num_samples
     windows = segments.split(signal, length)
     found = []
     for i in range(0, len(windows), WINDOWS_AT_ONCE):
         some = windows[i : i + WINDOWS_AT_ONCE]
         filled = [*some, *some[-1:] * (WINDOWS_AT_ONCE - len(some))]
-        estimates = _run_many(model, params, batching.pad(filled, length), finer)
+        estimates = run(batching.pad(filled, length))
         found += list(np.asarray(estimates)[: len(some)])
         on_clips(len(some) / len(windows))
     size = finer * min(len(signal), length)
@@ -114,6 +123,13 @@ def _run(model, params, window, first, last, finer):
     return model.apply(params, window, first, last, finer)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "finer"))
-def _run_many(model, params, windows, finer):
-    return jax.vmap(lambda window: model.apply(params, window, finer))(windows)
+@functools.partial(jax.jit, static_argnames=("model", "finer", "finetune_steps"))
+def _run_many(model, params, finer, finetune_steps, windows):
+    def one(window):
+        emitted = model.apply(params, window, method="emit")
+        emitted = hypersound_target.finetune(
+            emitted, window, model.config, finetune_steps
+        )
+        return hypersound_target.sound(emitted, window, model.config, finer)
+
+    return jax.vmap(one)(windows)

@@ -48,11 +48,30 @@ def schedule(config: TrainingConfig) -> optax.Schedule:
     return optax.linear_schedule(0.0, rate, config.warmup_steps)
 
 
+def momentum(config: TrainingConfig) -> optax.Schedule:
+    """First decay of Adam over steps of "one_cycle": .85 where the rate is largest.
+
+    It falls from .95 while the rate rises and comes back as that falls (Smith 2018).
+    """
+    peak = 0.05 * config.num_steps
+
+    def value(step):
+        falling = (config.num_steps - step) / (config.num_steps - peak)
+        share = jnp.clip(jnp.where(step < peak, step / peak, falling), 0, 1)
+        return 0.95 - 0.1 * (1 - jnp.cos(jnp.pi * share)) / 2
+
+    return value
+
+
 def optimiser(config: TrainingConfig) -> optax.GradientTransformation:
     """AdamW after clipping the norm of the gradient."""
+    adamw, first_decay = optax.adamw, {}
+    if config.schedule == "one_cycle":
+        adamw = optax.inject_hyperparams(optax.adamw)
+        first_decay = {"b1": momentum(config)}
     return optax.chain(
         optax.clip_by_global_norm(config.max_gradient_norm),
-        optax.adamw(schedule(config), weight_decay=config.weight_decay),
+        adamw(schedule(config), weight_decay=config.weight_decay, **first_decay),
     )
 
 

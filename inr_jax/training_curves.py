@@ -51,3 +51,15 @@ def draw(log: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
         panel.grid(alpha=0.3)
         panel.set_xlabel("Step")
     return figure
+
+
+def overfit(lines: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
+    """Loss and SI-SDR of the one batch that is trained on, over steps."""
+    figure = matplotlib.figure.Figure(figsize=(8, 3.4), layout="constrained")
+    steps = [line["step"] for line in lines]
+    named = (("loss", "Loss"), ("si_sdr", "SI-SDR (dB)"))
+    for panel, (name, label) in zip(figure.subplots(1, 2), named, strict=True):
+        panel.plot(steps, [line[name] for line in lines], color=_COLORS[0])
+        panel.set(xlabel="Step", ylabel=label)
+        panel.grid(alpha=0.3)
+    return figure

@@ -8,7 +8,14 @@ import soundfile
 from conftest import CLIPS, REPOSITORY, run_script
 
 import inr_jax
-from inr_jax import audio, denoise_files, denoisers, pretrained, trained_denoiser
+from inr_jax import (
+    audio,
+    denoise_files,
+    denoisers,
+    denoising,
+    pretrained,
+    trained_denoiser,
+)
 from inr_jax.errors import InputError
 from inr_jax.local_hypersound import LocalHyperSound
 from inr_jax.model_configs import LocalConfig
@@ -63,7 +70,7 @@ def test_a_finer_grid_is_as_long_in_seconds(checkpoint):
     options = denoisers.Options(trained_dir=checkpoint, output_rate=48_000)
     recording = audio.Recording(signal(1000, 1), 16_000)
     denoiser = denoisers.make("local_hypersound", options)
-    ((_, found),) = denoisers.denoise_recordings(denoiser, [recording], [0])
+    ((_, found),) = denoising.denoise_recordings(denoiser, [recording], [0])
     assert found.shape == (3000, 1)
     options = denoisers.Options(trained_dir=checkpoint)
     coarse = inr_jax.denoise(
@@ -73,7 +80,7 @@ def test_a_finer_grid_is_as_long_in_seconds(checkpoint):
     with pytest.raises(InputError, match="multiple of the model's 16000"):
         odd = denoisers.Options(trained_dir=checkpoint, output_rate=44_100)
         denoiser = denoisers.make("local_hypersound", odd)
-        next(denoisers.denoise_recordings(denoiser, [recording], [0]))
+        next(denoising.denoise_recordings(denoiser, [recording], [0]))
 
 
 def test_weights_are_small_open_and_checked(checkpoint, tmp_path):

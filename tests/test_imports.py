@@ -72,7 +72,8 @@ ARROWS = {
     "early_stopping": {"batching", "configs", "engine", "fitting", "stepping"}
     | {"sweeping"},
     "nerf": {"siren"},
-    "hypersound": {"configs", "model_configs", "nerf", "siren"},
+    "hypersound_target": {"configs", "model_configs", "nerf", "siren"},
+    "hypersound": {"hypersound_target", "model_configs", "siren"},
     "pretrained": {
         "errors",
         "files",
@@ -80,10 +81,12 @@ ARROWS = {
         "local_hypersound",
         "model_configs",
     },
-    "trained_denoiser": {"audio", "batching", "errors", "hypersound", "segments"},
+    "trained_denoiser": {"audio", "batching", "errors", "hypersound", "segments"}
+    | {"hypersound_target"},
     "denoise_files": {"audio", "datasets", "errors", "files"},
+    "denoising": {"audio", "denoisers"},
     "denoisers": {
-        *("audio", "baselines", "classical", "configs", "dnp", "dnp_fits"),
+        *("baselines", "classical", "configs", "dnp", "dnp_fits"),
         *(
             "early_stopping",
             "errors",
@@ -98,7 +101,7 @@ ARROWS = {
     "peers": {"audio", "errors"},
     "evaluation": {"audio", "datasets", "errors", "files", "scoring"},
     "evaluating": {
-        *("audio", "datasets", "denoisers", "evaluation", "noise", "scoring"),
+        *("audio", "datasets", "denoising", "evaluation", "noise", "scoring"),
     },
     "evaluation_results": {
         *("errors", "evaluation", "files", "measuring", "runs", "tables"),
@@ -113,7 +116,16 @@ ARROWS = {
 WITH_JAX = {
     *("dnp", "dnp_fits", "stepping", "wave_u_net"),
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
-    *("denoisers", "early_stopping", "evaluating", "hypersound", "nerf", "pretrained"),
+    *(
+        "denoisers",
+        "denoising",
+        "early_stopping",
+        "evaluating",
+        "hypersound",
+        "hypersound_target",
+        "nerf",
+        "pretrained",
+    ),
     "trained_denoiser",
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     "training_loop",

@@ -34,7 +34,7 @@ def test_clips_of_15_seconds_256_wide(count, loss, limit_mib):
 
 LONG = """
 import jax, numpy as np
-from inr_jax import audio, denoisers, measuring, model_configs, pretrained
+from inr_jax import audio, denoisers, denoising, measuring, model_configs, pretrained
 
 config = model_configs.LocalConfig(
     window=128, channels=4, kernel=3, dilations=(1,), local_channels=1
@@ -45,10 +45,10 @@ denoiser = denoisers.make(
     "local_hypersound", denoisers.Options(trained_dir="{folder}")
 )
 second = audio.Recording(np.zeros((16_000, 1), np.float32), 16_000)
-list(denoisers.denoise_recordings(denoiser, [second], [0]))
+list(denoising.denoise_recordings(denoiser, [second], [0]))
 before = measuring.peak_mib()
 long = np.random.default_rng(0).standard_normal((1200 * 16_000, 1), np.float32)
-((_, found),) = denoisers.denoise_recordings(
+((_, found),) = denoising.denoise_recordings(
     denoiser, [audio.Recording(long, 16_000)], [0]
 )
 assert found.shape == long.shape

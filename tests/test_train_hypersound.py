@@ -83,3 +83,13 @@ def test_mistakes_end_in_one_line(tmp_path, flags, message):
     done = run_script("train_hypersound.py", *flags, expect=2)
     assert message in done.stderr
     assert done.stderr.count("error: ") == 1
+
+
+def test_overfit_at_toy_size(tmp_path):
+    settings = [flag for flag in HYPERSOUND if flag.startswith("--set")]
+    flags = (f"--clean_dir={CLIPS}", "--num_clips=2", "--num_steps=3", *settings)
+    flags += (f"--output_dir={tmp_path}", "--compilation_cache=")
+    done = run_script("overfit_hypersound.py", *flags)
+    assert "dB at step 2" in done.stdout
+    assert len((tmp_path / "overfit.csv").read_text().splitlines()) == 3
+    assert (tmp_path / "overfit.png").stat().st_size > 5000

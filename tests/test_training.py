@@ -101,6 +101,16 @@ def test_schedules_stay_within_the_largest_rate(name):
     assert (rates[100] < 1e-4) == (name != "constant")
 
 
+def test_momentum_is_least_where_the_rate_is_largest():
+    config = dataclasses.replace(CONFIG, schedule="one_cycle", num_steps=100)
+    decays = np.array([training.momentum(config)(step) for step in range(101)])
+    assert decays[0] == decays[100] == pytest.approx(0.95)
+    assert np.argmin(decays) == 5 and decays[5] == pytest.approx(0.85)
+    state, _ = advance(fresh(config), range(6), config)
+    used = state.opt_state[1].hyperparams["b1"]
+    assert float(used) == pytest.approx(0.85)
+
+
 def test_losses_of_the_paper_train_as_well():
     config = dataclasses.replace(CONFIG, loss=LossWeights(mse=0, smooth_l1=1, stft=1))
     config_of_code = dataclasses.replace(CONFIG, loss=LossWeights(mse=0, l1=1, mel=1))

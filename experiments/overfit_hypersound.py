@@ -1,0 +1,96 @@
+"""What HyperSound can represent at best: trained on a few clean clips alone.
+
+  python experiments/overfit_hypersound.py --clean_dir=DIR --output_dir=results/overfit
+
+Writes overfit.csv and overfit.png: loss and SI-SDR of the clips over steps.
+"""
+
+import pathlib
+
+from absl import flags
+
+from inr_jax import cli, model_configs
+from inr_jax.errors import InputError
+
+flags.adopt_module_key_flags(cli)
+CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for curve and figure.")
+NUM_CLIPS = flags.DEFINE_integer("num_clips", 4, "Clips of the one batch.", 1)
+NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Of AdamW.", 2)
+LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Of AdamW, constant.")
+MODEL_SETTINGS = flags.DEFINE_multi_string(
+    "set", [], "A setting of HyperSound as name=value, a value list as 1,2,4."
+)
+EVERY = 20  # steps from one line of the curve to the next
+
+
+def main() -> None:
+    from inr_jax import figures, files, training_curves
+
+    if not (CLEAN_DIR.value and OUTPUT_DIR.value):
+        raise InputError("give --clean_dir and --output_dir")
+    try:
+        config = model_configs.parse("hypersound", MODEL_SETTINGS.value)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    cli.use_compilation_cache()
+    lines = list(curve(config, crops(config)))
+    folder = pathlib.Path(OUTPUT_DIR.value)
+    files.write_csv(folder / "overfit.csv", ("step", "loss", "si_sdr"), lines)
+    figures.save(training_curves.overfit(lines), folder / "overfit.png")
+    print(f"SI-SDR {lines[-1]['si_sdr']:.2f} dB at step {lines[-1]['step']}")
+
+
+def crops(config):
+    """The middle of each clip, (clips, samples)."""
+    import numpy as np
+
+    from inr_jax import audio, datasets
+
+    clips = datasets.choose(datasets.find_clips(CLEAN_DIR.value), NUM_CLIPS.value, 0)
+    found = []
+    for clip in clips:
+        recording = audio.read(clip.path)
+        samples = audio.resample(
+            recording.samples[:, 0], recording.sample_rate, config.sample_rate
+        )
+        start = max(0, len(samples) - config.num_samples) // 2
+        crop = samples[start : start + config.num_samples]
+        found.append(np.pad(crop, (0, config.num_samples - len(crop))))
+    return np.stack(found).astype(np.float32)
+
+
+def curve(config, clean):
+    """Trains, and yields step, loss and mean SI-SDR now and then."""
+    import jax
+    import numpy as np
+
+    from inr_jax import metrics, pretrained, training
+
+    model = pretrained.build(config)
+    how = model_configs.TrainingConfig(
+        batch_size=len(clean),
+        num_steps=NUM_STEPS.value,
+        learning_rate=LEARNING_RATE.value,
+        schedule="constant",
+        warmup_steps=1,
+    )
+    state = training.init(jax.random.key(0), model, config.num_samples, how)
+    update = training.compiled_update(model, config.sample_rate, how)
+    estimate = jax.jit(jax.vmap(model.apply, in_axes=(None, 0)))
+    with cli.progress("training", NUM_STEPS.value, "steps") as on_steps:
+        for step in range(NUM_STEPS.value):
+            shown = step % EVERY == 0 or step == NUM_STEPS.value - 1
+            estimates = np.asarray(estimate(state.params, clean)) if shown else None
+            state, measured = update(state, clean, clean)
+            on_steps(1)
+            if shown:
+                scores = map(
+                    metrics.si_sdr, clean, estimates, [config.sample_rate] * len(clean)
+                )
+                loss, si_sdr = float(measured["loss"]), float(np.mean(list(scores)))
+                yield {"step": step, "loss": loss, "si_sdr": si_sdr}
+
+
+if __name__ == "__main__":
+    cli.run(main)
