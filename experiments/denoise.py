@@ -63,7 +63,7 @@ def main(inputs: list[str]) -> int:
         "method": METHOD.value,
         "noise": NOISE.value,
         "seed": SEED.value,
-        "checkpoint": CHECKPOINT.value,
+        "weights": weights_digest(),
         "finetune_steps": FINETUNE_STEPS.value,
         **dataclasses.asdict(mix),
     }
@@ -76,6 +76,17 @@ def main(inputs: list[str]) -> int:
     if todo:
         failed += denoise_all(todo, settings, mix)
     return cli.MISTAKE if failed else 0
+
+
+def weights_digest() -> str | None:
+    """Tells one training of a method from another."""
+    from inr_jax import files, model_configs
+
+    if METHOD.value not in model_configs.MODELS:
+        return None
+    folder = model_configs.trained_dir(METHOD.value, CHECKPOINT.value)
+    path = folder / model_configs.WEIGHTS
+    return files.sha256(path) if path.exists() else None
 
 
 def denoise_all(todo, settings: dict, mix) -> int:

@@ -39,6 +39,7 @@ FINETUNE_STEPS = flags.DEFINE_integer(
 AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
 )
+REPORT = flags.DEFINE_bool("report", True, "Writes the page to listen to.")
 RESCORE = flags.DEFINE_bool(
     "rescore", False, "Scores the kept estimates anew, without denoising."
 )
@@ -130,7 +131,7 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
 
 def finish(found, source, conditions) -> None:
     """Tables, manifest and figures of the rows that are there."""
-    from inr_jax import evaluation_results, figures, score_figures
+    from inr_jax import evaluation_report, evaluation_results, figures, score_figures
 
     methods = METHODS.value
     against = "noisy" if "noisy" in methods else methods[0]
@@ -153,6 +154,9 @@ def finish(found, source, conditions) -> None:
     for name, figure in drawn.items():
         for ending in ("png", "pdf"):
             figures.save(figure, found.folder / "figures" / f"{name}.{ending}")
+    if REPORT.value and AUDIO.value and NUM_SHARDS.value == 1:
+        page = evaluation_report.write(found, source, methods, conditions, against)
+        print(f"Listen: {page}")
 
 
 if __name__ == "__main__":

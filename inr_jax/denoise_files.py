@@ -1,6 +1,7 @@
 """Denoises files and folders: what is done stays done, nothing is left half-written."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -142,7 +143,7 @@ class Record:
             return {}
 
     def _key(self, job: Job) -> str:
-        text = f"{files.sha256(job.source)} {self._settings}"
+        text = f"{_digest(job.source)} {self._settings}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def done(self, job: Job) -> bool:
@@ -155,6 +156,11 @@ class Record:
         """Notes that a job is done."""
         keys = self._keys() | {pathlib.Path(job.target).name: self._key(job)}
         files.write_json(self._path, keys)
+
+
+@functools.cache
+def _digest(source):
+    return files.sha256(source)
 
 
 def read(job: Job) -> audio.Recording:

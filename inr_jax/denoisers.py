@@ -169,7 +169,9 @@ def _white_variance(signal, sample_rate):
 
 
 def _trained(name: str, options: Options) -> Denoiser:
-    model, params = pretrained.load(options.trained_dir or pretrained.SHIPPED / name)
+    model, params = pretrained.load(
+        model_configs.trained_dir(name, options.trained_dir)
+    )
 
     def denoiser(signals, sample_rates, keys, on_clips):
         del keys

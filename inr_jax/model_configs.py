@@ -1,6 +1,8 @@
 """Settings of trained denoisers and their training: frozen, hashable, free of jax."""
 
 import dataclasses
+import os
+import pathlib
 from collections.abc import Sequence
 
 from inr_jax.configs import LossWeights, require_one_of
@@ -103,6 +105,17 @@ class HyperSoundConfig:
 
 
 MODELS = {"local_hypersound": LocalConfig, "hypersound": HyperSoundConfig}
+WEIGHTS = "weights.npz"  # in the folder of a trained model
+
+
+def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.Path:
+    """The folder of a trained model: the one that is given, or the shipped one."""
+    if given:
+        return pathlib.Path(given)
+    here = pathlib.Path(__file__).parent
+    # an installed wheel has them in the package
+    shipped = here / "trained"
+    return (shipped if shipped.is_dir() else here.parent / "checkpoints") / model
 
 
 def parse(model: str, settings: Sequence[str]):

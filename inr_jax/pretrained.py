@@ -20,13 +20,8 @@ from inr_jax import files
 from inr_jax.errors import InputError
 from inr_jax.hypersound import HyperSound
 from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.model_configs import MODELS
+from inr_jax.model_configs import MODELS, WEIGHTS
 
-# Weights that come with the repository; an installed wheel has them in the package.
-_HERE = pathlib.Path(__file__).parent
-SHIPPED = _HERE / "trained"
-if not SHIPPED.is_dir():
-    SHIPPED = _HERE.parent / "checkpoints"
 _MODULES = {"local_hypersound": LocalHyperSound, "hypersound": HyperSound}
 
 
@@ -52,7 +47,7 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
     flat = flax.traverse_util.flatten_dict(params["params"], sep="/")
     arrays = {key: np.asarray(value, np.float16) for key, value in flat.items()}
     with (
-        files.replacing(folder / "weights.npz") as aside,
+        files.replacing(folder / WEIGHTS) as aside,
         open(aside, "wb") as file,
     ):
         np.savez_compressed(file, **arrays)
@@ -78,7 +73,7 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
             for key, value in described["config"].items()
         }
         model = build(config_class(**config))
-        with np.load(folder / "weights.npz") as arrays:
+        with np.load(folder / WEIGHTS) as arrays:
             flat = {key: arrays[key].astype(np.float32) for key in arrays.files}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: no trained model: {error}") from None
