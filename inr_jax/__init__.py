@@ -30,6 +30,7 @@ _SUBMODULES = (
     "figures",
     "fit_many",
     "fitting",
+    "frame_targets",
     "gain_denoiser",
     "gain_field",
     "hypersound",

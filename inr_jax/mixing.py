@@ -19,6 +19,8 @@ _DITHER = 2e-5
 # Smooth random spectra: so many points in dB, evenly on a logarithmic axis.
 _COLOUR_POINTS = 6
 _COLOUR_DB = 12.0
+# Voices of babble, at least and one more than at most.
+_BABBLE_VOICES = (4, 9)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +72,11 @@ def example(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One noisy example and its clean target, float32 (samples,), of one level."""
-    weights = np.array([source.weight for source in speech])
-    source = speech[rng.choice(len(speech), p=weights / weights.sum())]
+    source = _draw(speech, rng)
     count = config.num_samples
     clean = _crop(source.samples, count, rng)
     clean += _DITHER * rng.standard_normal(count, np.float32)
-    disturbance = _noise(noise, count, config, rng)
+    disturbance = _noise(speech, noise, config, rng)
     if source.band_limited:
         cut = config.band_limit_hz / config.sample_rate
         clean, disturbance = _lowpass(clean, cut), _lowpass(disturbance, cut)
@@ -85,6 +86,11 @@ def example(
     peak_db = rng.uniform(*config.level_db)
     scale = 10 ** (peak_db / 20) / max(np.max(np.abs(noisy)), 1e-9)
     return (scale * noisy).astype(np.float32), (scale * clean).astype(np.float32)
+
+
+def _draw(speech, rng):
+    weights = np.array([source.weight for source in speech])
+    return speech[rng.choice(len(speech), p=weights / weights.sum())]
 
 
 def _crop(samples, count, rng):
@@ -97,15 +103,25 @@ def _crop(samples, count, rng):
     return crop
 
 
-def _noise(recorded, count, config, rng):
-    kinds = ("white", "coloured", "recorded", "clean")
+def _noise(speech, recorded, config, rng):
+    count = config.num_samples
+    kinds = ("white", "coloured", "recorded", "babble", "clean")
     kind = rng.choice(kinds, p=[getattr(config, name) for name in kinds])
     if kind == "clean":
         return np.zeros(count, np.float32)
     if kind == "recorded":
         return _coloured(_crop(recorded, count, rng), 0.5 * _COLOUR_DB, rng)
+    if kind == "babble":
+        return _coloured(_babble(speech, count, rng), 0.5 * _COLOUR_DB, rng)
     white = rng.standard_normal(count, np.float32)
     return white if kind == "white" else _coloured(white, _COLOUR_DB, rng)
+
+
+def _babble(speech, count, rng):
+    """Several voices at once, too many for one to be the wanted one."""
+    num_voices = rng.integers(*_BABBLE_VOICES)
+    voices = [_crop(_draw(speech, rng).samples, count, rng) for _ in range(num_voices)]
+    return sum(voice / max(np.std(voice), 1e-6) for voice in voices)
 
 
 def _coloured(samples, spread_db, rng):

@@ -18,21 +18,26 @@ class LocalConfig:
     Attributes:
       sample_rate: Hz of what the hypernetwork hears; other rates are resampled.
       window: Samples that one target network spans; frames are half of it apart.
-      channels: Width of the hypernetwork.
-      expansion: Hidden units of each block over `channels`.
-      kernel: Frames that each block mixes, odd.
+      channels: Width of the blocks that see whole frames.
+      expansion: Hidden units of each of them over `channels`.
+      kernel: Frames that each of them mixes, odd.
       dilations: Frames between those, for each block.
-      local_channels: Width of the convolutions over neighbouring frames and bins.
+      band_bins: Neighbouring bins that make one band of the convolutions.
+      band_channels: Width of the convolutions over neighbouring frames and bands.
+      band_dilations: Frames that each of them skips, once before the blocks and once
+        after them.
       causal: Whether everything looks back only.
     """
 
     sample_rate: int = 16_000
     window: int = 512
-    channels: int = 256
+    channels: int = 192
     expansion: int = 2
     kernel: int = 5
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
-    local_channels: int = 8
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    band_bins: int = 4
+    band_channels: int = 32
+    band_dilations: tuple[int, ...] = (1, 2, 4, 8)
     causal: bool = False
 
     def __post_init__(self):
@@ -47,8 +52,9 @@ class LocalConfig:
     @property
     def reach(self) -> tuple[int, int]:
         """Frames that one frame's weights depend on, before it and after it."""
-        # of the blocks or of the first convolutions, then of the last one
-        span = 2 + max((self.kernel - 1) * sum(self.dilations), 6)
+        blocks = (self.kernel - 1) * sum(self.dilations)
+        # two further frames for the first convolution, and two for the filter
+        span = blocks + 4 * sum(self.band_dilations) + 4
         return (span, 0) if self.causal else (span // 2, span // 2)
 
     @property
@@ -161,7 +167,8 @@ class MixingConfig:
       white: Share of examples in white noise alone.
       coloured: Share in white noise with a smooth random spectrum.
       recorded: Share in recorded noise.
-      clean: Share without noise; the four shares sum to 1.
+      babble: Share in several voices at once.
+      clean: Share without noise; the five shares sum to 1.
       band_limit_hz: What speech of band-limited folders and its noise end at.
     """
 
@@ -170,13 +177,15 @@ class MixingConfig:
     snr_db: tuple[float, float] = (-5.0, 20.0)
     level_db: tuple[float, float] = (-40.0, 0.0)
     white: float = 0.4
-    coloured: float = 0.2
-    recorded: float = 0.35
+    coloured: float = 0.15
+    recorded: float = 0.3
+    babble: float = 0.1
     clean: float = 0.05
     band_limit_hz: float = 6000.0
 
     def __post_init__(self):
-        total = self.white + self.coloured + self.recorded + self.clean
+        noisy = self.white + self.coloured + self.recorded + self.babble
+        total = noisy + self.clean
         if abs(total - 1) > 1e-6:
             raise ValueError(f"shares of noise must sum to 1, got {total}")
 

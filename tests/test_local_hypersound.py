@@ -3,11 +3,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import local_hypersound, siren
-from inr_jax.local_hypersound import LocalHyperSound, analyse, synthesise
+from inr_jax import frame_targets, siren
+from inr_jax.frame_targets import analyse, synthesise
+from inr_jax.local_hypersound import LocalHyperSound
 from inr_jax.model_configs import LocalConfig
 
-TINY = LocalConfig(window=32, channels=8, kernel=3, dilations=(1, 2), local_channels=2)
+TINY = LocalConfig(
+    window=32,
+    channels=8,
+    kernel=3,
+    dilations=(1, 2),
+    band_channels=2,
+    band_dilations=(1,),
+)
 
 
 def tone(rate, count):
@@ -36,9 +44,9 @@ def test_untouched_weights_give_back_the_signal(count):
 def test_a_target_is_a_siren_that_the_frame_lies_on():
     signal = np.random.default_rng(0).standard_normal(64).astype(np.float32)
     frame = analyse(jnp.asarray(signal), 32)[2]
-    times = local_hypersound.local_times(32)[:, None]
+    times = frame_targets.local_times(32)[:, None]
     values = siren.apply(
-        local_hypersound.target_params(frame), times, local_hypersound.TARGET
+        frame_targets.target_params(frame), times, frame_targets.TARGET
     )
     expected = signal[16:48] * np.cos(np.pi / 2 * times[:, 0])
     np.testing.assert_allclose(values[:, 0], expected, atol=5e-6)
@@ -57,7 +65,7 @@ def test_full_gates_pass_everything():
     params = model.init(jax.random.key(0), signal)
     head = params["params"]["head"]
     head["kernel"] = 0 * head["kernel"]
-    head["bias"] = jnp.array([20.0, 0, 0, 0, 0, 0, 0])
+    head["bias"] = jnp.zeros(28).at[:4].set(20.0)  # the gates of the bins of a band
     np.testing.assert_allclose(model.apply(params, signal), signal, atol=1e-5)
 
 
@@ -68,7 +76,8 @@ def test_output_depends_on_the_reach_that_the_config_states(weights, causal):
         channels=8,
         kernel=3,
         dilations=(1, 3),
-        local_channels=2,
+        band_channels=2,
+        band_dilations=(2,),
         causal=causal,
     )
     model = LocalHyperSound(config)

@@ -14,7 +14,7 @@ CONFIG = MixingConfig(num_samples=8000)
 
 
 def kind(**shares):
-    none = {"white": 0.0, "coloured": 0.0, "recorded": 0.0, "clean": 0.0}
+    none = dict.fromkeys(("white", "coloured", "recorded", "babble", "clean"), 0.0)
     return dataclasses.replace(CONFIG, **(none | shares))
 
 

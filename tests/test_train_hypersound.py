@@ -24,7 +24,7 @@ LOCAL = (
     "--set=window=64",
     "--set=channels=4",
     "--set=dilations=1",
-    "--set=local_channels=1",
+    "--set=band_channels=1",
 )
 HYPERSOUND = (
     "--model=hypersound",
