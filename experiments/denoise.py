@@ -23,6 +23,11 @@ METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model, as training writes it."
 )
+SEPFORMER_DIR = flags.DEFINE_string(
+    "sepformer_dir",
+    None,
+    "Folder with the weights of sepformer; see fetch_sepformer.py.",
+)
 WET = flags.DEFINE_float(
     "wet", 1.0, "Share of the denoised signal in the output.", 0, 1
 )
@@ -61,6 +66,7 @@ def main(inputs: list[str]) -> int:
         "noise": NOISE.value,
         "seed": SEED.value,
         "checkpoint": CHECKPOINT.value,
+        "sepformer_dir": SEPFORMER_DIR.value,
         **dataclasses.asdict(mix),
     }
     todo = list(denoise_files.undone(jobs, settings))
@@ -82,6 +88,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
     options = denoisers.Options(
         noise=NOISE.value,
         trained_dir=CHECKPOINT.value,
+        sepformer_dir=SEPFORMER_DIR.value,
         output_rate=mix.output_rate,
     )
     denoiser = denoisers.make(METHOD.value, options)

@@ -38,7 +38,13 @@ ESTIMATE = flags.DEFINE_enum(
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model instead of the shipped one."
 )
+SEPFORMER_DIR = flags.DEFINE_string(
+    "sepformer_dir",
+    None,
+    "Folder with the weights of sepformer; see fetch_sepformer.py.",
+)
 SETTINGS = ("clean_dir", "pairs_dir", "noise", "max_clips", "max_seconds", "estimate")
+SETTINGS += ("checkpoint", "sepformer_dir")
 
 
 def main() -> None:
@@ -48,10 +54,14 @@ def main() -> None:
         raise InputError("give --output_dir, and --clean_dir or --pairs_dir")
     folder = pathlib.Path(OUTPUT_DIR.value)
     conditions = list(described())
-    options = denoisers.Options(noise=ESTIMATE.value, trained_dir=CHECKPOINT.value)
+    options = denoisers.Options(
+        noise=ESTIMATE.value,
+        trained_dir=CHECKPOINT.value,
+        sepformer_dir=SEPFORMER_DIR.value,
+    )
     methods = {name: denoisers.make(name, options) for name in METHODS.value}
     clips, recordings = sources()
-    settings = {name: flags.FLAGS[name].value for name in (*SETTINGS, "checkpoint")}
+    settings = {name: flags.FLAGS[name].value for name in SETTINGS}
     runs.keep_settings(folder, settings)
     cli.use_compilation_cache()
     scores = evaluation.Scores(folder)

@@ -28,7 +28,7 @@ PUBLISHED = SepformerConfig()
 
 @functools.cache
 def load(
-    folder: str | os.PathLike, config: SepformerConfig = PUBLISHED
+    folder: str | os.PathLike | None, config: SepformerConfig = PUBLISHED
 ) -> tuple[Sepformer, dict]:
     """The model of a folder and its weights, for `model.apply(params, noisy)`.
 
@@ -37,9 +37,14 @@ def load(
       config: Of SpeechBrain's files, but for the sample rate; a copy has its own.
 
     Raises:
-      InputError: files are missing or cannot be read; tensors are missing, unknown or
-        of other shapes, and are named.
+      InputError: no folder is given; files are missing or cannot be read; tensors are
+        missing, unknown or of other shapes, and are named.
     """
+    if folder is None:
+        raise InputError(
+            "sepformer: its weights are not given; fetch them by python "
+            "experiments/fetch_sepformer.py --output_dir=DIR and name --sepformer_dir=DIR"
+        )
     config, tensors = read(folder, config)
     params = jax.tree.map(jnp.asarray, to_params(tensors, config))
     return Sepformer(config), params

@@ -103,4 +103,4 @@ def _array(name, tensor) -> np.ndarray:
         raise ValueError(f"{name} reaches outside of its storage")
     steps = [storage.itemsize * s for s in strides]
     view = np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
-    return np.ascontiguousarray(view, np.float32)
+    return np.array(view, np.float32)

@@ -30,6 +30,7 @@ ARROWS = {
     "tables": set(),
     "audio": {"errors", "files"},
     "download": {"errors"},
+    "hub": {"download", "errors", "files"},
     "cli": {"errors"},
     "checkpoints": set(),
     "engine": {"sine"},
@@ -74,11 +75,20 @@ ARROWS = {
         "model_configs",
     },
     "trained_denoiser": {"audio", "batching", "errors", "hypersound", "segments"},
+    "torch_checkpoint": {"errors"},
+    "sepformer": {"model_configs"},
+    "sepformer_mapping": {"model_configs"},
+    "sepformer_weights": {
+        *("errors", "files", "model_configs", "sepformer", "sepformer_mapping"),
+        "torch_checkpoint",
+    },
+    "sepformer_denoiser": {"audio", "batching", "segments", "sepformer"},
     "denoise_files": {"audio", "datasets", "errors", "files"},
     "denoisers": {
         *("audio", "baselines", "classical", "configs", "early_stopping", "errors"),
         *("fit_many", "gain_denoiser", "model_configs", "noise_power", "pretrained"),
-        *("peers", "stft", "trained_denoiser"),
+        *("peers", "sepformer_denoiser", "sepformer_weights", "stft"),
+        "trained_denoiser",
     },
     "peers": {"audio", "errors"},
     "evaluation": {
@@ -91,6 +101,7 @@ ARROWS = {
 WITH_JAX = {
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
     *("denoisers", "early_stopping", "evaluation", "hypersound", "nerf", "pretrained"),
+    *("sepformer", "sepformer_denoiser", "sepformer_mapping", "sepformer_weights"),
     "trained_denoiser",
     *("gain_denoiser", "gain_field", "local_hypersound", "training", "training_run"),
     "training_loop",
