@@ -126,6 +126,12 @@ class SepformerConfig:
     num_heads: int = 8
     hidden: int = 1024
 
+    def __post_init__(self):
+        if not all(isinstance(v, int) and v > 0 for v in dataclasses.astuple(self)):
+            raise ValueError("settings must be positive whole numbers")
+        if self.kernel % 2 or self.chunk % 2 or self.channels % self.num_heads:
+            raise ValueError("kernel and chunk must be even, heads divide channels")
+
     @property
     def hop(self) -> int:
         """Samples from frame to frame."""

@@ -50,7 +50,7 @@ def test_a_clip_within_a_window_is_heard_whole(weights):
 def test_the_level_is_the_nearest_to_the_input_and_no_other(weights):
     noisy = signal(4000)
     found = denoise(noisy, 16_000, weights)
-    assert (noisy - found) @ found == pytest.approx(0, abs=1e-3 * (found @ found))
+    assert abs((noisy - found) @ found) < 1e-3 * (found @ found)
     np.testing.assert_allclose(
         denoise(3 * noisy, 16_000, weights), 3 * found, atol=1e-5
     )
@@ -67,14 +67,17 @@ def test_other_rates_come_back_without_delay(weights, speech, monkeypatch):
 
 
 def test_long_clips_in_windows(weights, monkeypatch):
-    """The network normalises over all that it hears, so windows change the result."""
+    """The network hears all of a window: others give another result.
+
+    By 0.70 of the result's level with these random weights and windows of 0.25 s.
+    """
     noisy = signal(9000)
     whole = denoise(noisy, 16_000, weights)
     monkeypatch.setattr(sepformer_denoiser, "WINDOW_S", 0.25)
     found = denoise(noisy, 16_000, weights)
     assert found.shape == whole.shape
     difference = np.std(found - whole) / np.std(whole)
-    assert 1e-4 < difference < 0.1
+    assert 0.01 < difference < 1
     monkeypatch.setattr(sepformer_denoiser, "_run", lambda m, p, padded, n: padded)
     np.testing.assert_allclose(denoise(noisy, 16_000, weights), noisy, atol=1e-6)
 

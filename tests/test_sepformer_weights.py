@@ -136,6 +136,7 @@ def test_folders_that_hold_no_weights(tmp_path, tensors):
         {"model": "hypersound"},
         {"config": {"depth": 3}},
         {"config": {"channels": "8"}},
+        {"config": {"num_heads": 7}},
         {"config": None},
     ):
         (tmp_path / "config.json").write_text(json.dumps(described | broken))
