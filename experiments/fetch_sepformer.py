@@ -2,8 +2,8 @@
 
   python experiments/fetch_sepformer.py --output_dir=DIR
 
-113 MB from the Hugging Face hub, checked by its hashes, which source.json keeps. With
---convert, DIR also gets weights.npz and config.json, which need no reader of torch files.
+113 MB from the Hugging Face hub, checked by its hashes, which source.json keeps.
+--copy_dir=COPY also writes a copy that numpy alone opens and --sepformer_dir takes too.
 """
 
 from absl import flags
@@ -20,7 +20,9 @@ REPOSITORY = flags.DEFINE_string(
 FETCH = flags.DEFINE_bool(
     "fetch", True, "Without it, the files are in --output_dir already."
 )
-CONVERT = flags.DEFINE_bool("convert", False, "Write weights.npz too.")
+COPY_DIR = flags.DEFINE_string(
+    "copy_dir", None, "Folder for a copy as weights.npz and config.json."
+)
 FILES = ("encoder.ckpt", "masknet.ckpt", "decoder.ckpt", "hyperparams.yaml")
 
 
@@ -32,8 +34,8 @@ def main() -> None:
     if FETCH.value:
         hub.fetch(REPOSITORY.value, FILES, OUTPUT_DIR.value)
     config, tensors = sepformer_weights.read(OUTPUT_DIR.value)
-    if CONVERT.value:
-        sepformer_weights.save(OUTPUT_DIR.value, config, tensors)
+    if COPY_DIR.value:
+        sepformer_weights.save(COPY_DIR.value, config, tensors)
     print(
         f"{OUTPUT_DIR.value}: SepFormer for {config.sample_rate} Hz; "
         f"denoise with --method=sepformer --sepformer_dir={OUTPUT_DIR.value}"

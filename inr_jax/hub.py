@@ -1,5 +1,6 @@
 """Fetches files of a model from the Hugging Face hub, checked by the hub's own hashes."""
 
+import functools
 import hashlib
 import io
 import json
@@ -47,7 +48,8 @@ def fetch(repository: str, names: Sequence[str], folder: str | os.PathLike) -> N
     for name in names:
         if not _matches(folder / name, listed[name]):
             url = f"{HUB}/{repository}/resolve/{revision}/{name}"
-            _retry(repository, lambda: _fetch_one(url, folder / name, listed[name]))  # noqa: B023
+            fetch_one = functools.partial(_fetch_one, url, folder / name, listed[name])
+            _retry(repository, fetch_one)
     hashes = {name: files.sha256(folder / name) for name in names}
     source = {"repository": repository, "revision": revision, "sha256": hashes}
     files.write_json(folder / SOURCE, source)

@@ -15,8 +15,8 @@ import numpy as np
 
 from inr_jax.model_configs import SepformerConfig
 
-# Sequences that pass a transformer together; bounds memory.
-SEQUENCES_AT_ONCE = 16
+# Sequences that pass a transformer together: what fits into the cache of a core.
+SEQUENCES_AT_ONCE = 4
 
 # Numerical floor of the normalisations, as the weights were trained with.
 _LAYER_FLOOR = 1e-6

@@ -33,7 +33,7 @@ def load(
     """The model of a folder and its weights, for `model.apply(params, noisy)`.
 
     Args:
-      folder: With SpeechBrain's files or a copy of ours, which goes first.
+      folder: With SpeechBrain's files, which go first, or a copy of ours.
       config: Of SpeechBrain's files, but for the sample rate; a copy has its own.
 
     Raises:
@@ -60,7 +60,8 @@ def read(
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    if (folder / "weights.npz").exists():
+    original = (folder / "masknet.ckpt").exists()
+    if not original and (folder / "weights.npz").exists():
         config, tensors = _read_copy(folder)
     else:
         rate = _sample_rate(folder / "hyperparams.yaml") or config.sample_rate

@@ -149,7 +149,8 @@ def test_without_a_network_one_line_and_nothing_written(tmp_path, monkeypatch):
 
 
 def test_files_that_came_by_other_means(tmp_path):
-    flags = (f"--output_dir={tmp_path}", "--nofetch", "--convert")
+    """Nothing is asked of the network."""
+    flags = (f"--output_dir={tmp_path}", "--nofetch")
     done = run_script("fetch_sepformer.py", *flags, expect=2)
     assert "encoder.ckpt: no such file" in done.stderr
     done = run_script("fetch_sepformer.py", expect=2)

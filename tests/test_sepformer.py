@@ -82,6 +82,14 @@ def test_padding_changes_nothing(golden, run, count):
     assert not np.any(found[count:])
 
 
+def test_many_signals_by_vmap(golden, params, run):
+    noisy, counts = golden["_noisy"], np.array([1003, 367])
+    lifted = jax.vmap(Sepformer(TINY).apply, (None, 0, 0))
+    found = jax.jit(lifted)(params, np.stack([noisy, noisy[::-1]]), counts)
+    np.testing.assert_allclose(found[0], run(noisy, 1003), atol=1e-6)
+    np.testing.assert_allclose(found[1], run(noisy[::-1], 367), atol=1e-6)
+
+
 def test_groups_of_sequences_change_nothing(golden, params, run, monkeypatch):
     expected = run(golden["_noisy"])
     monkeypatch.setattr(sepformer, "SEQUENCES_AT_ONCE", 7)
