@@ -13,16 +13,14 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli
+from inr_jax import cli, method_flags
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(method_flags)
 OUTPUT = flags.DEFINE_string("output", None, "File or folder to write, or -.")
 RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
 METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
-CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "Folder of a trained model, as training writes it."
-)
 WET = flags.DEFINE_float(
     "wet", 1.0, "Share of the denoised signal in the output.", 0, 1
 )
@@ -41,9 +39,6 @@ NOISE = flags.DEFINE_enum(
     "tracked",
     ["white", "stationary", "tracked"],
     "How untrained methods tell the power of the noise.",
-)
-FINETUNE_STEPS = flags.DEFINE_integer(
-    "finetune_steps", 0, "Steps of fits that begin with hypersound's weights.", 0
 )
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
@@ -64,7 +59,7 @@ def main(inputs: list[str]) -> int:
         "noise": NOISE.value,
         "seed": SEED.value,
         "weights": weights_digest(),
-        "finetune_steps": FINETUNE_STEPS.value,
+        **method_flags.settings(),
         **dataclasses.asdict(mix),
     }
     todo = list(denoise_files.undone(jobs, settings))
@@ -84,7 +79,7 @@ def weights_digest() -> str | None:
 
     if METHOD.value not in model_configs.MODELS:
         return None
-    folder = model_configs.trained_dir(METHOD.value, CHECKPOINT.value)
+    folder = model_configs.trained_dir(METHOD.value, method_flags.CHECKPOINT.value)
     path = folder / model_configs.WEIGHTS
     return files.sha256(path) if path.exists() else None
 
@@ -94,12 +89,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
     from inr_jax import denoise_files, denoisers
 
     cli.use_compilation_cache()
-    options = denoisers.Options(
-        noise=NOISE.value,
-        trained_dir=CHECKPOINT.value,
-        output_rate=mix.output_rate,
-        finetune_steps=FINETUNE_STEPS.value,
-    )
+    options = method_flags.options(NOISE.value, mix.output_rate)
     denoiser = denoisers.make(METHOD.value, options)
     if mix.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)

@@ -12,10 +12,11 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, noisy_sets
+from inr_jax import cli, method_flags, noisy_sets
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(method_flags)
 flags.adopt_module_key_flags(noisy_sets)
 METHODS = flags.DEFINE_list(
     "methods",
@@ -28,13 +29,6 @@ ESTIMATE = flags.DEFINE_enum(
     "white",
     ["white", "stationary", "tracked"],
     "How untrained methods tell the power of the noise.",
-)
-CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "Folder of a trained model instead of the shipped one."
-)
-DNP_NUM_STEPS = flags.DEFINE_integer("dnp_num_steps", 5000, "Steps of dnp.", 1)
-FINETUNE_STEPS = flags.DEFINE_integer(
-    "finetune_steps", 0, "Steps of fits that begin with hypersound's weights.", 0
 )
 AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
@@ -57,8 +51,7 @@ def main() -> None:
         raise InputError("--shard_index must be below --num_shards")
     folder = pathlib.Path(OUTPUT_DIR.value)
     conditions = noisy_sets.conditions()
-    options = described()
-    denoisers = {} if MERGE.value else made(options)
+    denoisers = {} if MERGE.value or RESCORE.value else made()
     clips = noisy_sets.clips()
     if MERGE.value:
         evaluation_results.merge([pathlib.Path(path) for path in MERGE.value], folder)
@@ -80,29 +73,18 @@ def main() -> None:
     finish(found, source, conditions)
 
 
-def described():
-    """Settings of the methods."""
-    from inr_jax import configs, denoisers
-
-    return denoisers.Options(
-        noise=ESTIMATE.value,
-        trained_dir=CHECKPOINT.value,
-        finetune_steps=FINETUNE_STEPS.value,
-        dnp=configs.DnpConfig(num_steps=DNP_NUM_STEPS.value),
-    )
-
-
-def made(options) -> dict:
+def made() -> dict:
     """The denoisers of --methods, by name."""
     from inr_jax import denoisers
 
+    options = method_flags.options(ESTIMATE.value)
     return {name: denoisers.make(name, options) for name in METHODS.value}
 
 
 def settings() -> dict:
     """All that rows depend on beside method and condition."""
-    own = (ESTIMATE, CHECKPOINT, FINETUNE_STEPS, DNP_NUM_STEPS, NUM_SHARDS, SHARD_INDEX)
-    return noisy_sets.settings() | {flag.name: flag.value for flag in own}
+    own = {flag.name: flag.value for flag in (ESTIMATE, NUM_SHARDS, SHARD_INDEX)}
+    return noisy_sets.settings() | method_flags.settings() | own
 
 
 def denoise(found, source, denoisers: dict, conditions) -> None:

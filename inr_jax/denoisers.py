@@ -25,6 +25,8 @@ from inr_jax import (
     noise_power,
     peers,
     pretrained,
+    sepformer_denoiser,
+    sepformer_weights,
     stft,
     trained_denoiser,
 )
@@ -72,6 +74,7 @@ class Options:
       dnp: Of `dnp`.
       checkpoint_dir: Where `dnp` keeps fits under way, and `siren` for "fixed".
       trained_dir: Weights of a trained method, instead of the shipped ones.
+      sepformer_dir: Weights of `sepformer`, SpeechBrain's or a copy of ours.
       output_rate: Hz that a trained method evaluates its target networks at, instead
         of the rate of the input.
       finetune_steps: Of `hypersound`: of fits that begin with the emitted weights.
@@ -83,6 +86,7 @@ class Options:
     dnp: DnpConfig = dataclasses.field(default_factory=DnpConfig)
     checkpoint_dir: str | os.PathLike | None = None
     trained_dir: str | os.PathLike | None = None
+    sepformer_dir: str | os.PathLike | None = None
     output_rate: int | None = None
     finetune_steps: int = 0
 
@@ -188,6 +192,16 @@ def _trained(name: str, options: Options) -> Denoiser:
     return denoiser
 
 
+def _sepformer(options: Options) -> Denoiser:
+    loaded = sepformer_weights.load(options.sepformer_dir)
+
+    def denoiser(signals, sample_rates, keys, on_clips):
+        del keys
+        return sepformer_denoiser.denoise_many(*loaded, signals, sample_rates, on_clips)
+
+    return denoiser
+
+
 def _classic(function, options):
     return _one_by_one(functools.partial(function, noise=options.noise))
 
@@ -204,6 +218,7 @@ METHODS: dict[str, Callable[[Options], Denoiser]] = {
     "gain_field": _gain_field,
     "dnp": _dnp,
     **{name: functools.partial(_trained, name) for name in TRAINED},
+    "sepformer": _sepformer,
     "rnnoise": lambda options: _one_by_one(peers.rnnoise),
     "noisereduce": lambda options: _one_by_one(peers.noisereduce),
 }

@@ -54,7 +54,7 @@ def _fetch(subset: str, cache: pathlib.Path) -> pathlib.Path:
                 f"sha256:{SUBSETS[subset]}",
                 fname=f"{subset}.tar.gz",
                 path=cache,
-                progressbar=_Bar(f"fetching {subset}"),
+                progressbar=Bar(f"fetching {subset}"),
             )
             return pathlib.Path(archive)
         except (OSError, ValueError) as error:
@@ -75,7 +75,7 @@ def _extract(archive: pathlib.Path, folder: pathlib.Path, cache: pathlib.Path) -
     archive.unlink()
 
 
-class _Bar:
+class Bar:
     """The progress bar that pooch asks for, drawn by rich on stderr."""
 
     def __init__(self, text: str):

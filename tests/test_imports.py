@@ -30,6 +30,7 @@ ARROWS = {
     "tables": set(),
     "audio": {"errors", "files"},
     "download": {"errors"},
+    "hub": {"download", "errors", "files"},
     "cli": {"errors"},
     "checkpoints": set(),
     "engine": {"sine"},
@@ -85,6 +86,14 @@ ARROWS = {
     },
     "trained_denoiser": {"audio", "batching", "errors", "hypersound", "segments"}
     | {"hypersound_target"},
+    "torch_checkpoint": {"errors"},
+    "sepformer": {"model_configs"},
+    "sepformer_mapping": {"model_configs"},
+    "sepformer_weights": {
+        *("errors", "files", "model_configs", "sepformer", "sepformer_mapping"),
+        "torch_checkpoint",
+    },
+    "sepformer_denoiser": {"audio", "batching", "segments", "sepformer"},
     "denoise_files": {"audio", "datasets", "errors", "files"},
     "denoising": {"audio", "denoisers"},
     "denoisers": {
@@ -98,7 +107,8 @@ ARROWS = {
             "noise_power",
             "pretrained",
         ),
-        *("peers", "stft", "trained_denoiser"),
+        *("peers", "sepformer_denoiser", "sepformer_weights", "stft"),
+        "trained_denoiser",
     },
     "peers": {"audio", "errors"},
     "evaluation": {"audio", "datasets", "errors", "files", "scoring"},
@@ -108,6 +118,7 @@ ARROWS = {
     "evaluation_results": {
         *("errors", "evaluation", "files", "measuring", "runs", "tables"),
     },
+    "method_flags": {"configs", "denoisers"},
     "noisy_sets": {"cli", "datasets", "errors", "evaluation", "files"},
     "score_figures": {"tables"},
     "table1": set(),

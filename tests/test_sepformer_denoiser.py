@@ -1,0 +1,97 @@
+"""SepFormer on recordings of any rate and length, with tiny random weights."""
+
+import jax
+import numpy as np
+import pytest
+import speechbrain_oracle
+from conftest import CLIPS, run_script
+
+import inr_jax
+from inr_jax import audio, denoisers, metrics, sepformer_denoiser, sepformer_weights
+from inr_jax.model_configs import SepformerConfig
+
+TINY = SepformerConfig(**speechbrain_oracle.TINY)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    with np.load(speechbrain_oracle.DATA) as arrays:
+        tensors = {name: arrays[name] for name in arrays if not name.startswith("_")}
+    sepformer_weights.save(folder, TINY, tensors)
+    return folder
+
+
+def signal(*shape):
+    return 0.1 * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def denoise(noisy, rate, weights):
+    options = denoisers.Options(sepformer_dir=weights)
+    return inr_jax.denoise(noisy, rate, "sepformer", options=options)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+def test_keeps_shape_and_rate(weights, rate):
+    for shape in ((1,), (rate // 20,), (1001, 2)):
+        found = denoise(signal(*shape), rate, weights)
+        assert found.shape == shape and found.dtype == np.float32
+        assert np.all(np.isfinite(found))
+
+
+def test_a_clip_within_a_window_is_heard_whole(weights):
+    model, params = sepformer_weights.load(weights)
+    noisy = signal(3001)
+    expected = np.asarray(jax.jit(model.apply)(params, noisy), np.float64)
+    expected *= noisy @ expected / (expected @ expected)
+    np.testing.assert_allclose(denoise(noisy, 16_000, weights), expected, atol=1e-6)
+
+
+def test_the_level_is_the_nearest_to_the_input_and_no_other(weights):
+    noisy = signal(4000)
+    found = denoise(noisy, 16_000, weights)
+    assert abs((noisy - found) @ found) < 1e-3 * (found @ found)
+    np.testing.assert_allclose(
+        denoise(3 * noisy, 16_000, weights), 3 * found, atol=1e-5
+    )
+    assert not np.any(denoise(np.zeros(500, np.float32), 16_000, weights))
+
+
+def test_other_rates_come_back_without_delay(weights, speech, monkeypatch):
+    """Whatever the network does, resampling there and back moves nothing."""
+    monkeypatch.setattr(sepformer_denoiser, "_run", lambda m, p, padded, n: 2 * padded)
+    fine = audio.resample(speech.astype(np.float32), 16_000, 44_100)
+    found = denoise(fine, 44_100, weights)
+    assert metrics.lag(fine, found, 44_100) == 0
+    assert metrics.si_sdr(fine, found, 44_100) > 30
+
+
+def test_long_clips_in_windows(weights, monkeypatch):
+    """The network hears all of a window: others give another result.
+
+    By 0.70 of the result's level with these random weights and windows of 0.25 s.
+    """
+    noisy = signal(9000)
+    whole = denoise(noisy, 16_000, weights)
+    monkeypatch.setattr(sepformer_denoiser, "WINDOW_S", 0.25)
+    found = denoise(noisy, 16_000, weights)
+    assert found.shape == whole.shape
+    difference = np.std(found - whole) / np.std(whole)
+    assert 0.01 < difference < 1
+    monkeypatch.setattr(sepformer_denoiser, "_run", lambda m, p, padded, n: padded)
+    np.testing.assert_allclose(denoise(noisy, 16_000, weights), noisy, atol=1e-6)
+
+
+def test_as_users_call_it(weights, tmp_path):
+    flags = ("--method=sepformer", f"--output={tmp_path / 'out.wav'}")
+    flags += ("--compilation_cache=", str(CLIPS / "forecast.flac"))
+    done = run_script("denoise.py", *flags, expect=2)
+    assert "its weights are not given; fetch them" in done.stderr
+    run_script("denoise.py", *flags, f"--sepformer_dir={weights}")
+    source = audio.read(CLIPS / "forecast.flac")
+    found = audio.read(tmp_path / "out.wav")
+    assert found.samples.shape == source.samples.shape
+    flags = (f"--clean_dir={CLIPS}", "--methods=noisy,sepformer", "--max_clips=1")
+    flags += (f"--output_dir={tmp_path / 'scores'}", f"--sepformer_dir={weights}")
+    done = run_script("evaluate.py", *flags, "--max_seconds=1", "--compilation_cache=")
+    assert "| sepformer |" in done.stdout
