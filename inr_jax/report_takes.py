@@ -32,15 +32,15 @@ def peak(takes: Sequence[np.ndarray]) -> float:
 def matching_gains(takes: Sequence[np.ndarray], sample_rate: int) -> list[float]:
     """Factors of at most 1 that make takes as loud as the quietest one.
 
-    None goes down by more than 20 LU; silent takes stay as they are.
+    Takes more than 20 LU below the loudest, silence among them, stay as they are.
     """
     levels = np.array([loudness.integrated(take, sample_rate) for take in takes])
-    audible = levels[np.isfinite(levels)]
-    if len(audible) == 0:
-        return [1.0] * len(takes)
-    target = max(np.min(audible), np.max(audible) - _MATCHED_LU)
-    gains = np.where(np.isfinite(levels), 10 ** ((target - levels) / 20), 1)
-    return np.minimum(gains, 1).tolist()
+    matched = np.isfinite(levels) & (levels >= np.max(levels) - _MATCHED_LU)
+    target = np.min(levels, where=matched, initial=np.inf)
+    return [
+        float(10 ** ((target - level) / 20)) if is_matched else 1.0
+        for level, is_matched in zip(levels, matched, strict=True)
+    ]
 
 
 def waveform(take: np.ndarray, scale: float) -> str:

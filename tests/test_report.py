@@ -104,7 +104,7 @@ def test_gains_match_loudness_down_to_the_quietest():
     ]
     np.testing.assert_allclose(levels, levels[2], atol=0.05)
     assert gains[2:] == [1, 1]
-    np.testing.assert_allclose(min(report_takes.matching_gains(takes, RATE)), 0.1)
+    assert report_takes.matching_gains(takes, RATE) == [*gains, 1]
     assert report_takes.matching_gains([np.zeros((9, 1))] * 2, RATE) == [1, 1]
 
 
