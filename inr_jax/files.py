@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Sequence
 
 
@@ -20,6 +21,32 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives an empty folder beside `folder`, which takes its place when all went well.
+
+    What a killed process left beside `folder` is cleared away by the next.
+    """
+    folder = pathlib.Path(folder).resolve()
+    aside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    _remove(aside)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        _remove(old)
+        if folder.exists():
+            folder.rename(old)
+        aside.rename(folder)
+        _remove(old)
+    finally:
+        _remove(aside)
+
+
+def _remove(folder: pathlib.Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
