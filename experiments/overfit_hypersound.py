@@ -9,7 +9,7 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, model_configs
+from inr_jax import cli, model_configs, training_configs
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -68,7 +68,7 @@ def curve(config, clean):
     from inr_jax import metrics, pretrained, training
 
     model = pretrained.build(config)
-    how = model_configs.TrainingConfig(
+    how = training_configs.TrainingConfig(
         batch_size=len(clean),
         num_steps=NUM_STEPS.value,
         learning_rate=LEARNING_RATE.value,

@@ -15,7 +15,7 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli, configs, model_configs
+from inr_jax import cli, configs, model_configs, training_configs
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -79,12 +79,12 @@ MODEL = flags.DEFINE_enum(
 MODEL_SETTINGS = flags.DEFINE_multi_string(
     "set", [], "A setting of the model as name=value, a value list as 1,2,4."
 )
-MIXING = _define(model_configs.MixingConfig, skip=("sample_rate",))
-TRAINING = _define(model_configs.TrainingConfig)
+MIXING = _define(training_configs.MixingConfig, skip=("sample_rate",))
+TRAINING = _define(training_configs.TrainingConfig)
 LOSSES = {
     field.name: flags.DEFINE_float(
         f"{field.name}_weight",
-        getattr(model_configs.DENOISING_LOSS, field.name),
+        getattr(training_configs.DENOISING_LOSS, field.name),
         f"Weight of the {field.name} loss.",
     )
     for field in dataclasses.fields(configs.LossWeights)
@@ -150,12 +150,12 @@ def described():
     """Configs of the model, of the examples and of the training."""
     try:
         model = model_configs.parse(MODEL.value, MODEL_SETTINGS.value)
-        mixing = model_configs.MixingConfig(
+        mixing = training_configs.MixingConfig(
             sample_rate=model.sample_rate,
             **{name: flag.value for name, flag in MIXING.items()},
         )
         loss = configs.LossWeights(**{n: flag.value for n, flag in LOSSES.items()})
-        training = model_configs.TrainingConfig(
+        training = training_configs.TrainingConfig(
             loss, **{name: flag.value for name, flag in TRAINING.items()}
         )
     except ValueError as error:

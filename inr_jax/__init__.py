@@ -74,6 +74,7 @@ _SUBMODULES = (
     "torch_checkpoint",
     "trained_denoiser",
     "training",
+    "training_configs",
     "training_curves",
     "training_loop",
     "training_run",

@@ -4,13 +4,17 @@ import itertools
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from absl import flags
 
-from inr_jax import cli, datasets
+from inr_jax import cli
 from inr_jax.errors import InputError
-from inr_jax.evaluation import Condition
 from inr_jax.files import sha256
+
+if TYPE_CHECKING:  # --help answers before anything heavy loads
+    from inr_jax.datasets import Clip
+    from inr_jax.evaluation import Condition
 
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
@@ -32,12 +36,14 @@ def settings() -> dict:
     return {flag.name: flag.value for flag in given}
 
 
-def conditions() -> list[Condition]:
+def conditions() -> "list[Condition]":
     """Those that the flags name, in their order.
 
     Raises:
       InputError: a level or a seed is no number.
     """
+    from inr_jax.evaluation import Condition
+
     seeds = cli.numbers(SEEDS, int, 0)
     if PAIRS_DIR.value:
         return [Condition("as recorded", None, seed) for seed in seeds]
@@ -46,12 +52,14 @@ def conditions() -> list[Condition]:
     return [Condition(noise, *each) for each in itertools.product(levels, seeds)]
 
 
-def clips() -> list[datasets.Clip]:
+def clips() -> "list[Clip]":
     """The clips that the flags name.
 
     Raises:
       InputError: none or several sources are named, or one cannot be used.
     """
+    from inr_jax import datasets
+
     if bool(PAIRS_DIR.value) == bool(CLEAN_DIR.value or MANIFEST.value):
         raise InputError("give --clean_dir, --manifest or --pairs_dir")
     if PAIRS_DIR.value:
@@ -65,14 +73,18 @@ def clips() -> list[datasets.Clip]:
     return datasets.choose(found, MAX_CLIPS.value, 0)
 
 
-def recordings() -> list[datasets.Clip]:
+def recordings() -> "list[Clip]":
     """Recordings of noise; none where it is white or the clips have theirs."""
+    from inr_jax import datasets
+
     if PAIRS_DIR.value or NOISE.value == "white":
         return []
     return datasets.find_clips(NOISE.value)
 
 
-def _listed(path) -> Iterator[datasets.Clip]:
+def _listed(path) -> "Iterator[Clip]":
+    from inr_jax import datasets
+
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         root = pathlib.Path(CLEAN_DIR.value or manifest["root"])

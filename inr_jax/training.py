@@ -15,7 +15,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from inr_jax import losses
-from inr_jax.model_configs import TrainingConfig
+from inr_jax.training_configs import TrainingConfig
 
 
 class State(NamedTuple):

@@ -18,7 +18,7 @@ from inr_jax import (
     training_run,
     validation,
 )
-from inr_jax.model_configs import MixingConfig, TrainingConfig
+from inr_jax.training_configs import MixingConfig, TrainingConfig
 
 
 class Data(NamedTuple):

@@ -63,15 +63,23 @@ ARROWS = {
     "scoring": {"audio", "metrics"},
     "corpus": {"audio", "datasets", "files"},
     "model_configs": {"configs"},
-    "mixing": {"model_configs"},
+    "training_configs": {"configs"},
+    "mixing": {"training_configs"},
     "prefetching": set(),
     "frame_targets": {"configs", "siren"},
     "local_hypersound": {"frame_targets", "model_configs"},
-    "training": {"losses", "model_configs"},
+    "training": {"losses", "training_configs"},
     "training_run": {"checkpoints", "errors", "training"},
     "training_curves": set(),
     "training_loop": {
-        *("figures", "mixing", "model_configs", "prefetching", "scoring", "training"),
+        *(
+            "figures",
+            "mixing",
+            "training_configs",
+            "prefetching",
+            "scoring",
+            "training",
+        ),
         *("trained_denoiser", "training_curves", "training_run", "validation"),
     },
     "early_stopping": {"batching", "configs", "engine", "fitting", "stepping"}
@@ -132,6 +140,7 @@ ARROWS = {
 # Modules that only compute on arrays, files or text: they work without jax.
 WITH_JAX = {
     *("dnp", "dnp_fits", "stepping", "wave_u_net"),
+    *("sepformer", "sepformer_denoiser", "sepformer_mapping", "sepformer_weights"),
     *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
     *(
         "denoisers",

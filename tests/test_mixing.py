@@ -5,7 +5,7 @@ import pytest
 
 from inr_jax import mixing
 from inr_jax.mixing import Speech
-from inr_jax.model_configs import MixingConfig
+from inr_jax.training_configs import MixingConfig
 
 RNG = np.random.default_rng(0)
 TALK = (3000 * RNG.standard_normal(50_000)).astype(np.int16)
