@@ -78,7 +78,7 @@ def test_shards_make_the_whole(tmp_path):
 
     assert scores(tmp_path / "all") == scores(whole)
     assert len(list((tmp_path / "all").rglob("*.wav"))) == 2 * len(
-        list(CLIPS.iterdir())
+        list(CLIPS.glob("*.flac"))
     )
     twice = (f"--merge={shards[0]},{shards[0]}", f"--output_dir={tmp_path / 'twice'}")
     done = run_script("evaluate.py", *flags, *twice, expect=2)

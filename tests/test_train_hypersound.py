@@ -25,11 +25,13 @@ LOCAL = (
     "--set=channels=4",
     "--set=dilations=1",
     "--set=band_channels=1",
+    "--set=band_dilations=1",
 )
 HYPERSOUND = (
     "--model=hypersound",
     "--set=num_samples=2048",
     "--set=encoder_channels=2",
+    "--set=strides=4,8",  # fewer stages compile faster
     "--set=hidden=8,8",
     "--set=width=8",
     "--set=norm=channel",
