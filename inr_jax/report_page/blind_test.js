@@ -78,7 +78,7 @@ const blind = (() => {
     if (pair.a === pair.b) return "Choose two takes that differ.";
     if (!answers) return "Hear X, then say which it is.";
     const p = probability();
-    return `${right} of ${answers} right, p ${p < 0.001 ? "< 0.001" : `= ${p.toFixed(3)}`}`;
+    return `${right} of ${answers} right, p\u00a0${p < 0.001 ? "<\u00a00.001" : `=\u00a0${p.toFixed(3)}`}`;
   }
 
   function show() {
