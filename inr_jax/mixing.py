@@ -19,6 +19,9 @@ _DITHER = 2e-5
 # Smooth random spectra: so many points in dB, evenly on a logarithmic axis.
 _COLOUR_POINTS = 6
 _COLOUR_DB = 12.0
+# Rumble of rooms and wind: below so many Hz, so many dB over the noise that it joins.
+_RUMBLE_HZ = (15.0, 60.0)
+_RUMBLE_DB = (-10.0, 10.0)
 # Voices of babble, at least and one more than at most.
 _BABBLE_VOICES = (4, 9)
 
@@ -104,6 +107,13 @@ def _crop(samples, count, rng):
 
 
 def _noise(speech, recorded, config, rng):
+    noise = _of_a_kind(speech, recorded, config, rng)
+    if rng.random() < config.rumble:
+        noise += np.std(noise) * _rumble(len(noise), config.sample_rate, rng)
+    return noise
+
+
+def _of_a_kind(speech, recorded, config, rng):
     count = config.num_samples
     kinds = ("white", "coloured", "recorded", "babble", "clean")
     kind = rng.choice(kinds, p=[getattr(config, name) for name in kinds])
@@ -115,6 +125,15 @@ def _noise(speech, recorded, config, rng):
         return _coloured(_babble(speech, count, rng), 0.5 * _COLOUR_DB, rng)
     white = rng.standard_normal(count, np.float32)
     return white if kind == "white" else _coloured(white, _COLOUR_DB, rng)
+
+
+def _rumble(count, sample_rate, rng):
+    low = _lowpass(
+        rng.standard_normal(count, np.float32),
+        rng.uniform(*_RUMBLE_HZ) / sample_rate,
+        slope=5.0 / sample_rate,
+    )
+    return low * 10 ** (rng.uniform(*_RUMBLE_DB) / 20) / max(np.std(low), 1e-9)
 
 
 def _babble(speech, count, rng):
@@ -134,9 +153,9 @@ def _coloured(samples, spread_db, rng):
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
-def _lowpass(samples, cut):
-    """Without what lies above `cut`, a share of the sample rate; a steep slope."""
+def _lowpass(samples, cut, slope=0.01):
+    """Without what lies above `cut`; it and the slope are shares of the sample rate."""
     frequencies = np.arange(len(samples) // 2 + 1) / len(samples)
-    gain = np.clip((cut - frequencies) / 0.01 + 0.5, 0, 1)
+    gain = np.clip((cut - frequencies) / slope + 0.5, 0, 1)
     spectrum = np.fft.rfft(samples) * gain
     return np.fft.irfft(spectrum, len(samples)).astype(np.float32)

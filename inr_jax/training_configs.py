@@ -22,6 +22,7 @@ class MixingConfig:
       recorded: Share in recorded noise.
       babble: Share in several voices at once.
       clean: Share without noise; the five shares sum to 1.
+      rumble: Share of the noisy ones that are joined by rumble below 60 Hz.
       band_limit_hz: What speech of band-limited folders and its noise end at.
     """
 
@@ -34,6 +35,7 @@ class MixingConfig:
     recorded: float = 0.3
     babble: float = 0.1
     clean: float = 0.05
+    rumble: float = 0.2
     band_limit_hz: float = 6000.0
 
     def __post_init__(self):

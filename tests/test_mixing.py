@@ -15,7 +15,7 @@ CONFIG = MixingConfig(num_samples=8000)
 
 def kind(**shares):
     none = dict.fromkeys(("white", "coloured", "recorded", "babble", "clean"), 0.0)
-    return dataclasses.replace(CONFIG, **(none | shares))
+    return dataclasses.replace(CONFIG, **(none | {"rumble": 0.0} | shares))
 
 
 def examples(config, count=20, speech=None):
@@ -66,6 +66,23 @@ def test_white_noise_is_white_and_coloured_is_not():
         power = np.abs(np.fft.rfft(noise)) ** 2
         octaves = [power[2**i : 2 ** (i + 1)].mean() for i in range(6, 12)]
         assert np.ptp(10 * np.log10(octaves)) > 5
+
+
+def test_rumble_is_below_60_hz():
+    noise = np.subtract(*examples(kind(white=1.0, rumble=1.0), 5))
+    power = np.abs(np.fft.rfft(noise)) ** 2  # bins of 2 Hz
+    assert np.all(power[:, :5].mean(1) > 5 * power[:, 50:].mean(1))
+    np.testing.assert_allclose(
+        power[:, 50:100].mean(), power[:, 3000:].mean(), rtol=0.3
+    )
+
+
+def test_babble_is_made_of_the_speech():
+    voice = 3000 * np.sin(2 * np.pi * 500 / 16_000 * np.arange(48_000))
+    sources = [Speech(voice.astype(np.int16))]
+    noise = np.subtract(*examples(kind(babble=1.0), 4, sources))
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    assert np.all(power[:, 245:256].sum(axis=1) > 0.8 * power.sum(axis=1))
 
 
 def test_sources_are_drawn_by_weight():
