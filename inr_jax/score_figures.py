@@ -85,7 +85,12 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
                 place = (work / length, np.mean(values))
                 panel.plot(*place, **{**style, "linestyle": "", "label": method})
                 panel.annotate(
-                    method, place, xytext=(5, 4), textcoords="offset points", fontsize=8
+                    method,
+                    place,
+                    xytext=(0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
                 )
         panel.set(xscale="log", xlabel="Seconds of work for a second of sound")
         panel.set(ylabel=title)
