@@ -78,11 +78,16 @@ def optimiser(config: TrainingConfig) -> optax.GradientTransformation:
 def init(
     key: jax.Array, model: nn.Module, num_samples: int, config: TrainingConfig
 ) -> State:
-    """A fresh state, for signals (num_samples,)."""
-    params = model.init(key, jnp.zeros(num_samples))
-    # a copy: the state is donated, and one buffer cannot be given away twice
-    ema = jax.tree.map(jnp.copy, params)
-    return State(params, ema, optimiser(config).init(params), jnp.zeros((), jnp.int32))
+    """A fresh state, on all devices, for signals (num_samples,)."""
+
+    def fresh(key):
+        params = model.init(key, jnp.zeros(num_samples))
+        # a copy: the state is donated, and one buffer cannot be given away twice
+        ema = jax.tree.map(jnp.copy, params)
+        step = jnp.zeros((), jnp.int32)
+        return State(params, ema, optimiser(config).init(params), step)
+
+    return jax.jit(fresh, out_shardings=shardings()[0])(key)
 
 
 def with_params(state: State, params: Any) -> State:

@@ -5,17 +5,23 @@ import pathlib
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 from absl import flags
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+# Programs that several tests and scripts need compile once.
+COMPILED = REPOSITORY / ".pytest_cache" / "compiled"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+
+import jax
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 flags.FLAGS.mark_as_parsed()
 
-REPOSITORY = pathlib.Path(__file__).parent.parent
 CLIPS = REPOSITORY / "experiments" / "clips"
 
 

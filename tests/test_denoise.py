@@ -20,7 +20,14 @@ from inr_jax.errors import InputError
 from inr_jax.local_hypersound import LocalHyperSound
 from inr_jax.model_configs import LocalConfig
 
-TINY = LocalConfig(window=32, channels=8, kernel=3, dilations=(1, 2))
+TINY = LocalConfig(
+    window=32,
+    channels=8,
+    kernel=3,
+    dilations=(1, 2),
+    band_channels=4,
+    band_dilations=(1,),
+)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ import jax, numpy as np
 from inr_jax import audio, denoisers, denoising, measuring, model_configs, pretrained
 
 config = model_configs.LocalConfig(
-    window=128, channels=4, kernel=3, dilations=(1,), band_channels=1
+    window=128, channels=4, kernel=3, dilations=(1,), band_channels=1, band_dilations=(1,)
 )
 params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
 pretrained.save("{folder}", config, params, 0)
