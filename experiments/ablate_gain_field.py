@@ -67,18 +67,10 @@ def main() -> None:
         scoring.ScorePool() as pool,
         cli.progress("evaluating", len(clips) * len(rows), "rows") as on_rows,
     ):
-        for row in rows:
-            denoiser = functools.partial(denoise, row=row)
-            evaluating.run(
-                found,
-                source,
-                row,
-                denoiser,
-                condition,
-                pool,
-                on_rows,
-                keep_audio=False,
-            )
+        methods = {row: functools.partial(denoise, row=row) for row in rows}
+        evaluating.run(
+            found, source, methods, condition, pool, on_rows, keep_audio=False
+        )
     print(evaluation_results.write(found, rows, [condition], against=rows[0]))
 
 

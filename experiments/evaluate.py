@@ -98,17 +98,9 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
         cli.progress("evaluating", total, "rows") as on_rows,
     ):
         for condition in conditions:
-            for name, denoiser in denoisers.items():
-                evaluating.run(
-                    found,
-                    source,
-                    name,
-                    denoiser,
-                    condition,
-                    pool,
-                    on_rows,
-                    keep_audio=AUDIO.value,
-                )
+            evaluating.run(
+                found, source, denoisers, condition, pool, on_rows, AUDIO.value
+            )
 
 
 def finish(found, source, conditions) -> None:

@@ -29,7 +29,7 @@ def wiener(noisy: np.ndarray, sample_rate: int, noise: str = "white") -> np.ndar
 
 def log_mmse(noisy: np.ndarray, sample_rate: int, noise: str = "white") -> np.ndarray:
     """Like `wiener`, by the estimator of log amplitudes."""
-    return _denoise(noisy, sample_rate, noise, _log_mmse_gain)
+    return _denoise(noisy, sample_rate, noise, log_mmse_gain)
 
 
 def decision_directed(posterior: np.ndarray, rule) -> np.ndarray:
@@ -59,7 +59,8 @@ def _wiener_gain(prior, posterior):
     return prior / (1 + prior)
 
 
-def _log_mmse_gain(prior, posterior):
+def log_mmse_gain(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
+    """Gains in [0, 1] of the log-spectral amplitude (Ephraim and Malah 1985)."""
     wiener_gain = prior / (1 + prior)
     v = np.maximum(wiener_gain * posterior, 1e-8)
     return np.minimum(wiener_gain * np.exp(special.exp1(v) / 2), 1)

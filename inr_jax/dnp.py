@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import scipy.special
 
+from inr_jax import classical
 from inr_jax.configs import DnpConfig
 from inr_jax.fitting import Signal
 from inr_jax.wave_u_net import WaveUNet
@@ -150,14 +150,14 @@ def attenuation(score: np.ndarray) -> np.ndarray:
 def lsa_gain(attenuation: np.ndarray) -> np.ndarray:
     """Gains of the log-spectral amplitude estimator for attenuations in [0, 1].
 
-    Ephraim and Malah 1985, the a posteriori ratio taken from the attenuation.
+    Its a posteriori ratio is taken from the attenuation.
     """
     posterior = 1 / np.maximum((1 - attenuation) ** 2, 1e-10)
     prior = np.maximum(posterior - 1, 1e-3)
     wiener = prior / (1 + prior)
-    v = wiener * posterior
-    gain = wiener * np.exp(0.5 * scipy.special.exp1(np.minimum(v, 5)))
-    return np.where(v > 5, wiener, np.minimum(gain, 1))
+    # where much is speech, its integral is left out
+    gain = classical.log_mmse_gain(prior, posterior)
+    return np.where(wiener * posterior > 5, wiener, gain)
 
 
 GAINS = {"wiener": lambda found: found, "lsa": lsa_gain}

@@ -86,15 +86,6 @@ class _Piece(NamedTuple):
     samples: np.ndarray
 
 
-def _saved(folder, config, size):
-    from inr_jax import saved_fits  # orbax takes a second to import
-
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(lambda key: dnp.init(key, size, config), key)
-    losses = jax.ShapeDtypeStruct((config.num_steps,), np.float32)
-    return saved_fits.SavedFits(folder, (config, size), (state, losses))
-
-
 def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
     keys = [piece.key for piece in pieces]
     samples = [piece.samples for piece in pieces]
@@ -104,7 +95,12 @@ def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
     )
     saved, names = None, ()
     if checkpoint_dir:
-        saved = _saved(checkpoint_dir, config, batch.size)
+        saved = stepping.open_saved(
+            checkpoint_dir,
+            (config, batch.size),
+            lambda key: dnp.init(key, batch.size, config),
+            config.num_steps,
+        )
         names = saved.names(keys, samples, 0)
 
     def advance(state, done):
@@ -129,14 +125,12 @@ def _advance_many(state, done, signal, config, how):
     """Some steps of every fit; one that has done all of its steps stays as it is."""
 
     def advance(state, done, signal):
-        def step(state, i):
-            return jax.lax.cond(
-                done + i < config.num_steps,
-                lambda: dnp.update(state, done + i, signal, config),
-                lambda: (state, jnp.zeros(())),
-            )
+        def update(state, step):
+            return dnp.update(state, step, signal, config)
 
-        return jax.lax.scan(step, state, jnp.arange(how.steps_per_call))
+        return stepping.some_steps(
+            update, state, done, config.num_steps, how.steps_per_call
+        )
 
     size = signal.samples.shape[1]
     lifted = engine.over_fits(advance, how, config.num_filters, size)

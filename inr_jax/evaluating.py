@@ -15,43 +15,53 @@ CHUNK = 64
 def run(
     found: Evaluation,
     source: Source,
-    method: str,
-    denoiser: Callable,
+    methods: Mapping[str, Callable],
     condition: Condition,
     pool: scoring.ScorePool,
     on_clips: Callable[[float], None],
     keep_audio: bool = True,
 ) -> None:
-    """Denoises and scores what is missing of one method in one condition.
+    """Denoises and scores what is missing in one condition; a clip is read once.
 
     Args:
       found: Gets rows and estimates.
       source: Of the clips.
-      method: Its name in the rows.
-      denoiser: As from `denoisers.make`.
+      methods: Denoisers as from `denoisers.make`, by their names in the rows.
       condition: What is done to the clips.
       pool: Workers.
       on_clips: Called with clips done since the last call.
       keep_audio: Whether estimates are written.
     """
-    known = found.done(method, condition)
-    todo = [i for i, clip in enumerate(source.clips) if clip.name not in known]
-    on_clips(len(source.clips) - len(todo))
-    for start in range(0, len(todo), CHUNK):
-        loaded = [source.load(i, condition) for i in todo[start : start + CHUNK]]
-        pending = []
-        for example, estimate, work_s in _timed(
-            denoiser, loaded, condition.seed, on_clips
-        ):
-            if keep_audio:
-                path = found.sound(example.name, method, condition)
-                audio.write(path, estimate, example.sample_rate, "FLOAT")
-            job = _job(example, method, condition, estimate)
-            pending.append((pool.submit(job), work_s))
-            while pending and pending[0][0].done():
-                _keep(found, condition, *pending.pop(0))
-        for row in pending:
-            _keep(found, condition, *row)
+    known = {method: found.done(method, condition) for method in methods}
+    for start in range(0, len(source.clips), CHUNK):
+        positions = range(start, min(start + CHUNK, len(source.clips)))
+        names = {source.clips[i].name for i in positions}
+        loaded = [
+            source.load(i, condition)
+            for i in positions
+            if any(source.clips[i].name not in done for done in known.values())
+        ]
+        for method, denoiser in methods.items():
+            on_clips(len(names & known[method]))
+            todo = [one for one in loaded if one.name not in known[method]]
+            _run_one(
+                found, todo, method, denoiser, condition, pool, on_clips, keep_audio
+            )
+
+
+def _run_one(found, todo, method, denoiser, condition, pool, on_clips, keep_audio):
+    """One method on a few clips."""
+    pending = []
+    for example, estimate, work_s in _timed(denoiser, todo, condition.seed, on_clips):
+        if keep_audio:
+            path = found.sound(example.name, method, condition)
+            audio.write(path, estimate, example.sample_rate, "FLOAT")
+        job = _job(example, method, condition, estimate)
+        pending.append((pool.submit(job), work_s))
+        while pending and pending[0][0].done():
+            _keep(found, condition, *pending.pop(0))
+    for row in pending:
+        _keep(found, condition, *row)
 
 
 def score(

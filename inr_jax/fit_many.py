@@ -77,7 +77,14 @@ def fit_many(
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
         for piece in _pieces(clip, keys[clip], signal, _segment_length(config, rate))
     ]
-    saved = _saved_fits(checkpoint_dir, config)
+    saved = None
+    if checkpoint_dir is not None:
+        saved = stepping.open_saved(
+            checkpoint_dir,
+            config,
+            lambda key: fitting.init(key, config),
+            config.num_steps,
+        )
 
     def run(chosen, batch):
         return _fit_batch(chosen, batch, config, how, on_steps, saved)
@@ -86,17 +93,6 @@ def fit_many(
         yield clip, _joined(fits, len(signals[clip]))
     if saved:
         saved.remove()
-
-
-def _saved_fits(folder, config):
-    if folder is None:
-        return None
-    from inr_jax import saved_fits  # orbax takes a second to import
-
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(lambda key: fitting.init(key, config), key)
-    losses = jax.ShapeDtypeStruct((config.num_steps,), np.float32)
-    return saved_fits.SavedFits(folder, config, (state, losses))
 
 
 class _Piece(NamedTuple):
@@ -173,14 +169,12 @@ def _advance_many(state, signal, done, sample_rate, config, how):
     """Some steps of every fit; one that has done all of its steps stays as it is."""
 
     def advance(state, signal, done):
-        def step(state, i):
-            return jax.lax.cond(
-                done + i < config.num_steps,
-                lambda: fitting.update(state, signal, sample_rate, config, how),
-                lambda: (state, jnp.zeros(())),
-            )
+        def update(state, _):
+            return fitting.update(state, signal, sample_rate, config, how)
 
-        return jax.lax.scan(step, state, jnp.arange(how.steps_per_call))
+        return stepping.some_steps(
+            update, state, done, config.num_steps, how.steps_per_call
+        )
 
     lifted = engine.over_fits(advance, how, config.siren.width, signal.samples.shape[1])
     return lifted(state, signal, done)

@@ -1,5 +1,6 @@
 """Runs fits of one batch to their last step, some steps a call, kept as it goes."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,3 +60,47 @@ def stack_keys(keys: Sequence[jax.Array]) -> jax.Array:
     return jax.random.wrap_key_data(
         jnp.stack([jax.random.key_data(key) for key in keys])
     )
+
+
+def some_steps(
+    update: Callable, state: Any, done: jax.Array, num_steps: int, count: int
+) -> tuple[Any, jax.Array]:
+    """`count` steps of one fit, to trace; one that has done all stays as it is.
+
+    Args:
+      update: Of a state and the steps done before; gives the next state and a loss.
+      state: Before these steps.
+      done: Steps done before them.
+      num_steps: Of the whole fit.
+      count: Of this call.
+
+    Returns:
+      The state after them and their losses (count,), 0 where there was none to do.
+    """
+
+    def step(state, i):
+        return jax.lax.cond(
+            done + i < num_steps,
+            lambda: update(state, done + i),
+            lambda: (state, jnp.zeros(())),
+        )
+
+    return jax.lax.scan(step, state, jnp.arange(count))
+
+
+def open_saved(
+    folder: str | os.PathLike, config: Any, init: Callable, num_steps: int
+) -> "SavedFits":
+    """Where `run` keeps fits under way.
+
+    Args:
+      folder: Made when something is saved.
+      config: As for `SavedFits`.
+      init: Gives the first state of one fit for a key.
+      num_steps: Of each fit.
+    """
+    from inr_jax import saved_fits
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    losses = jax.ShapeDtypeStruct((num_steps,), np.float32)
+    return saved_fits.SavedFits(folder, config, (jax.eval_shape(init, key), losses))

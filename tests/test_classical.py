@@ -51,5 +51,5 @@ def test_gains_in_steady_state():
 
 def test_log_mmse_gain_at_known_values():
     """exp(E1(v) / 2) xi / (1 + xi): E1(1) = .219384; and above the Wiener gain."""
-    gain = classical._log_mmse_gain(np.array([1.0]), np.array([2.0]))
+    gain = classical.log_mmse_gain(np.array([1.0]), np.array([2.0]))
     np.testing.assert_allclose(gain, 0.5 * np.exp(0.2193839344 / 2), rtol=1e-6)

@@ -131,14 +131,15 @@ def test_a_folder_without_audio(tmp_path):
 
 
 def test_compiled_programs_are_kept(tmp_path):
-    """A second run finds them: it writes no other."""
+    """A second run finds the long one."""
     kept = tmp_path / "compiled"
     flags = (f"--clean_dir={CLIPS}", "--max_clips=1", f"--compilation_cache={kept}")
     run(*flags, f"--output_dir={tmp_path}/one")
-    before = sorted(kept.iterdir())
-    assert any("advance_many" in path.name for path in before)
+    # what compiles in about the shortest time worth keeping may be kept or not
+    before = sorted(kept.glob("*advance_many*"))
+    assert before
     run(*flags, f"--output_dir={tmp_path}/two")
-    assert sorted(kept.iterdir()) == before
+    assert sorted(kept.glob("*advance_many*")) == before
 
 
 @pytest.mark.parametrize("name", ["quick", "paper", "siren_fast"])

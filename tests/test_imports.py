@@ -44,7 +44,7 @@ ARROWS = {
     "saved_fits": {"checkpoints"},
     "stepping": {"saved_fits"},
     "wave_u_net": {"configs"},
-    "dnp": {"configs", "fitting", "wave_u_net"},
+    "dnp": {"classical", "configs", "fitting", "wave_u_net"},
     "dnp_fits": {"batching", "configs", "dnp", "engine", "fitting", "saved_fits"}
     | {"stepping"},
     "sweeping": {"configs", "engine", "fitting"},

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,14 +73,8 @@ def test_full_gates_pass_everything():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_output_depends_on_the_reach_that_the_config_states(weights, causal):
-    config = LocalConfig(
-        window=32,
-        channels=8,
-        kernel=3,
-        dilations=(1, 3),
-        band_channels=2,
-        band_dilations=(2,),
-        causal=causal,
+    config = dataclasses.replace(
+        TINY, dilations=(1, 3), band_dilations=(2,), causal=causal
     )
     model = LocalHyperSound(config)
     at, count = 400, 800
