@@ -3,14 +3,16 @@
 Szatkowski et al., "Hypernetworks build implicit neural representations of sounds", ECML
 2023 (arXiv 2302.04959, 2211.01839), with the constants of its released code. It hears a
 noisy clip and emits the weights of a network of time whose values are the clean clip.
+The "harmonics" target, and the hypernetwork that it has, are ours.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from inr_jax import hypersound_target, siren
+from inr_jax import frame_targets, hypersound_target, siren
 from inr_jax.model_configs import HyperSoundConfig
+from inr_jax.spectral_hypernetwork import SpectralHypernetwork
 
 
 class Encoder(nn.Module):
@@ -72,6 +74,10 @@ class HyperSound(nn.Module):
         For `siren.apply` with `hypersound_target.siren_config`, or for `nerf.apply`.
         """
         config = self.config
+        if config.target == "harmonics":
+            network = SpectralHypernetwork(self.dtype, name="spectral")
+            weights = network(noisy / hypersound_target.peak(noisy))
+            return frame_targets.target_params(weights)
         x = Encoder(config, self.dtype, name="encoder")(
             noisy / hypersound_target.peak(noisy)
         )

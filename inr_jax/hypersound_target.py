@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inr_jax import nerf, siren
+from inr_jax import frame_targets, nerf, siren, spectral_hypernetwork
 from inr_jax.configs import FitConfig, SirenConfig
 from inr_jax.model_configs import HyperSoundConfig
 
@@ -21,6 +21,8 @@ def layer_sizes(config: HyperSoundConfig) -> list[tuple[int, int]]:
 
 def siren_config(config: HyperSoundConfig) -> SirenConfig:
     """For `siren.apply`, where the target is a SIREN."""
+    if config.target == "harmonics":
+        return frame_targets.TARGET
     return SirenConfig(
         config.width, config.num_layers - 1, config.first_omega, config.hidden_omega
     )
@@ -35,13 +37,18 @@ def evaluate(
     return siren.apply(params, times[:, None], siren_config(config))[:, 0]
 
 
+def on_grid(params: siren.Params, count: int, config: HyperSoundConfig) -> jax.Array:
+    """Values (count,) of an emitted network over its clip."""
+    if config.target == "harmonics":
+        return spectral_hypernetwork.on_grid(params[-1]["kernel"][:, 0], count)
+    return evaluate(params, 2 * jnp.arange(count) / (count - 1) - 1, config)
+
+
 def sound(
     params: siren.Params, noisy: jax.Array, config: HyperSoundConfig, finer: int = 1
 ) -> jax.Array:
     """The signal (finer * samples,) of a network emitted for a noisy one (samples,)."""
-    count = noisy.shape[0]
-    times = 2 * jnp.arange(finer * count) / (finer * (count - 1)) - 1
-    return peak(noisy) * evaluate(params, times, config)
+    return peak(noisy) * on_grid(params, finer * noisy.shape[0], config)
 
 
 def finetune(
@@ -57,10 +64,9 @@ def finetune(
     """
     optimiser = optax.adam(FitConfig.learning_rate)
     target = noisy / peak(noisy)
-    times = jnp.linspace(-1, 1, noisy.shape[0])
 
     def loss(params):
-        return jnp.mean((evaluate(params, times, config) - target) ** 2)
+        return jnp.mean((on_grid(params, noisy.shape[0], config) - target) ** 2)
 
     def step(state, _):
         params, opt_state = state

@@ -71,7 +71,9 @@ class HyperSoundConfig:
       latent_channels: Channels that the encoder ends with.
       strides: Of the encoder's four stages.
       hidden: Widths of the hypernetwork between encoder and head.
-      target: "nerf" or "siren".
+      target: "nerf" or "siren", as published, or "harmonics": a wide SIREN whose
+        output weights alone are emitted, by a hypernetwork of its own. All that follows,
+        and all about encoder and hidden layers, is for the other two.
       width: Units of each hidden layer of the target.
       num_layers: Hidden layers of the target.
       first_omega: Factor of the first layer of a SIREN target.
@@ -101,10 +103,12 @@ class HyperSoundConfig:
     def __post_init__(self):
         require_one_of(
             self,
-            target=("nerf", "siren"),
+            target=("nerf", "siren", "harmonics"),
             mode=("target", "residual", "modulator"),
             norm=("position", "channel"),
         )
+        if self.target == "harmonics" and self.num_samples % 128:
+            raise ValueError("num_samples must be a multiple of 128 for harmonics")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -67,7 +67,8 @@ ARROWS = {
     "mixing": {"training_configs"},
     "prefetching": set(),
     "frame_targets": {"configs", "siren"},
-    "local_hypersound": {"frame_targets", "model_configs"},
+    "gate_network": {"model_configs"},
+    "local_hypersound": {"frame_targets", "gate_network", "model_configs"},
     "training": {"losses", "training_configs"},
     "training_run": {"checkpoints", "errors", "training"},
     "training_curves": set(),
@@ -85,8 +86,11 @@ ARROWS = {
     "early_stopping": {"batching", "configs", "engine", "fitting", "stepping"}
     | {"sweeping"},
     "nerf": {"siren"},
-    "hypersound_target": {"configs", "model_configs", "nerf", "siren"},
-    "hypersound": {"hypersound_target", "model_configs", "siren"},
+    "spectral_hypernetwork": {"gate_network", "model_configs"},
+    "hypersound_target": {"configs", "model_configs", "nerf", "siren"}
+    | {"frame_targets", "spectral_hypernetwork"},
+    "hypersound": {"hypersound_target", "model_configs", "siren"}
+    | {"frame_targets", "spectral_hypernetwork"},
     "pretrained": {
         "errors",
         "files",
@@ -154,6 +158,7 @@ WITH_JAX = {
     ),
     "trained_denoiser",
     *("frame_targets", "gain_denoiser", "gain_field", "local_hypersound"),
+    *("gate_network", "spectral_hypernetwork"),
     *("training", "training_run"),
     "training_loop",
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
