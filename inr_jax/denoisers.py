@@ -221,4 +221,5 @@ METHODS: dict[str, Callable[[Options], Denoiser]] = {
     "sepformer": _sepformer,
     "rnnoise": lambda options: _one_by_one(peers.rnnoise),
     "noisereduce": lambda options: _one_by_one(peers.noisereduce),
+    "noisereduce_stationary": lambda options: _one_by_one(peers.noisereduce_stationary),
 }

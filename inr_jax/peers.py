@@ -45,21 +45,23 @@ def rnnoise(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return audio.resample(denoised, RNNOISE_RATE, sample_rate)[: len(samples)]
 
 
-def noisereduce(
-    samples: np.ndarray, sample_rate: int, stationary: bool = False
-) -> np.ndarray:
+def noisereduce(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Spectral gating (Sainburg 2019), the package noisereduce at its defaults.
 
     Args:
       samples: (samples,).
       sample_rate: In Hz.
-      stationary: Its two ways to tell the noise.
 
     Raises:
       InputError: the package is not installed.
     """
+    return _package("noisereduce").reduce_noise(y=samples, sr=sample_rate)
+
+
+def noisereduce_stationary(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Like `noisereduce`, its thresholds the same over the whole clip."""
     library = _package("noisereduce")
-    return library.reduce_noise(y=samples, sr=sample_rate, stationary=stationary)
+    return library.reduce_noise(y=samples, sr=sample_rate, stationary=True)
 
 
 def _package(name):

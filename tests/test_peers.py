@@ -6,9 +6,9 @@ import pytest
 from inr_jax import metrics, noise, peers
 
 
-@pytest.mark.parametrize("name", ["rnnoise", "noisereduce"])
+@pytest.mark.parametrize("name", ["rnnoise", "noisereduce", "noisereduce_stationary"])
 def test_peers_denoise_without_delay(name, speech):
-    pytest.importorskip("pyrnnoise" if name == "rnnoise" else name)
+    pytest.importorskip("pyrnnoise" if name == "rnnoise" else "noisereduce")
     noisy = noise.add_white(speech, 0, 5.0)
     found = getattr(peers, name)(noisy, 16_000)
     assert found.shape == noisy.shape and np.all(np.isfinite(found))
