@@ -18,16 +18,15 @@ from inr_jax.errors import InputError
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 SECONDS = flags.DEFINE_float("seconds", 1.74, "Of the clip, at 16 kHz.", 0.1)
 ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved repetitions.", 1)
-FILTERS = flags.DEFINE_integer(
-    "num_filters", configs.DnpConfig.num_filters, "Of the first level.", 1
-)
+TOY = flags.DEFINE_bool("toy", False, "A network of two small levels.")
 STEPS = 2  # of one call of ours
 
 
 def main() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    config = configs.DnpConfig(num_filters=FILTERS.value)
+    toy = configs.DnpConfig(num_levels=2, num_filters=2)
+    config = toy if TOY.value else configs.DnpConfig()
     signal = noise(int(16_000 * SECONDS.value) // 64 * 64)
     steps = {"ours": ours(signal, config)}
     try:
