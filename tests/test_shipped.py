@@ -1,0 +1,26 @@
+"""The weights that come with the library denoise."""
+
+import numpy as np
+import pytest
+
+import inr_jax
+from inr_jax import metrics, model_configs, noise
+
+
+@pytest.mark.parametrize("method", model_configs.MODELS)
+def test_shipped_weights_denoise_a_sentence(method, speech):
+    noisy = noise.add_white(speech, 0, 5.0)
+    found = inr_jax.denoise(noisy, 16_000, method=method)
+    assert found.shape == noisy.shape
+    assert metrics.lag(speech, found, 16_000) == 0
+    gains = [
+        metric(speech, found, 16_000) - metric(speech, noisy, 16_000)
+        for metric in (metrics.si_sdr, metrics.ssnr, metrics.stoi)
+    ]
+    assert np.all(np.array(gains) > (6, 4, 0.02))
+
+
+@pytest.mark.parametrize("method", model_configs.MODELS)
+def test_shipped_weights_pass_clean_speech(method, speech):
+    found = inr_jax.denoise(speech, 16_000, method=method)
+    assert metrics.si_sdr(speech, found, 16_000) > 25
