@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import threadpoolctl
 
 from inr_jax import audio, metrics
 
@@ -91,8 +92,10 @@ def _scores(names, reference, estimate):
     }
 
 
-def _follow_the_parent() -> None:
-    """Leaves interrupts to it, and ends when it ends, killed or not."""
+def _begin_worker() -> None:
+    """Leaves interrupts to the parent, and ends when it ends, killed or not."""
+    # threads of small products wait for each other: a row took twice the time
+    threadpoolctl.threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -110,7 +113,7 @@ class ScorePool:
         self._pool = concurrent.futures.ProcessPoolExecutor(
             os.cpu_count(),
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_follow_the_parent,
+            initializer=_begin_worker,
         )
 
     def __enter__(self):
