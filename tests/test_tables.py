@@ -74,5 +74,8 @@ def test_the_paper_s_table_beside_ours():
     assert "| noisy | 2 | -3.82 / -3.50 | 0.813 / 1.000 |" in text
     assert "| wiener | 1 | 1.00 |" in text
     assert "| dnp | not run | -2.52 | 0.757 |" in text
-    with pytest.raises(ValueError, match="0 dB alone"):
-        table1.lines(rows("noisy", [1.0], noise="white", snr_db="5.0"))
+    assert "| sepformer | weights not given | 3.50 |" in text
+    louder = rows("wiener", [9.0], noise="white", snr_db="5.0")
+    assert table1.lines(found + louder) == table1.lines(found)
+    with pytest.raises(ValueError, match="0 dB"):
+        table1.lines(louder)
