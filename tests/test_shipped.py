@@ -15,9 +15,9 @@ def test_shipped_weights_denoise_a_sentence(method, speech):
     assert metrics.lag(speech, found, 16_000) == 0
     gains = [
         metric(speech, found, 16_000) - metric(speech, noisy, 16_000)
-        for metric in (metrics.si_sdr, metrics.ssnr, metrics.stoi)
+        for metric in (metrics.si_sdr, metrics.ssnr, metrics.pesq)
     ]
-    assert np.all(np.array(gains) > (6, 4, 0.02))
+    assert np.all(np.array(gains) > (6, 4, 0.3))
 
 
 @pytest.mark.parametrize("method", model_configs.MODELS)
