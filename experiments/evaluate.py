@@ -110,8 +110,9 @@ def finish(found, source, conditions) -> None:
     methods = METHODS.value
     against = "noisy" if "noisy" in methods else methods[0]
     print(evaluation_results.write(found, methods, conditions, against))
-    root = noisy_sets.PAIRS_DIR.value or noisy_sets.CLEAN_DIR.value
-    evaluation_results.write_manifest(found.folder, source, root, settings())
+    evaluation_results.write_manifest(
+        found.folder, source, noisy_sets.root(), settings()
+    )
     first = conditions[0]
     drawn = {
         "over_cost": score_figures.over_cost(found.of(first), methods),

@@ -73,7 +73,7 @@ def as_table(
     return lines
 
 
-def write_manifest(folder: pathlib.Path, source: Source, root: str | None, flags: dict):
+def write_manifest(folder: pathlib.Path, source: Source, root: str, flags: dict):
     """Writes `manifest.json`: all that the same evaluation needs again.
 
     Args:

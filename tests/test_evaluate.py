@@ -89,6 +89,7 @@ def test_shards_make_the_whole(tmp_path):
     assert [row["clip"] for row in rows_of(again)] == sorted(
         row["clip"] for row in rows_of(whole) if row["method"] == "noisy"
     )
+    assert json.loads((again / "manifest.json").read_text())["root"] == str(CLIPS)
 
 
 def test_results_that_papers_and_programs_read(tmp_path):
