@@ -109,7 +109,8 @@ def finish(found, source, conditions) -> None:
 
     methods = METHODS.value
     against = "noisy" if "noisy" in methods else methods[0]
-    print(evaluation_results.write(found, methods, conditions, against))
+    summaries = evaluation_results.summarise(found, methods, conditions, against)
+    print(evaluation_results.write(found, summaries, against))
     evaluation_results.write_manifest(
         found.folder, source, noisy_sets.root(), settings()
     )
@@ -130,7 +131,7 @@ def finish(found, source, conditions) -> None:
         for ending in ("png", "pdf"):
             figures.save(figure, found.folder / "figures" / f"{name}.{ending}")
     if REPORT.value and AUDIO.value and NUM_SHARDS.value == 1:
-        page = evaluation_report.write(found, source, methods, conditions, against)
+        page = evaluation_report.write(found, source, summaries)
         print(f"Listen: {page}")
 
 

@@ -1,10 +1,14 @@
 """Evaluation and ablation end to end at toy size."""
 
+import concurrent.futures
 import csv
 import json
 
+import numpy as np
 import pytest
 from conftest import CLIPS, run_script
+
+from inr_jax import audio, datasets, evaluating, evaluation
 
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 
@@ -59,6 +63,38 @@ def test_scored_anew_from_what_was_kept(tmp_path):
     sound.unlink()
     done = run_script("evaluate.py", *flags, "--rescore", expect=2)
     assert f"{sound.name}: not there" in done.stderr
+
+
+def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
+    clips = datasets.find_clips(CLIPS)[:2]
+    source = evaluation.Source(clips, max_seconds=0.5)
+    found = evaluation.Evaluation(tmp_path)
+    for condition in (evaluation.Condition("white", level, 0) for level in (0, 5)):
+        for method in ("noisy", "silence"):  # as rows come: method by method
+            for i, clip in enumerate(clips):
+                example = source.load(i, condition)
+                estimate = example.noisy if method == "noisy" else 0 * example.noisy
+                path = found.sound(clip.name, method, condition)
+                audio.write(path, estimate, example.sample_rate, "FLOAT")
+                found.add({"clip": clip.name, "method": method, **condition._asdict()})
+    read, load = [], datasets.load
+    monkeypatch.setattr(
+        datasets, "load", lambda *a, **k: read.append(a[:3]) or load(*a, **k)
+    )
+
+    class Pool:
+        def submit(self, job):
+            future = concurrent.futures.Future()
+            energy = float(np.sum(job.estimate**2))
+            future.set_result(
+                {"energy": energy, "clip": job.clip, "method": job.method}
+            )
+            return future
+
+    evaluating.rescore(found, source, Pool(), lambda rows: None)
+    assert len(read) == len(set(read)) == 2 * 2
+    assert len(found.rows) == 2 * 2 * 2
+    assert all((row["energy"] > 0) == (row["method"] == "noisy") for row in found.rows)
 
 
 def test_shards_make_the_whole(tmp_path):
