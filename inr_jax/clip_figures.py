@@ -118,7 +118,7 @@ def _panels(names, title):
         panel.set_title(name)
     for panel in panels[-columns:]:
         panel.set_xlabel("Time (s)")
-    figure.suptitle(title)
+    figure.suptitle(title, wrap=True)
     return figure, panels
 
 
