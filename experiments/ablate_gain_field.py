@@ -71,7 +71,8 @@ def main() -> None:
         evaluating.run(
             found, source, methods, condition, pool, on_rows, keep_audio=False
         )
-    print(evaluation_results.write(found, rows, [condition], against=rows[0]))
+    summaries = evaluation_results.summarise(found, rows, [condition], rows[0])
+    print(evaluation_results.write(found, summaries, rows[0]))
 
 
 def denoise(signals, sample_rates, keys, on_clips, row: str):

@@ -105,31 +105,20 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
 
 def finish(found, source, conditions) -> None:
     """Tables, manifest and figures of the rows that are there."""
-    from inr_jax import evaluation_report, evaluation_results, figures, score_figures
+    from inr_jax import evaluation_figures, evaluation_report, evaluation_results
 
     methods = METHODS.value
     against = "noisy" if "noisy" in methods else methods[0]
-    print(evaluation_results.write(found, methods, conditions, against))
-    root = noisy_sets.PAIRS_DIR.value or noisy_sets.CLEAN_DIR.value
-    evaluation_results.write_manifest(found.folder, source, root, settings())
-    first = conditions[0]
-    drawn = {
-        "over_cost": score_figures.over_cost(found.of(first), methods),
-        "pesq_by_clip": score_figures.against_noisy(
-            found.of(first), methods, "pesq", against
-        ),
-        "si_sdr_by_clip": score_figures.against_noisy(
-            found.of(first), methods, "si_sdr", against
-        ),
-    }
-    if len({condition.snr_db for condition in conditions}) > 1:
-        rows = [row for condition in conditions for row in found.of(condition)]
-        drawn["over_snr"] = score_figures.over_snr(rows, methods)
-    for name, figure in drawn.items():
-        for ending in ("png", "pdf"):
-            figures.save(figure, found.folder / "figures" / f"{name}.{ending}")
+    summaries = evaluation_results.summarise(found, methods, conditions, against)
+    print(evaluation_results.write(found, summaries, against))
+    evaluation_results.write_manifest(
+        found.folder, source, noisy_sets.root(), settings()
+    )
+    evaluation_figures.write_scores(found, methods, conditions, against)
+    if AUDIO.value:
+        evaluation_figures.write_clip(found, source, methods, conditions[0], against)
     if REPORT.value and AUDIO.value and NUM_SHARDS.value == 1:
-        page = evaluation_report.write(found, source, methods, conditions, against)
+        page = evaluation_report.write(found, source, summaries)
         print(f"Listen: {page}")
 
 

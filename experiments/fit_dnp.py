@@ -44,7 +44,8 @@ def main() -> None:
         for condition in conditions:
             fit(found, source, condition, config, pool, on_clips)
     methods = ("noisy", *(f"dnp_{mask}" for mask in MASKS))
-    print(evaluation_results.write(found, methods, conditions))
+    summaries = evaluation_results.summarise(found, methods, conditions)
+    print(evaluation_results.write(found, summaries))
 
 
 def fit(found, source, condition, config, pool, on_clips) -> None:

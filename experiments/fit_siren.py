@@ -206,7 +206,7 @@ def fits(examples, config: configs.FitConfig, on_clips, unfinished):
 
 def finish(run, pool, example, estimate) -> None:
     """Writes audio and figures of one clip, then its scores."""
-    from inr_jax import audio, baselines, figures, scoring
+    from inr_jax import audio, baselines, clip_figures, figures, scoring
 
     signals = {"clean": example.clean, "noisy": example.noisy, "siren": estimate}
     folder = run.folder / "clips" / example.name
@@ -214,8 +214,8 @@ def finish(run, pool, example, estimate) -> None:
         audio.write(folder / f"{name}.wav", samples, example.sample_rate, "FLOAT")
     first = {name: samples[:, 0] for name, samples in signals.items()}
     for name, draw in (
-        ("mel", figures.mel_spectrograms),
-        ("waveform", figures.waveforms),
+        ("mel", clip_figures.mel_spectrograms),
+        ("waveform", clip_figures.waveforms),
     ):
         figure = draw(first, example.sample_rate, example.name)
         figures.save(figure, folder / f"{name}.png")

@@ -1,5 +1,6 @@
 """Denoises and scores: many methods on many noisy clips, kept row by row."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -97,25 +98,32 @@ def rescore(
     pool: scoring.ScorePool,
     on_rows: Callable[[float], None],
 ) -> None:
-    """Scores every kept estimate anew; rows change when all are done.
+    """Scores every kept estimate anew, clip by clip; rows change when all are done.
 
     Raises:
       InputError: an estimate or a clip is missing.
     """
-    positions = {clip.name: i for i, clip in enumerate(source.clips)}
-    rows = []
-    for start in range(0, len(found.rows), CHUNK):
-        pending = []
-        for old in found.rows[start : start + CHUNK]:
-            condition = Condition(old["noise"], old["snr_db"], old["seed"])
-            example = source.load(positions[old["clip"]], condition)
-            estimate = found.estimate(example.name, old["method"], condition)
-            job = _job(example, old["method"], condition, estimate)
-            pending.append((pool.submit(job), old))
-        for future, old in pending:
+    rows, jobs = [], _kept(found, source)
+    while chunk := list(itertools.islice(jobs, CHUNK)):
+        futures = [pool.submit(job) for _, job in chunk]
+        for (old, _), future in zip(chunk, futures, strict=True):
             rows.append({**old, **future.result()})
             on_rows(1)
     found.replace(rows)
+
+
+def _kept(found, source) -> Iterator[tuple[dict, scoring.Job]]:
+    """Every row and the job that scores it anew; a clip is read once in a condition."""
+    positions = {clip.name: i for i, clip in enumerate(source.clips)}
+    by_clip: dict[tuple, list[dict]] = {}
+    for row in found.rows:
+        condition = Condition(row["noise"], row["snr_db"], row["seed"])
+        by_clip.setdefault((condition, row["clip"]), []).append(row)
+    for (condition, clip), rows in by_clip.items():
+        example = source.load(positions[clip], condition)
+        for row in rows:
+            estimate = found.estimate(clip, row["method"], condition)
+            yield row, _job(example, row["method"], condition, estimate)
 
 
 def _job(example, method, condition, estimate):

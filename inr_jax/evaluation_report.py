@@ -1,10 +1,10 @@
 """The listening page of an evaluation: its clips with what every method made of them."""
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from inr_jax import evaluation_results, report, scoring
-from inr_jax.evaluation import Condition, Evaluation, Source
+from inr_jax.evaluation import Evaluation, Source
 
 _NOTES = """
 SSNR and CBAK reward silence, SI-SDR does not. PESQ is wide band at 16 kHz. Intervals are
@@ -15,18 +15,15 @@ of the difference from the method compared with, 95 %, paired bootstrap over cli
 def write(
     found: Evaluation,
     source: Source,
-    methods: Sequence[str],
-    conditions: Sequence[Condition],
-    against: str,
+    summaries: evaluation_results.Summaries,
 ) -> pathlib.Path:
     """Writes `report/` from kept estimates and returns its `index.html`.
 
     Args:
       found: Holds rows and estimates.
       source: Of the clips.
-      methods: In the order to show.
-      conditions: The same.
-      against: The method that the table compares with.
+      summaries: Of `evaluation_results.summarise`, for the table; clips are shown in
+        the same order of conditions and methods.
 
     Raises:
       InputError: an estimate was not kept, or a clip cannot be read.
@@ -34,14 +31,14 @@ def write(
     return report.write(
         found.folder / "report",
         "Evaluation",
-        evaluation_results.as_table(found, methods, conditions, against),
-        _clips(found, source, methods, conditions),
+        evaluation_results.as_table(summaries),
+        _clips(found, source, summaries),
         _NOTES.strip(),
     )
 
 
-def _clips(found, source, methods, conditions) -> Iterator[report.ClipReport]:
-    for condition in conditions:
+def _clips(found, source, summaries) -> Iterator[report.ClipReport]:
+    for condition, methods in summaries.items():
         rows = {(row["clip"], row["method"]): row for row in found.of(condition)}
         for i, clip in enumerate(source.clips):
             example = source.load(i, condition)

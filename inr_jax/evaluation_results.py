@@ -4,20 +4,22 @@ import pathlib
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inr_jax import evaluation, files, measuring, runs, tables
 from inr_jax.errors import InputError
 from inr_jax.evaluation import Condition, Evaluation, Source
 
+Summaries = Mapping[Condition, tables.Summary]
 
-def write(
+
+def summarise(
     found: Evaluation,
     methods: Sequence[str],
     conditions: Sequence[Condition],
     against: str = "noisy",
-) -> str:
-    """Writes `scores.csv` and `table.md`, `.tex`, `.json`; returns the first table.
+) -> Summaries:
+    """What the tables and the page show of an evaluation.
 
     Args:
       found: Holds the rows.
@@ -25,42 +27,43 @@ def write(
       conditions: The same.
       against: The method that others are compared with, clip by clip.
     """
-    ordered = [
-        row
-        for condition in conditions
-        for method in methods
-        for row in found.of(condition)
-        if row["method"] == method
-    ]
+    return {c: tables.summarise(found.of(c), methods, against) for c in conditions}
+
+
+def write(found: Evaluation, summaries: Summaries, against: str = "noisy") -> str:
+    """Writes `scores.csv` and `table.md`, `.tex`, `.json`; returns the first table.
+
+    Args:
+      found: Holds the rows.
+      summaries: Of `summarise`; their order is that of the rows.
+      against: The method that they compare with.
+    """
+    ordered = []
+    for condition, summary in summaries.items():
+        rows = found.of(condition)
+        for method in summary:
+            ordered += [row for row in rows if row["method"] == method]
     files.write_csv(found.folder / "scores.csv", evaluation.COLUMNS, ordered)
     text = "\n".join(
-        f"## {c.title}\n\n{tables.markdown(found.of(c), methods, against)}"
-        for c in conditions
+        f"## {condition.title}\n\n{tables.markdown(summary, against)}"
+        for condition, summary in summaries.items()
     )
     files.write_text(found.folder / "table.md", text)
     latex = "\n".join(
-        f"% {c.title}\n{tables.latex(found.of(c), methods, against)}"
-        for c in conditions
+        f"% {condition.title}\n{tables.latex(summary, against)}"
+        for condition, summary in summaries.items()
     )
     files.write_text(found.folder / "table.tex", latex)
-    files.write_json(
-        found.folder / "table.json", as_table(found, methods, conditions, against)
-    )
+    files.write_json(found.folder / "table.json", as_table(summaries))
     return text
 
 
-def as_table(
-    found: Evaluation,
-    methods: Sequence[str],
-    conditions: Sequence[Condition],
-    against: str = "noisy",
-) -> list[dict]:
+def as_table(summaries: Summaries) -> list[dict]:
     """A line for each condition and method: clips, then of each metric its mean and, as
-    `<metric>_low` and `<metric>_high`, the interval of the difference from `against`.
+    `<metric>_low` and `<metric>_high`, the interval of the difference.
     """
     lines = []
-    for condition in conditions:
-        summary = tables.summarise(found.of(condition), methods, against)
+    for condition, summary in summaries.items():
         for method, cells in summary.items():
             line = {"condition": condition.title, "method": method}
             line["clips"] = max(cell.num_clips for cell in cells.values())
@@ -73,7 +76,7 @@ def as_table(
     return lines
 
 
-def write_manifest(folder: pathlib.Path, source: Source, root: str | None, flags: dict):
+def write_manifest(folder: pathlib.Path, source: Source, root: str, flags: dict):
     """Writes `manifest.json`: all that the same evaluation needs again.
 
     Args:

@@ -102,7 +102,6 @@ def terms(
     Terms whose weight is 0 are not computed; the pointwise ones are one term.
     """
     valid = jnp.arange(target.shape[0]) < num_samples
-    each = pointwise(estimate, target, weights)
     found = {}
     if weights.mse or weights.l1 or weights.smooth_l1:
         each = pointwise(estimate, target, weights)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -67,10 +68,19 @@ def clips() -> "list[Clip]":
         for problem in problems:
             cli.complain(problem)
     elif MANIFEST.value:
-        found = list(_listed(pathlib.Path(MANIFEST.value)))
+        found = list(_listed())
     else:
         found = datasets.find_clips(CLEAN_DIR.value)
     return datasets.choose(found, MAX_CLIPS.value, 0)
+
+
+def root() -> str:
+    """The folder of the clips, as given by a flag or by --manifest.
+
+    Raises:
+      InputError: the manifest cannot be used.
+    """
+    return _manifest()[0] if MANIFEST.value else PAIRS_DIR.value or CLEAN_DIR.value
 
 
 def recordings() -> "list[Clip]":
@@ -82,19 +92,27 @@ def recordings() -> "list[Clip]":
     return datasets.find_clips(NOISE.value)
 
 
-def _listed(path) -> "Iterator[Clip]":
+def _manifest() -> tuple[str, dict[str, str]]:
+    """Of --manifest: the folder of the clips and, by their names, the digests."""
+    try:
+        value = json.loads(pathlib.Path(MANIFEST.value).read_text(encoding="utf-8"))
+        digests = {line["clip"]: line["sha256"] for line in value["clips"]}
+        return CLEAN_DIR.value or os.fspath(value["root"]), digests
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{MANIFEST.value}: no manifest.json of an evaluation"
+        ) from None
+
+
+def _listed() -> "Iterator[Clip]":
     from inr_jax import datasets
 
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        root = pathlib.Path(CLEAN_DIR.value or manifest["root"])
-        wanted = {line["clip"]: line["sha256"] for line in manifest["clips"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: no manifest.json of an evaluation") from None
-    known = {clip.name: clip for clip in datasets.find_clips(root)}
-    for name, digest in wanted.items():
+    path = MANIFEST.value
+    folder, digests = _manifest()
+    known = {clip.name: clip for clip in datasets.find_clips(folder)}
+    for name, digest in digests.items():
         if name not in known:
-            raise InputError(f"{root}: has no clip {name}, which {path} lists")
+            raise InputError(f"{folder}: has no clip {name}, which {path} lists")
         if sha256(known[name].path) != digest:
             raise InputError(f"{known[name].path}: not the file that {path} lists")
         yield known[name]

@@ -56,7 +56,7 @@ class Run:
 
     def table(self) -> str:
         """Writes `table.md` of all clips so far and returns it."""
-        text = tables.markdown(self._rows, self.methods)
+        text = tables.markdown(tables.summarise(self._rows, self.methods))
         write_text(self.folder / "table.md", text)
         return text
 

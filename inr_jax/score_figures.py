@@ -5,13 +5,9 @@ from collections.abc import Mapping, Sequence
 import matplotlib.figure
 import numpy as np
 
-from inr_jax import tables
+from inr_jax import figures, tables
 
-# Paul Tol's muted colours, told apart by colour-blind readers; markers tell them in grey.
-_COLORS = (
-    *("#332288", "#CC6677", "#117733", "#88CCEE", "#AA4499", "#DDCC77"),
-    *("#882255", "#44AA99", "#999933", "#666666"),
-)
+# Markers tell in grey what colours do not.
 _MARKERS = "osD^vP*X<>"
 
 
@@ -24,7 +20,7 @@ def over_snr(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure.
     """
     levels = sorted({row["snr_db"] for row in rows})
     figure, panels = _grid(tables.SHOWN)
-    for (name, title, _), panel in zip(tables.SHOWN, panels, strict=False):
+    for (name, title, _), panel in zip(tables.SHOWN, panels, strict=True):
         for method, style in _styles(methods).items():
             found = [_values(rows, method, name, level) for level in levels]
             kept = [(x, v) for x, v in zip(levels, found, strict=True) if len(v)]
@@ -53,13 +49,13 @@ def against_noisy(
     shown = [method for method in methods if method != reference]
     figure, panels = _grid(shown, sharex=True, sharey=True)
     before = _by_clip(rows, reference, metric)
-    for method, panel in zip(shown, panels, strict=False):
+    for method, panel in zip(shown, panels, strict=True):
         after = _by_clip(rows, method, metric)
         clips = [clip for clip in after if clip in before]
         x, y = [before[c] for c in clips], [after[c] for c in clips]
         better = int(np.sum(np.greater(y, x)))
         panel.axline((np.nanmean(x or [0]),) * 2, slope=1, color="#999999", linewidth=1)
-        panel.scatter(x, y, s=14, color=_COLORS[0], alpha=0.7, linewidths=0)
+        panel.scatter(x, y, s=14, color=figures.TOL_MUTED[0], alpha=0.7, linewidths=0)
         panel.set(title=f"{method}: {better} of {len(clips)} better")
         panel.set(xlabel=f"{title}, {reference}", ylabel=title)
     return figure
@@ -74,7 +70,7 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
     """
     chosen = (tables.SHOWN[3], tables.SHOWN[1])
     figure, panels = _grid(chosen)
-    for (name, title, _), panel in zip(chosen, panels, strict=False):
+    for (name, title, _), panel in zip(chosen, panels, strict=True):
         for method, style in _styles(methods).items():
             values = _values(rows, method, name)
             work, length = (
@@ -119,28 +115,21 @@ def _by_clip(rows, method, name) -> dict[tuple, float]:
 def _styles(methods: Sequence[str]) -> Mapping[str, dict]:
     return {
         method: {
-            "color": _COLORS[i % len(_COLORS)],
+            "color": figures.TOL_MUTED[i % len(figures.TOL_MUTED)],
             "marker": _MARKERS[i % len(_MARKERS)],
             "markersize": 5,
             "linewidth": 1.2,
-            "linestyle": "-" if i < len(_COLORS) else "--",
+            "linestyle": "-" if i < len(figures.TOL_MUTED) else "--",
         }
         for i, method in enumerate(methods)
     }
 
 
 def _grid(items, **options):
-    columns = min(len(items), 4) or 1
-    lines = -(-len(items) // columns) or 1
-    figure = matplotlib.figure.Figure(
-        figsize=(3.4 * columns, 3.1 * lines), layout="constrained"
-    )
-    panels = figure.subplots(lines, columns, squeeze=False, **options).reshape(-1)
-    for panel in panels[: len(items)]:
+    figure, panels = figures.grid(len(items), 4, (3.4, 3.1), **options)
+    for panel in panels:
         panel.grid(color="#E6E6E6", linewidth=0.6)
         panel.set_axisbelow(True)
-    for panel in panels[len(items) :]:
-        panel.set_axis_off()
     return figure, panels
 
 

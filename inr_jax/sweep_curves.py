@@ -7,8 +7,9 @@ from typing import NamedTuple
 import matplotlib
 import matplotlib.figure
 
-# Okabe and Ito: safe for colour-blind readers.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from inr_jax import figures
+
+_COLORS = tuple(figures.OKABE_ITO.values())
 _LEAST_SI_SDR = -12
 _SHOWN = (("si_sdr", "SI-SDR dB", 2), ("pesq", "PESQ", 3))
 _ALL = (("ssnr", "SSNR dB", 2), *_SHOWN, ("stoi", "STOI", 3))

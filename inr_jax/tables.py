@@ -47,7 +47,8 @@ class Cell(NamedTuple):
     num_left_out: int
 
 
-Summary = Mapping[str, Mapping[str, Cell]]  # by method, then by metric
+# By method, in the order to show, then by metric.
+Summary = Mapping[str, Mapping[str, Cell]]
 
 
 def paired_bootstrap(differences: np.ndarray, seed: int = 0) -> Interval:
@@ -59,7 +60,9 @@ def paired_bootstrap(differences: np.ndarray, seed: int = 0) -> Interval:
     return Interval(float(np.mean(differences)), float(low), float(high))
 
 
-def summarise(rows: Sequence[dict], methods: Sequence[str], against: str) -> Summary:
+def summarise(
+    rows: Sequence[dict], methods: Sequence[str], against: str = "noisy"
+) -> Summary:
     """Means, and paired differences from one method with 95 % intervals.
 
     Args:
@@ -76,17 +79,13 @@ def summarise(rows: Sequence[dict], methods: Sequence[str], against: str) -> Sum
     }
 
 
-def markdown(
-    rows: Sequence[dict], methods: Sequence[str], against: str = "noisy"
-) -> str:
+def markdown(summary: Summary, against: str = "noisy") -> str:
     """A table of means and one of differences; what was left out is counted below.
 
     Args:
-      rows: As for `summarise`.
-      methods: The same.
-      against: The same.
+      summary: Of `summarise`.
+      against: The method that it compares with.
     """
-    summary = summarise(rows, methods, against)
     titles = " | ".join(title for _, title, _ in SHOWN)
     ruler = "|---" * (len(SHOWN) + 1) + "|"
     means = [f"| mean | {titles} |", ruler]
@@ -112,13 +111,12 @@ def markdown(
     return text
 
 
-def latex(rows: Sequence[dict], methods: Sequence[str], against: str = "noisy") -> str:
+def latex(summary: Summary, against: str = "noisy") -> str:
     """The means as a tabular of booktabs, differences from one method below each.
 
     Args:
-      rows: As for `summarise`.
-      methods: The same.
-      against: The same.
+      summary: Of `summarise`.
+      against: The method that it compares with.
     """
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(SHOWN)}}}",
@@ -126,7 +124,7 @@ def latex(rows: Sequence[dict], methods: Sequence[str], against: str = "noisy") 
         " & ".join(["", *(title for _, title, _ in SHOWN)]) + r" \\",
         r"\midrule",
     ]
-    for method, cells in summarise(rows, methods, against).items():
+    for method, cells in summary.items():
         name = method.replace("_", r"\_")
         lines.append(" & ".join([name, *_means(cells)]) + r" \\")
         if method != against:

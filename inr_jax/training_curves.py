@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import matplotlib.figure
 
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito
+from inr_jax import figures
+
+_COLORS = tuple(figures.OKABE_ITO.values())
 _PANELS = (("si_sdr", "SI-SDR (dB)"), ("pesq", "PESQ"), ("stoi", "STOI"))
 
 

@@ -1,10 +1,19 @@
 """Evaluation and ablation end to end at toy size."""
 
+import concurrent.futures
 import csv
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
-from conftest import CLIPS, run_script
+from conftest import CLIPS, REPOSITORY, run_script
+
+from inr_jax import audio, datasets, evaluating, evaluation
 
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 
@@ -14,12 +23,30 @@ def rows_of(folder):
         return list(csv.DictReader(file))
 
 
-def test_evaluate_and_go_on_where_it_was_killed(tmp_path):
+def kill_evaluate(num_rows, flags, path):
+    """Kills it, as nothing can prevent, some time after so many rows are in `path`."""
+    process = subprocess.Popen(
+        [sys.executable, REPOSITORY / "experiments" / "evaluate.py", *flags],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None:
+        if path.exists() and path.read_bytes().count(b"\n") >= num_rows:
+            time.sleep(random.uniform(0, 0.2))
+            process.kill()
+            process.wait()
+        time.sleep(0.01)
+    assert process.returncode == -signal.SIGKILL
+    return path.read_text()
+
+
+def test_evaluate_killed_at_random_goes_on_to_the_same_scores(tmp_path):
     """In recorded noise (speech stands in for it)."""
-    flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5")
-    flags += ("--methods=noisy,wiener,lowpass", f"--output_dir={tmp_path}", *TOY)
-    done = run_script("evaluate.py", *flags)
-    rows = rows_of(tmp_path)
+    flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5", *TOY)
+    flags += ("--methods=noisy,wiener,log_mmse", "--noreport")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = run_script("evaluate.py", *flags, f"--output_dir={whole}")
+    rows = rows_of(whole)
     assert len(rows) == 2 * 3 * 2 and {row["noise"] for row in rows} == {"clips"}
     for level in (0, 5):
         noisy = [
@@ -28,23 +55,24 @@ def test_evaluate_and_go_on_where_it_was_killed(tmp_path):
             if row["method"] == "noisy" and float(row["snr_db"]) == level
         ]
         assert noisy == pytest.approx([level] * 2, abs=0.5)
-    assert (tmp_path / "table.md").read_text() in done.stdout
-    path = tmp_path / "rows.jsonl"
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines[:5], lines[5][:40]]))  # killed while writing
+    assert (whole / "table.md").read_text() in done.stdout
+    flags += (f"--output_dir={killed}",)
+    path = killed / "rows.jsonl"
+    for least, most in ((1, 5), (6, 10)):
+        kept = kill_evaluate(random.randint(least, most), flags, path)
+    with open(path, "a") as file:
+        file.write('{"clip": "for')  # killed while writing
     run_script("evaluate.py", *flags)
 
     def without_time(row):
         return {name: value for name, value in row.items() if name != "work_s"}
 
-    assert list(map(without_time, rows_of(tmp_path))) == list(map(without_time, rows))
-    kept = [json.loads(line) for line in path.read_text().splitlines()]
-    assert kept[:5] == [json.loads(line) for line in lines[:5]]
-    fewer = [
-        flag.replace("wiener,", "") for flag in flags
-    ]  # shows what it is asked for
+    assert list(map(without_time, rows_of(killed))) == list(map(without_time, rows))
+    assert path.read_text().startswith(kept[: kept.rfind("\n") + 1])
+    # shows what it is asked for
+    fewer = [flag.replace("wiener,", "") for flag in flags]
     run_script("evaluate.py", *fewer)
-    assert {row["method"] for row in rows_of(tmp_path)} == {"noisy", "lowpass"}
+    assert {row["method"] for row in rows_of(killed)} == {"noisy", "log_mmse"}
 
 
 def test_scored_anew_from_what_was_kept(tmp_path):
@@ -59,6 +87,38 @@ def test_scored_anew_from_what_was_kept(tmp_path):
     sound.unlink()
     done = run_script("evaluate.py", *flags, "--rescore", expect=2)
     assert f"{sound.name}: not there" in done.stderr
+
+
+def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
+    clips = datasets.find_clips(CLIPS)[:2]
+    source = evaluation.Source(clips, max_seconds=0.5)
+    found = evaluation.Evaluation(tmp_path)
+    for condition in (evaluation.Condition("white", level, 0) for level in (0, 5)):
+        for method in ("noisy", "silence"):  # as rows come: method by method
+            for i, clip in enumerate(clips):
+                example = source.load(i, condition)
+                estimate = example.noisy if method == "noisy" else 0 * example.noisy
+                path = found.sound(clip.name, method, condition)
+                audio.write(path, estimate, example.sample_rate, "FLOAT")
+                found.add({"clip": clip.name, "method": method, **condition._asdict()})
+    read, load = [], datasets.load
+    monkeypatch.setattr(
+        datasets, "load", lambda *a, **k: read.append(a[:3]) or load(*a, **k)
+    )
+
+    class Pool:
+        def submit(self, job):
+            future = concurrent.futures.Future()
+            energy = float(np.sum(job.estimate**2))
+            future.set_result(
+                {"energy": energy, "clip": job.clip, "method": job.method}
+            )
+            return future
+
+    evaluating.rescore(found, source, Pool(), lambda rows: None)
+    assert len(read) == len(set(read)) == 2 * 2
+    assert len(found.rows) == 2 * 2 * 2
+    assert all((row["energy"] > 0) == (row["method"] == "noisy") for row in found.rows)
 
 
 def test_shards_make_the_whole(tmp_path):
@@ -89,6 +149,7 @@ def test_shards_make_the_whole(tmp_path):
     assert [row["clip"] for row in rows_of(again)] == sorted(
         row["clip"] for row in rows_of(whole) if row["method"] == "noisy"
     )
+    assert json.loads((again / "manifest.json").read_text())["root"] == str(CLIPS)
 
 
 def test_results_that_papers_and_programs_read(tmp_path):
@@ -103,8 +164,10 @@ def test_results_that_papers_and_programs_read(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert len(manifest["clips"]) == 2 and manifest["flags"]["noise"] == "white"
     assert {"jax", "pesq"} <= set(manifest["versions"])
-    for name in ("over_cost", "over_snr", "pesq_by_clip"):
-        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000
+    for name in ("over_cost", "over_snr", "pesq_by_clip", "mel", "waveform"):
+        for ending in ("png", "pdf"):
+            drawn = tmp_path / "figures" / f"{name}.{ending}"
+            assert drawn.stat().st_size > 5000
 
 
 @pytest.mark.parametrize(

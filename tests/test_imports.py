@@ -26,7 +26,8 @@ ARROWS = {
     "noise_power": set(),
     "classical": {"noise_power", "stft"},
     "metrics": set(),
-    "figures": {"files", "metrics"},
+    "figures": {"files"},
+    "clip_figures": {"figures", "metrics"},
     "tables": set(),
     "audio": {"errors", "files"},
     "loudness": {"audio"},
@@ -48,7 +49,7 @@ ARROWS = {
     "dnp_fits": {"batching", "configs", "dnp", "engine", "fitting", "saved_fits"}
     | {"stepping"},
     "sweeping": {"configs", "engine", "fitting"},
-    "sweep_curves": set(),
+    "sweep_curves": {"figures"},
     "gain_field": {"configs", "engine", "siren"},
     "gain_denoiser": {
         *("batching", "classical", "configs", "engine", "gain_field", "noise_power"),
@@ -71,7 +72,7 @@ ARROWS = {
     "local_hypersound": {"frame_targets", "gate_network", "model_configs"},
     "training": {"losses", "training_configs"},
     "training_run": {"checkpoints", "errors", "training"},
-    "training_curves": set(),
+    "training_curves": {"figures"},
     "training_loop": {
         *(
             "figures",
@@ -136,7 +137,8 @@ ARROWS = {
     "method_flags": {"configs", "denoisers"},
     "evaluation_report": {"evaluation", "evaluation_results", "report", "scoring"},
     "noisy_sets": {"cli", "datasets", "errors", "evaluation", "files"},
-    "score_figures": {"tables"},
+    "evaluation_figures": {"clip_figures", "evaluation", "figures", "score_figures"},
+    "score_figures": {"figures", "tables"},
     "table1": set(),
     "validation": {"audio", "datasets", "noise", "scoring"},
     "runs": {"datasets", "errors", "files", "scoring", "tables"},

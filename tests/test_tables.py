@@ -12,6 +12,10 @@ def rows(method, values, **changes):
     ]
 
 
+def table_of(found, methods):
+    return tables.markdown(tables.summarise(found, methods))
+
+
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = 0
@@ -28,7 +32,7 @@ def test_a_constant_difference_has_no_width():
 def test_means_and_paired_differences():
     """Clips spread far wider than the difference: pairing makes it exact."""
     noisy = np.arange(10.0) * 5
-    text = tables.markdown(
+    text = table_of(
         rows("noisy", noisy) + rows("siren", noisy + 1.5), ["noisy", "siren"]
     )
     assert "| noisy | 22.50 |" in text and "| siren | 24.00 |" in text
@@ -39,12 +43,12 @@ def test_means_and_paired_differences():
 def test_text_from_a_file_counts_like_numbers():
     typed = rows("noisy", [1.0, 2.0])
     text = [{k: str(v) for k, v in row.items()} for row in typed]
-    assert tables.markdown(typed, ["noisy"]) == tables.markdown(text, ["noisy"])
+    assert table_of(typed, ["noisy"]) == table_of(text, ["noisy"])
 
 
 def test_missing_values_are_left_out_and_counted():
     found = rows("noisy", [1.0, 2.0, 3.0]) + rows("siren", [2.0, np.nan, 4.0])
-    text = tables.markdown(found, ["noisy", "siren"])
+    text = table_of(found, ["noisy", "siren"])
     assert "| siren | 3.00 |" in text and "| siren | +1.00 [" in text
     assert "siren SSNR dB: 1" in text
 
@@ -55,7 +59,7 @@ def test_ssnr_never_stands_without_si_sdr():
 
 
 def test_nothing_finite_is_none():
-    text = tables.markdown(rows("noisy", [np.nan]), ["noisy"])
+    text = table_of(rows("noisy", [np.nan]), ["noisy"])
     assert "| noisy | none |" in text
 
 
