@@ -37,18 +37,22 @@ def evaluate(
     return siren.apply(params, times[:, None], siren_config(config))[:, 0]
 
 
-def on_grid(params: siren.Params, count: int, config: HyperSoundConfig) -> jax.Array:
-    """Values (count,) of an emitted network over its clip."""
+def on_grid(
+    params: siren.Params, count: int, config: HyperSoundConfig, finer: int = 1
+) -> jax.Array:
+    """Values (finer * count,) of a network emitted for a clip of `count` samples."""
     if config.target == "harmonics":
-        return spectral_hypernetwork.on_grid(params[-1]["kernel"][:, 0], count)
-    return evaluate(params, 2 * jnp.arange(count) / (count - 1) - 1, config)
+        weights = params[-1]["kernel"][:, 0]
+        return spectral_hypernetwork.on_grid(weights, finer * count)
+    times = 2 * jnp.arange(finer * count) / (finer * (count - 1)) - 1
+    return evaluate(params, times, config)
 
 
 def sound(
     params: siren.Params, noisy: jax.Array, config: HyperSoundConfig, finer: int = 1
 ) -> jax.Array:
     """The signal (finer * samples,) of a network emitted for a noisy one (samples,)."""
-    return peak(noisy) * on_grid(params, finer * noisy.shape[0], config)
+    return peak(noisy) * on_grid(params, noisy.shape[0], config, finer)
 
 
 def finetune(
