@@ -122,6 +122,13 @@ def plays(page, take, clip=0):
     )
 
 
+def built(page, takes):
+    """Waits until the page has so many takes; an opened clip builds its own a bit later."""
+    page.wait_for_function(
+        "(count) => document.querySelectorAll('.take').length === count", arg=takes
+    )
+
+
 def column(page, position):
     return page.locator(f"#table tbody tr > :nth-child({position})").all_inner_texts()
 
@@ -138,15 +145,16 @@ def test_names_and_notes_are_text(page):
 
 def test_nothing_is_built_or_loaded_before_it_is_wanted(page):
     assert page.locator("details[open]").count() == 1
-    assert page.locator(".take").count() == 4
+    built(page, 4)
     assert page.evaluate("sounds.every((s) => s.preload === 'none' && !s.readyState)")
     page.locator("summary").nth(1).click()
-    assert page.locator(".take").count() == 8
+    built(page, 8)
 
 
 def test_every_take_of_every_clip_plays(page):
     for summary in page.locator("summary").all()[1:]:
         summary.click()
+    built(page, 12)
     for i in range(3):
         for take, button in enumerate(
             page.locator("details").nth(i).locator(".pick").all()
