@@ -122,7 +122,8 @@ def _refuse_collisions(found):
         other = sources.setdefault(job.target, job.source)
         if other != job.source:
             raise InputError(f"{job.source} and {other} would both become {job.target}")
-        if pathlib.Path(job.target).resolve() == pathlib.Path(job.source).resolve():
+        # not Path.resolve, which raises where links go round in a circle
+        if os.path.realpath(job.target) == os.path.realpath(job.source):
             raise InputError(
                 f"{job.source}: would be overwritten; choose another output"
             )
@@ -160,7 +161,10 @@ class Record:
 
 @functools.cache
 def _digest(source):
-    return files.sha256(source)
+    try:
+        return files.sha256(source)
+    except OSError:  # not done, then; `read` tells why
+        return None
 
 
 def read(job: Job) -> audio.Recording:
