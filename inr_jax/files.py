@@ -19,6 +19,9 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     try:
         yield aside
         os.replace(aside, path)
+    except OSError as error:
+        error.filename = error.filename or path  # a full disk tells no name
+        raise
     finally:
         aside.unlink(missing_ok=True)
 
