@@ -70,7 +70,7 @@ ARROWS = {
     "gate_network": {"model_configs"},
     "local_hypersound": {"frame_targets", "gate_network", "model_configs"},
     "training": {"losses", "training_configs"},
-    "training_run": {"checkpoints", "errors", "training"},
+    "training_run": {"checkpoints", "errors", "files", "training"},
     "training_curves": set(),
     "training_loop": {
         *(
