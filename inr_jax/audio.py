@@ -32,11 +32,13 @@ class Recording(NamedTuple):
       samples: float32 (samples, channels), full scale at 1.
       sample_rate: In Hz.
       subtype: libsndfile's name of the sample format, as "PCM_16"; None for arrays.
+      name: For messages, as that of the file.
     """
 
     samples: np.ndarray
     sample_rate: int
     subtype: str | None = None
+    name: str = "array"
 
 
 def is_audio(path: pathlib.Path) -> bool:
@@ -204,7 +206,7 @@ def _from_file(source):
             f"{_name(source)}: cut short: holds {len(samples)} samples, its header tells "
             f"of {told}"
         )
-    return Recording(samples, file.samplerate, file.subtype)
+    return Recording(samples, file.samplerate, file.subtype, _name(source))
 
 
 def _opened(source):

@@ -23,7 +23,7 @@ SCRIPTS = {
     "denoise": (str(CLIPS), "--method=wiener"),
     "evaluate": (
         *(f"--clean_dir={CLIPS}", "--methods=noisy,wiener", "--max_seconds=1"),
-        *("--snr_db=0,5", "--max_clips=3"),
+        *("--snr_db=0,5", "--max_clips=3", "--noreport"),
     ),
     "fit_siren": (
         *(f"--clean_dir={CLIPS}", "--max_seconds=0.3", "--max_clips=3"),
