@@ -2,12 +2,17 @@
 
 import contextlib
 import csv
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Iterator, Sequence
+
+# Whatever was not written to for so long is no longer being written.
+_STALE_S = 3600.0
 
 
 @contextlib.contextmanager
@@ -15,6 +20,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Gives a path beside `path` to write to, renamed to `path` when all went well."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_stale(path.parent)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with _naming(path):
@@ -22,6 +28,15 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@functools.cache
+def _clear_stale(folder):
+    """Removes what killed processes left half written; once a process will do."""
+    for left in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()
 
 
 @contextlib.contextmanager

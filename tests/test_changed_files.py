@@ -149,12 +149,14 @@ def test_a_folder_without_format_is_still_read(folder, tmp_path):
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "params\nevil"])
 def test_names_in_an_archive_lead_nowhere(folder, tmp_path, name):
     into = saved(folder, tmp_path / "model")
-    with zipfile.ZipFile(into / WEIGHTS, "a") as archive:
-        archive.writestr(f"{name}.npy", b"none")
+    with (
+        zipfile.ZipFile(into / WEIGHTS, "a") as archive,
+        archive.open(f"{name}.npy", "w") as file,
+    ):
+        np.lib.format.write_array(file, np.ones(3))
     before = set(tmp_path.rglob("*"))
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=r"^[^\n]*do not fit the config: '.*evil'$"):
         load(into)
-    assert "\n" not in str(error.value)
     assert set(tmp_path.rglob("*")) == before
     assert not pathlib.Path("/tmp/evil.npy").exists()
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 import inr_jax
 from inr_jax import audio, classical, denoisers, denoising, metrics
 
-RATES = st.integers(audio.LOWEST_RATE, 192_000)
 SEEDS = st.integers(0, 99)
 drawn = hypothesis.settings(deadline=None, max_examples=40, derandomize=True)
 
@@ -20,12 +19,12 @@ def noise(shape, seed):
 
 @drawn
 @hypothesis.given(
-    rate=RATES,
+    rate=st.integers(audio.LOWEST_RATE, 192_000),
     seed=SEEDS,
     length=st.integers(1, 4000),
     channels=st.none() | st.integers(1, 4),
     kind=st.sampled_from([np.float32, np.float64, np.int16]),
-    method=st.sampled_from(["wiener", "log_mmse", "lowpass"]),
+    method=st.sampled_from(["wiener", "log_mmse"]),
 )
 def test_shape_and_level_are_kept(rate, seed, length, channels, kind, method):
     """Noise is let through or taken away, never made louder."""
@@ -40,7 +39,7 @@ def test_shape_and_level_are_kept(rate, seed, length, channels, kind, method):
 
 @drawn
 @hypothesis.given(
-    rate=RATES,
+    rate=st.integers(4000, 192_000),  # below, a frame has hardly any bins
     seed=SEEDS,
     seconds=st.floats(0.3, 1),
     level=st.floats(-60, 20),
@@ -77,13 +76,9 @@ def test_what_is_not_finite_never_leaves(finer, monkeypatch):
             yield i, estimate
 
     ((_, found),) = denoising.denoise_recordings(broken, [recording], [0])
-    assert found.shape == (900 * finer, 2)
-    np.testing.assert_array_equal(
-        found[:, 0], np.repeat(np.float32(0.1 * noisy[:, 0]), finer)
-    )
-    np.testing.assert_allclose(
-        found[50:-50:finer, 1][:90],
-        np.float32(noisy[:, 1])[np.arange(50, 900 * finer - 50, finer) // finer][:90],
-        atol=0.05,
-    )
+    first, second = recording.samples.T
+    np.testing.assert_array_equal(found[:, 0], np.repeat(0.1 * first, finer))
+    assert len(found) == 900 * finer
+    middle = slice(50, -50)  # what resampling does to the ends does not matter
+    np.testing.assert_allclose(found[::finer, 1][middle], second[middle], atol=1e-3)
     assert said == ["a.wav: the estimate of channel 1 is not finite; it stays noisy"]

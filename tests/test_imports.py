@@ -24,7 +24,7 @@ ARROWS = {
     "measuring": set(),
     "stft": set(),
     "noise_power": set(),
-    "classical": {"noise_power", "stft"},
+    "classical": {"noise_power", "segments", "stft"},
     "metrics": set(),
     "figures": {"files", "metrics"},
     "tables": set(),
