@@ -1,5 +1,7 @@
 """Memory does not grow with the number or the length of clips."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -63,3 +65,50 @@ def test_a_long_recording(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 240
+
+
+SOAK = """
+import jax, numpy as np
+from inr_jax import audio, batching, denoisers, denoising, measuring, trained_denoiser
+from inr_jax import model_configs, pretrained
+
+config = model_configs.LocalConfig(
+    window=128, channels=4, kernel=3, dilations=(1,), band_channels=1, band_dilations=(1,)
+)
+params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
+pretrained.save("{folder}", config, params, 0)
+options = denoisers.Options(trained_dir="{folder}")
+methods = [denoisers.make(name, options) for name in ("wiener", "local_hypersound")]
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None
+)
+rng = np.random.default_rng(0)
+lengths = rng.integers(800, {longest}, {count})
+lengths[: {count} // 4] = np.linspace(800, {longest}, {count} // 4)  # warms all up
+noise = rng.standard_normal(({longest}, 1)).astype(np.float32)
+curve = []
+for i, length in enumerate(lengths):
+    for method in methods:
+        clip = audio.Recording(noise[:length], 16_000)
+        ((_, found),) = denoising.denoise_recordings(method, [clip], [i])
+        assert found.shape == (length, 1)
+    if (i + 1) % ({count} // 4) == 0:
+        curve.append((measuring.reset_peak(), len(compiled)))
+buckets = {{batching.bucket_size(int(length)) for length in lengths}}
+assert trained_denoiser._run._cache_size() <= len(buckets)
+print([round(mib) for mib, _ in curve], [n for _, n in curve], len(buckets))
+"""
+
+
+def test_many_clips_of_random_length(tmp_path):
+    """After the first quarter nothing grows; a program for each bucket, few others."""
+    code = SOAK.format(folder=tmp_path, count=60, longest=8000)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    memory, compiled, buckets = (
+        json.loads(part) for part in re.findall(r"\[.*?\]|\d+$", done.stdout.strip())
+    )
+    assert memory[-1] < memory[0] + 20
+    assert compiled[-1] == compiled[0] <= buckets + 10
