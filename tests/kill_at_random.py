@@ -144,7 +144,6 @@ def _content(path):
 if __name__ == "__main__":
     script, count = sys.argv[1], int(sys.argv[2])
     place = pathlib.Path(tempfile.mkdtemp())
-    print(
-        f"{script}: survived {survives(script, count, place)} kills of {count} starts"
-    )
+    results = survives(script, count, place)
+    print(f"{script}: {count} kills, {results} results, each as without kills")
     shutil.rmtree(place)

@@ -106,7 +106,7 @@ def denoise(*args, **options):
         [sys.executable, "experiments/denoise.py", *args, "--method=wiener"],
         capture_output=True,
         cwd=REPOSITORY,
-        timeout=120,
+        timeout=600,  # of a busy machine
         check=False,
         **options,
     )
