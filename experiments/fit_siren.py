@@ -198,7 +198,7 @@ def fits(examples, config: configs.FitConfig, on_clips, unfinished):
         "siren",
         denoisers.Options(fit=config, stop=STOP.value, checkpoint_dir=unfinished),
     )
-    noisy = [audio.Recording(e.noisy, e.sample_rate) for e in examples]
+    noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in examples]
     seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
     for i, estimate in denoising.denoise_recordings(siren, noisy, seeds, on_clips):
         yield examples[i], estimate

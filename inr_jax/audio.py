@@ -4,6 +4,8 @@ Nothing here changes a level. What libsndfile reads is read (WAV, FLAC, Ogg Vorb
 Opus, MP3, AIFF and more), at any rate, channel count and length.
 """
 
+import contextlib
+import io
 import os
 import pathlib
 from typing import IO, NamedTuple
@@ -17,6 +19,10 @@ from inr_jax.files import replacing
 # Endings that do not name their libsndfile format.
 _FORMATS = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV", "snd": "AU"}
 _READABLE = {*map(str.lower, soundfile.available_formats()), *_FORMATS} - {"raw"}
+# Whatever lies beyond is a broken header or no sound, and would fill memory or overflow.
+LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
+LOUDEST = 1e12
+_BLOCK = 2**16  # frames; libsndfile's Vorbis encoder crashes on long ones
 
 
 class Recording(NamedTuple):
@@ -26,11 +32,13 @@ class Recording(NamedTuple):
       samples: float32 (samples, channels), full scale at 1.
       sample_rate: In Hz.
       subtype: libsndfile's name of the sample format, as "PCM_16"; None for arrays.
+      name: For messages, as that of the file.
     """
 
     samples: np.ndarray
     sample_rate: int
     subtype: str | None = None
+    name: str = "array"
 
 
 def is_audio(path: pathlib.Path) -> bool:
@@ -49,7 +57,8 @@ def read(
       sample_rate: Hz of an array; files know theirs.
 
     Raises:
-      InputError: not readable, empty, or NaN or infinite samples.
+      InputError: not readable, cut short, empty, NaN or infinite samples, or a rate
+        that no recording has.
     """
     if isinstance(source, np.ndarray):
         recording = _from_array(source, sample_rate)
@@ -57,9 +66,17 @@ def read(
         recording = _from_file(source)
     name = _name(source)
     if recording.samples.size == 0:
-        raise InputError(f"{name}: holds no samples")
-    if not np.all(np.isfinite(recording.samples)):
-        raise InputError(f"{name}: holds NaN or infinite samples")
+        raise InputError(f"{name}: holds no samples; empty or cut short")
+    if not -LOUDEST < recording.samples.min() <= recording.samples.max() < LOUDEST:
+        raise InputError(
+            f"{name}: holds NaN or infinite samples, or some above {LOUDEST:g} times "
+            "full scale"
+        )
+    if not LOWEST_RATE <= recording.sample_rate <= HIGHEST_RATE:
+        raise InputError(
+            f"{name}: {recording.sample_rate} Hz is outside of {LOWEST_RATE} to "
+            f"{HIGHEST_RATE} Hz"
+        )
     return recording
 
 
@@ -84,7 +101,8 @@ def write(
       How many samples an integer format had to clip.
 
     Raises:
-      InputError: the ending or the rate is not one that can be written.
+      InputError: the ending or the rate is not one that can be written, or the disk is
+        full or may not be written.
     """
     path = pathlib.Path(path)
     ending = path.suffix[1:].lower()
@@ -95,11 +113,11 @@ def write(
         subtype = "OPUS"
     if subtype is None or not soundfile.check_format(form, subtype):
         subtype = soundfile.default_subtype(form)
-    with replacing(path) as aside:
-        try:
-            soundfile.write(aside, samples, sample_rate, subtype=subtype, format=form)
-        except (soundfile.LibsndfileError, ValueError) as error:
-            raise InputError(f"{path}: cannot write: {_reason(error)}") from None
+    try:
+        with replacing(path) as aside:
+            aside.write_bytes(_encoded(samples, sample_rate, subtype, form))
+    except (soundfile.LibsndfileError, OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot write: {_reason(error)}") from None
     saturates = subtype not in ("FLOAT", "DOUBLE")
     return int(np.sum(np.abs(samples) > 1)) if saturates else 0
 
@@ -108,14 +126,22 @@ def write_stream(
     stream: IO[bytes], samples: np.ndarray, sample_rate: int, subtype: str | None
 ) -> None:
     """Writes WAV to a stream that cannot seek, as standard output; see `write`."""
-    import io
-
     if subtype is None or not soundfile.check_format("WAV", subtype):
         subtype = "PCM_16"
-    whole = io.BytesIO()
-    soundfile.write(whole, samples, sample_rate, subtype=subtype, format="WAV")
-    stream.write(whole.getbuffer())
+    stream.write(_encoded(samples, sample_rate, subtype, "WAV"))
     stream.flush()
+
+
+def _encoded(samples, sample_rate, subtype, form) -> memoryview:
+    """A file in memory; libsndfile would not say why the system refuses to write it."""
+    whole = io.BytesIO()
+    channels = samples.shape[1] if samples.ndim > 1 else 1
+    with soundfile.SoundFile(
+        whole, "w", sample_rate, channels, subtype, format=form
+    ) as f:
+        for start in range(0, len(samples), _BLOCK):
+            f.write(samples[start : start + _BLOCK])
+    return whole.getbuffer()
 
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -162,12 +188,32 @@ def _from_file(source):
             raise InputError(f"{source}: no such file")
         if os.path.isdir(source):
             raise InputError(f"{source}: is a folder, not an audio file")
+        if not os.path.isfile(source):  # opening a named pipe waits for a writer
+            raise InputError(f"{source}: is a device or a pipe, not an audio file")
     try:
-        with soundfile.SoundFile(source) as file:
+        with _opened(source) as binary, soundfile.SoundFile(binary) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            return Recording(samples, file.samplerate, file.subtype)
+            told = file.frames
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise InputError(f"{_name(source)}: cannot read: {_reason(error)}") from None
+    except (MemoryError, ValueError):
+        raise InputError(
+            f"{_name(source)}: cannot read: its header tells no length, or of more than "
+            "memory holds"
+        ) from None
+    if len(samples) < told:
+        raise InputError(
+            f"{_name(source)}: cut short: holds {len(samples)} samples, its header tells "
+            f"of {told}"
+        )
+    return Recording(samples, file.samplerate, file.subtype, _name(source))
+
+
+def _opened(source):
+    """An open file; libsndfile takes no names that are not UTF-8."""
+    if isinstance(source, str):
+        return open(source, "rb")
+    return contextlib.nullcontext(source)
 
 
 def _name(source):
@@ -179,5 +225,7 @@ def _name(source):
 
 
 def _reason(error):
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     text = getattr(error, "error_string", None) or str(error)
     return text.strip().rstrip(".")

@@ -28,7 +28,7 @@ class Checkpoints:
         path = self.folder / str(step)
         ocp.save(path, tree, overwrite=True, custom_metadata=metadata)
         for old in self.steps()[: -self._keep]:
-            shutil.rmtree(self.folder / str(old))
+            _discard(self.folder / str(old))
 
     def metadata(self, step: int) -> dict:
         """What `save` was given beside the arrays."""
@@ -52,4 +52,13 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Deletes the folder with all checkpoints."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():
+            _discard(self.folder)
+
+
+def _discard(folder):
+    """Deletes a folder that is never seen half deleted, also where this is killed."""
+    aside = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -23,8 +23,9 @@ INTERRUPTED = 130
 def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     """Parses flags, runs `main` and exits with what it returns.
 
-    Arguments that are no flags are given to `main` as a list if it takes them. Bad flags
-    and `InputError` end with one line on stderr and exit code 2.
+    Arguments that are no flags are given to `main` as a list if it takes them. Bad flags,
+    `InputError` and what the system refuses (a full disk, a folder that may not be
+    written) end with one line on stderr and exit code 2.
     """
 
     def guarded(argv: list[str]) -> int:
@@ -38,6 +39,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             return main() or 0
         except InputError as error:
             return complain(str(error))
+        except OSError as error:
+            return complain(f"{error.filename}: {error.strerror}")
         except KeyboardInterrupt:
             print("interrupted: the same command goes on from here", file=sys.stderr)
             return INTERRUPTED

@@ -1,5 +1,6 @@
 """Denoises files and folders: what is done stays done, nothing is left half-written."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -16,8 +17,8 @@ from inr_jax import audio, datasets, files
 from inr_jax.errors import InputError
 
 PIPE = "-"
-# Beside the outputs: which input, under which settings, each was made from.
-RECORD = ".denoised.json"
+# Beside the outputs, a line for each: which input and settings it was made from.
+RECORD = ".denoised.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +123,8 @@ def _refuse_collisions(found):
         other = sources.setdefault(job.target, job.source)
         if other != job.source:
             raise InputError(f"{job.source} and {other} would both become {job.target}")
-        if pathlib.Path(job.target).resolve() == pathlib.Path(job.source).resolve():
+        # not Path.resolve, which raises where links go round in a circle
+        if os.path.realpath(job.target) == os.path.realpath(job.source):
             raise InputError(
                 f"{job.source}: would be overwritten; choose another output"
             )
@@ -136,11 +138,16 @@ class Record:
         self._path = pathlib.Path(target).parent / RECORD
         self._settings = json.dumps(settings, sort_keys=True)
 
+    @functools.cached_property
     def _keys(self) -> dict[str, str]:
-        try:
-            return json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
+        """By the names of outputs, the last line of each; one cut short tells nothing."""
+        text = self._path.read_text(errors="replace") if self._path.exists() else ""
+        keys = {}
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError, TypeError):
+                name, key = json.loads(line)
+                keys[name] = key
+        return keys
 
     def _key(self, job: Job) -> str:
         text = f"{_digest(job.source)} {self._settings}"
@@ -149,18 +156,21 @@ class Record:
     def done(self, job: Job) -> bool:
         """Whether the outputs of a job are there, made from this input and settings."""
         outputs = [pathlib.Path(job.target), *([job.residual] if job.residual else [])]
-        known = self._keys().get(pathlib.Path(job.target).name)
+        known = self._keys.get(pathlib.Path(job.target).name)
         return all(p.exists() for p in outputs) and known == self._key(job)
 
     def add(self, job: Job) -> None:
         """Notes that a job is done."""
-        keys = self._keys() | {pathlib.Path(job.target).name: self._key(job)}
-        files.write_json(self._path, keys)
+        line = json.dumps([pathlib.Path(job.target).name, self._key(job)])
+        files.append_line(self._path, line)
 
 
 @functools.cache
 def _digest(source):
-    return files.sha256(source)
+    try:
+        return files.sha256(source)
+    except OSError:  # not done, then; `read` tells why
+        return None
 
 
 def read(job: Job) -> audio.Recording:
@@ -198,8 +208,9 @@ def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) ->
 
 def undone(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
     """Jobs that are not done yet; a pipe never is."""
+    records: dict[pathlib.Path, Record] = {}
     for job in todo:
-        if PIPE in (job.source, job.target) or not Record(job.target, settings).done(
-            job
-        ):
+        folder = pathlib.Path(job.target).parent
+        record = records.setdefault(folder, Record(job.target, settings))
+        if PIPE in (job.source, job.target) or not record.done(job):
             yield job

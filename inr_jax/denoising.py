@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
+from absl import logging
 
 from inr_jax import audio, denoisers
 from inr_jax.denoisers import Denoiser, OnClips, Options
@@ -42,7 +43,11 @@ def denoise_recordings(
     seeds: Sequence[int],
     on_clips: OnClips = lambda clips: None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Position and estimate (samples, channels) of each, each channel by itself."""
+    """Position and estimate (samples, channels) of each, each channel by itself.
+
+    Where an estimate holds NaN or infinity, the noisy channel stands for it and a warning
+    is logged.
+    """
     owners = [(i, c) for i, r in enumerate(recordings) for c in range(len(r.samples.T))]
     found: dict[int, dict[int, np.ndarray]] = {}
     estimates = denoiser(
@@ -54,9 +59,21 @@ def denoise_recordings(
     for position, estimate in estimates:
         i, channel = owners[position]
         done = found.setdefault(i, {})
-        done[channel] = estimate
+        done[channel] = _finite(estimate, recordings[i], channel)
         if len(done) == recordings[i].samples.shape[1]:
             del found[i]
             columns = [done[c] for c in sorted(done)]
             # a long recording of one channel is not copied
             yield i, np.stack(columns, 1) if len(columns) > 1 else columns[0][:, None]
+
+
+def _finite(estimate, recording, channel):
+    if np.isfinite(np.sum(estimate)):  # no array as long as the recording
+        return estimate
+    logging.warning(
+        "%s: the estimate of channel %d is not finite; it stays noisy",
+        *(recording.name, channel),
+    )
+    noisy = recording.samples[:, channel].copy()
+    # on the finer grid of the estimate, where it has one
+    return audio.resample(noisy, len(noisy), len(estimate))[: len(estimate)]

@@ -144,7 +144,7 @@ def _keep(found, condition, future, work_s):
 
 def _timed(denoiser, loaded, seed, on_clips) -> Iterator[tuple]:
     """Example, estimate and seconds of work, as the denoiser yields them."""
-    noisy = [audio.Recording(e.noisy, e.sample_rate) for e in loaded]
+    noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in loaded]
     seeds = [noise.clip_seed(seed, e.name) for e in loaded]
     start = time.monotonic()
     for i, estimate in denoising.denoise_recordings(denoiser, noisy, seeds, on_clips):

@@ -1,7 +1,6 @@
 """What an evaluation is about and what it found: clips, conditions, rows, estimates."""
 
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -99,10 +98,7 @@ class Evaluation:
     def add(self, row: dict) -> None:
         """Keeps a row, for good before this returns."""
         self.rows.append(row)
-        with open(self.folder / ROWS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        files.append_line(self.folder / ROWS, json.dumps(row))
 
     def replace(self, rows: Sequence[dict]) -> None:
         """Has these rows instead of those it had."""

@@ -2,12 +2,17 @@
 
 import contextlib
 import csv
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Iterator, Sequence
+
+# Whatever was not written to for so long is no longer being written.
+_STALE_S = 3600.0
 
 
 @contextlib.contextmanager
@@ -15,12 +20,33 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Gives a path beside `path` to write to, renamed to `path` when all went well."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_stale(path.parent)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield aside
-        os.replace(aside, path)
+        with _naming(path):
+            yield aside
+            os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@functools.cache
+def _clear_stale(folder):
+    """Removes what killed processes left half written; once a process will do."""
+    for left in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Has errors of the system say which file; that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 @contextlib.contextmanager
@@ -53,6 +79,21 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes UTF-8 text."""
     with replacing(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def append_line(path: str | os.PathLike, line: str) -> None:
+    """Adds a line of UTF-8 text, kept for good before this returns.
+
+    A line that a killed process left without its end stays a line of its own.
+    """
+    with _naming(path), open(path, "a+b") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else f"\n{line}"
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: str | os.PathLike, value) -> None:

@@ -1,5 +1,6 @@
 """Fits many SIRENs at once: clips of any length, level and rate, few programs."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 
 from inr_jax import batching, engine, fitting, segments, siren, stepping
 from inr_jax.configs import FitConfig
@@ -50,7 +52,8 @@ def fit_many(
 
     Clips, or the segments that `config` asks for, are padded to few lengths and each
     length compiles once. Each is divided by its peak for the fit and the estimate
-    multiplied by it.
+    multiplied by it. A fit that ends worse than it began is fitted again at half the rate,
+    the better of both is given, and a warning is logged.
 
     Args:
       keys: One for each clip, so that a fit does not depend on its neighbours.
@@ -87,7 +90,20 @@ def fit_many(
         )
 
     def run(chosen, batch):
-        return _fit_batch(chosen, batch, config, how, on_steps, saved)
+        fits = list(_fit_batch(chosen, batch, config, how, on_steps, saved))
+        diverged = [i for i in range(batch.num_clips) if _diverged(fits[i])]
+        if diverged:
+            rate = config.learning_rate / 2
+            slower = dataclasses.replace(config, learning_rate=rate)
+            again = list(
+                _fit_batch(chosen, batch, slower, how, lambda steps: None, None)
+            )
+        for i in diverged:
+            logging.warning(
+                "signal %d: its fit diverged; again at half the rate", chosen[i].clip
+            )
+            fits[i] = min(fits[i], again[i], key=_last_loss)
+        return fits
 
     for clip, fits in batching.by_clip(pieces, sample_rates, how.batch_samples, run):
         yield clip, _joined(fits, len(signals[clip]))
@@ -119,6 +135,14 @@ def _pieces(clip, key, signal, length):
 def _joined(fits, num_samples):
     estimates = [fit.estimate for fit in fits]
     return ClipFit(fits, segments.join(estimates, num_samples, len(estimates[0])))
+
+
+def _diverged(fit):
+    return not fit.losses[-1] <= fit.losses[0]  # nor where one is NaN
+
+
+def _last_loss(fit):
+    return fit.losses[-1] if np.isfinite(fit.losses[-1]) else np.inf
 
 
 def _fit_batch(pieces, batch, config, how, on_steps, saved):

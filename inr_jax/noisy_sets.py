@@ -68,7 +68,7 @@ def clips() -> "list[Clip]":
         for problem in problems:
             cli.complain(problem)
     elif MANIFEST.value:
-        found = list(_listed())
+        found = list(_listed(MANIFEST.value))
     else:
         found = datasets.find_clips(CLEAN_DIR.value)
     return datasets.choose(found, MAX_CLIPS.value, 0)
@@ -80,7 +80,11 @@ def root() -> str:
     Raises:
       InputError: the manifest cannot be used.
     """
-    return _manifest()[0] if MANIFEST.value else PAIRS_DIR.value or CLEAN_DIR.value
+    return (
+        _manifest(MANIFEST.value)[0]
+        if MANIFEST.value
+        else PAIRS_DIR.value or CLEAN_DIR.value
+    )
 
 
 def recordings() -> "list[Clip]":
@@ -92,23 +96,20 @@ def recordings() -> "list[Clip]":
     return datasets.find_clips(NOISE.value)
 
 
-def _manifest() -> tuple[str, dict[str, str]]:
-    """Of --manifest: the folder of the clips and, by their names, the digests."""
+def _manifest(path: str) -> tuple[str, dict[str, str]]:
+    """The folder of the clips, --clean_dir if given, and by their names the digests."""
     try:
-        value = json.loads(pathlib.Path(MANIFEST.value).read_text(encoding="utf-8"))
+        value = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         digests = {line["clip"]: line["sha256"] for line in value["clips"]}
         return CLEAN_DIR.value or os.fspath(value["root"]), digests
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{MANIFEST.value}: no manifest.json of an evaluation"
-        ) from None
+        raise InputError(f"{path}: no manifest.json of an evaluation") from None
 
 
-def _listed() -> "Iterator[Clip]":
+def _listed(path: str) -> "Iterator[Clip]":
     from inr_jax import datasets
 
-    path = MANIFEST.value
-    folder, digests = _manifest()
+    folder, digests = _manifest(path)
     known = {clip.name: clip for clip in datasets.find_clips(folder)}
     for name, digest in digests.items():
         if name not in known:

@@ -24,8 +24,10 @@ def join(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarra
 
     Weights sum to 1 at every sample, so that equal segments join to themselves.
     """
+    if len(segments) == 1:
+        return np.array(segments[0], np.float32)
     ramp = max(1, round(length * OVERLAP))
-    total, weights = np.zeros(num_samples), np.zeros(num_samples)
+    total, weights = (np.zeros(num_samples, np.float32) for _ in range(2))
     for start, segment in zip(
         segment_starts(num_samples, length), segments, strict=True
     ):
@@ -33,4 +35,5 @@ def join(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarra
         weight = np.minimum(rise, rise[::-1])
         total[start : start + len(segment)] += weight * segment
         weights[start : start + len(segment)] += weight
-    return (total / weights).astype(np.float32)
+    total /= weights
+    return total

@@ -8,7 +8,7 @@ import time
 import jax
 import numpy as np
 
-from inr_jax import training
+from inr_jax import files, training
 from inr_jax.checkpoints import Checkpoints
 from inr_jax.errors import InputError
 
@@ -63,8 +63,7 @@ class TrainingRun:
     def append(self, line: dict) -> None:
         """Adds a line to the log."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / LOG, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        files.append_line(self.folder / LOG, json.dumps(line))
 
     def log(self) -> list[dict]:
         """All lines of the log."""
@@ -74,7 +73,7 @@ class TrainingRun:
 
     def _write(self, lines):
         if lines or (self.folder / LOG).exists():
-            (self.folder / LOG).write_text("".join(line + "\n" for line in lines))
+            files.write_text(self.folder / LOG, "".join(line + "\n" for line in lines))
 
 
 class Meter:

@@ -53,3 +53,10 @@ def test_log_mmse_gain_at_known_values():
     """exp(E1(v) / 2) xi / (1 + xi): E1(1) = .219384; and above the Wiener gain."""
     gain = classical.log_mmse_gain(np.array([1.0]), np.array([2.0]))
     np.testing.assert_allclose(gain, 0.5 * np.exp(0.2193839344 / 2), rtol=1e-6)
+
+
+def test_parts_make_the_whole(noisy, monkeypatch):
+    whole = classical.wiener(noisy, RATE)
+    monkeypatch.setattr(classical, "PART_S", 0.7)
+    parts = classical.wiener(noisy, RATE)
+    assert metrics.snr(whole, parts, RATE) > 15

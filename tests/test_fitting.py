@@ -187,6 +187,27 @@ def test_seams_add_no_energy(speech):
     assert profile[:64].mean() < 1.1 * profile[64:].mean()
 
 
+@pytest.mark.parametrize("rate", [1e-3, 0.2])
+def test_a_fit_that_diverged_is_fitted_again_at_half_the_rate(rate, monkeypatch):
+    """The better of both is given, and a line says so."""
+    said = []
+    monkeypatch.setattr(many.logging, "warning", lambda *args: said.append(args))
+    config = dataclasses.replace(TEN_STEPS, learning_rate=rate)
+    slower = dataclasses.replace(TEN_STEPS, learning_rate=rate / 2)
+    real = many._diverged
+    monkeypatch.setattr(many, "_diverged", lambda fit: False)
+    alone = [fit_all(keys(2), tones(700, 690), c) for c in (config, slower)]
+    monkeypatch.setattr(many, "_diverged", lambda fit: True)
+    found = fit_all(keys(2), tones(700, 690), config)
+    assert len(said) == 2
+    for clip, *both in zip(found, *alone, strict=True):
+        best = min(both, key=lambda one: one.segments[0].losses[-1])
+        assert_same(clip.segments[0].losses, best.segments[0].losses, atol=0)
+    worse = found[0].segments[0]._replace(losses=np.array([1.0, 0.5, 1.5]))
+    assert real(worse) and real(worse._replace(losses=np.array([1.0, np.nan])))
+    assert not real(worse._replace(losses=np.array([1.0, 0.5])))
+
+
 def test_progress_of_segments_adds_up_to_clips():
     config = dataclasses.replace(TEN_STEPS, segment_s=0.01)
     counted = []

@@ -24,7 +24,7 @@ ARROWS = {
     "measuring": set(),
     "stft": set(),
     "noise_power": set(),
-    "classical": {"noise_power", "stft"},
+    "classical": {"noise_power", "segments", "stft"},
     "metrics": set(),
     "figures": {"files"},
     "clip_figures": {"figures", "metrics"},
@@ -71,7 +71,7 @@ ARROWS = {
     "gate_network": {"model_configs"},
     "local_hypersound": {"frame_targets", "gate_network", "model_configs"},
     "training": {"losses", "training_configs"},
-    "training_run": {"checkpoints", "errors", "training"},
+    "training_run": {"checkpoints", "errors", "files", "training"},
     "training_curves": {"figures"},
     "training_loop": {
         *(

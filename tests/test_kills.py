@@ -1,0 +1,21 @@
+"""Nothing is lost where a script is killed: few kills here, as many as you like by hand."""
+
+import os
+
+import kill_at_random
+import pytest
+
+from inr_jax import files
+
+
+@pytest.mark.parametrize("script", ["denoise", "fit_siren"])
+def test_what_is_killed_goes_on_to_the_same_result(script, tmp_path):
+    kill_at_random.survives(script, 3, tmp_path)
+
+
+def test_what_a_killed_process_left_goes_when_it_is_old(tmp_path):
+    for name in (".a.txt.1.part", ".b.txt.2.part"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / ".a.txt.1.part", (0, 0))
+    files.write_text(tmp_path / "c.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {".b.txt.2.part", "c.txt"}
