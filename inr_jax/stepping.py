@@ -42,7 +42,7 @@ def run(
     if saved:
         host_state = jax.tree.map(np.array, state)
         done = saved.restore(names, (host_state, losses))
-        state = jax.tree.map(jnp.asarray, host_state)
+        state = jax.device_put(host_state, jax.tree.map(lambda x: x.sharding, state))
         on_steps(done)
     while done.min() < num_steps:
         state, new = advance(state, done)

@@ -1,0 +1,98 @@
+"""The devices of a run and how arrays lie on them: one mesh, split by clips.
+
+Clips share nothing, so that each device fits its share by the program that one device
+would run. A training holds its state on every device and splits the batch.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from inr_jax.errors import InputError
+
+_CLIPS = "clips"
+_num_used: int | None = None  # of each process; all that it has where None
+
+
+def use(num_devices: int | None) -> None:
+    """Has this process compute on its first `num_devices` devices; on all where None.
+
+    Raises:
+      InputError: it has fewer.
+    """
+    global _num_used
+    found = jax.local_device_count()
+    if num_devices and num_devices > found:
+        raise InputError(f"--num_devices {num_devices}: there are {found}")
+    _num_used = num_devices
+
+
+def count() -> int:
+    """Devices that this process computes on."""
+    return _num_used or jax.local_device_count()
+
+
+def over_clips(function: Callable, num_devices: int) -> Callable:
+    """Lifts `function` to several devices of this process, each with its share of clips.
+
+    Args:
+      function: Of pytrees of arrays, to one, all with a leading axis of clips; no clip
+        may matter to another.
+      num_devices: What the number of clips is a multiple of.
+    """
+    if num_devices == 1:
+        return function
+    clips = PartitionSpec(_CLIPS)
+    # The check takes first biases, constant zeros, for shared by all devices and would
+    # sum their gradients over them.
+    return jax.shard_map(
+        function,
+        mesh=_local_mesh(num_devices),
+        in_specs=clips,
+        out_specs=clips,
+        check_vma=False,
+    )
+
+
+def spread(tree: Any, num_devices: int) -> Any:
+    """Arrays with a leading axis of clips, put where `over_clips` takes them."""
+    sharding = NamedSharding(_local_mesh(num_devices), PartitionSpec(_CLIPS))
+    return jax.device_put(tree, sharding)
+
+
+def shardings() -> tuple[NamedSharding, NamedSharding]:
+    """Over all processes: whole on every device, and split along the leading axis."""
+    processes = range(jax.process_count())
+    mesh = _mesh([d for p in processes for d in jax.local_devices(p)[: count()]])
+    return NamedSharding(mesh, PartitionSpec()), NamedSharding(
+        mesh, PartitionSpec(_CLIPS)
+    )
+
+
+def own_rows(split: NamedSharding, num_rows: int) -> list[int]:
+    """Rows of an array (num_rows, ...) that lie on devices of this process."""
+    indices = split.addressable_devices_indices_map((num_rows,)).values()
+    slices = sorted({index[0].indices(num_rows)[:2] for index in indices})
+    return [row for start, stop in slices for row in range(start, stop)]
+
+
+def own_copy(tree: Any) -> Any:
+    """What lies whole on every device, as arrays of this process's first one."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+
+
+def own_share(items: Sequence) -> Sequence:
+    """Every so many-th of a list, so that each item is in one process."""
+    return items[jax.process_index() :: jax.process_count()]
+
+
+def _local_mesh(num_devices):
+    return _mesh(jax.local_devices()[:num_devices])
+
+
+def _mesh(devices) -> Mesh:
+    return jax.make_mesh(
+        (len(devices),), (_CLIPS,), axis_types=(AxisType.Auto,), devices=devices
+    )

@@ -1,0 +1,136 @@
+"""Clips over several devices: the result of one, and no word between them."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from inr_jax import batching, devices, dnp_fits, fit_many, fitting, gain_denoiser
+from inr_jax.configs import DnpConfig, FitConfig, GainFieldConfig, SirenConfig
+from inr_jax.engine import Engine
+from inr_jax.errors import InputError
+
+RATE = 16_000
+# two clips a device and batch, one after the other
+ONE = Engine(batch_samples=2048, activations_at_once=1, steps_per_call=5)
+FIT = FitConfig(SirenConfig(8, 1, 100.0), learning_rate=1e-3, num_steps=10)
+GAIN = GainFieldConfig(
+    SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=3, num_bins=64
+)
+DNP = DnpConfig(num_levels=2, num_filters=4, num_steps=2)
+COLLECTIVES = ("all-reduce", "all-gather", "collective-permute", "all-to-all")
+COLLECTIVES += ("reduce-scatter", "collective-broadcast")
+
+
+def clips():
+    """Eleven, so that no number of devices divides them."""
+    rng = np.random.default_rng(0)
+    return [
+        np.float32(rng.uniform(0.1, 2) * rng.standard_normal(900 + 10 * i))
+        for i in range(11)
+    ]
+
+
+def estimates(how):
+    """What fits, gain fields and DNP make of every clip, and steps that they report."""
+    signals, keys = clips(), [jax.random.key(i) for i in range(11)]
+    rates, told = [RATE] * len(signals), []
+    fits = dict(fit_many.fit_many(keys, signals, rates, FIT, told.append, how=how))
+    again = [jax.random.clone(key) for key in keys]
+    gained = dict(gain_denoiser.denoise_many(again, signals, rates, GAIN, how=how))
+    again = [jax.random.clone(key) for key in keys]
+    scores = dict(dnp_fits.fit_many(again[:3], signals[:3], DNP, how=how))
+    return {
+        "steps": np.array(sum(told)),
+        **{f"siren {i}": fit.estimate for i, fit in fits.items()},
+        **{f"gain {i}": estimate for i, estimate in gained.items()},
+        **{f"dnp {i}": fit.score for i, fit in scores.items()},
+    }
+
+
+def program(how, num_clips):
+    """Compiled text of some steps of a fit."""
+    keys = jax.random.split(jax.random.key(0), num_clips)
+    signal = fitting.Signal(
+        batching.pad([np.ones(1000)] * num_clips, 1024), np.full(num_clips, 1000)
+    )
+    state = fit_many._init_many(keys, FIT, how)
+    done = np.zeros(num_clips, np.int32)
+    lowered = fit_many._advance_many.lower(state, signal, done, RATE, FIT, how)
+    return lowered.compile().as_text()
+
+
+def on_eight_devices(code, *args):
+    """Runs code of this module with eight devices that are none."""
+    code = f"import sys; sys.path.insert(0, 'tests')\nfrom test_devices import *\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return estimates(ONE)
+
+
+@pytest.mark.parametrize("num_devices", [4, 8])
+def test_several_devices_give_what_one_gives(tmp_path, alone, num_devices):
+    """To 1e-5, the last batch filled up or not; what only fills it counts nowhere."""
+    path = tmp_path / "found.npz"
+    how = f"dataclasses.replace(ONE, num_devices={num_devices})"
+    on_eight_devices(
+        "import conftest, warnings; warnings.simplefilter('error', UserWarning)\n"
+        f"np.savez(sys.argv[1], **estimates({how}))",
+        path,
+    )
+    found = np.load(path)
+    assert set(found) == set(alone) and alone["steps"] == 11 * FIT.num_steps
+    for name in alone:
+        np.testing.assert_allclose(found[name], alone[name], atol=1e-5, err_msg=name)
+
+
+def test_the_compiled_fit_moves_nothing_between_devices():
+    """Of eight devices; a mean over clips shows that the text would tell."""
+    text = on_eight_devices(
+        "how = dataclasses.replace(ONE, num_devices=8)\n"
+        "print(program(how, 16))\n"
+        "x = devices.spread(np.ones(8), 8)\n"
+        "print('MEAN', jax.jit(jax.numpy.mean).lower(x).compile().as_text())"
+    )
+    fit, mean = text.split("MEAN")
+    assert "num_partitions=8" in fit and "while" in fit
+    assert not [name for name in COLLECTIVES if name in fit]
+    assert "all-reduce" in mean
+
+
+def test_slots_are_a_multiple_of_the_devices():
+    lengths, rates = [1000] * 11 + [5000], [RATE] * 12
+    batches = batching.plan(lengths, rates, max_samples=2048, num_devices=4)
+    assert [len(batch.clips) for batch in batches] == [8, 8, 4]
+    assert [batch.num_clips for batch in batches] == [8, 3, 1]
+    own = [i for batch in batches for i in batch.clips[: batch.num_clips]]
+    assert sorted(own) == list(range(12))
+
+
+def test_devices_that_are_not_there():
+    with pytest.raises(InputError, match="--num_devices 9: there are 1"):
+        devices.use(9)
+    assert devices.count() == 1
+
+
+def test_rows_of_one_process_are_all():
+    replicated, split = devices.shardings()
+    assert devices.own_rows(split, 5) == list(range(5))
+    whole = jax.device_put(np.arange(3), replicated)
+    np.testing.assert_array_equal(devices.own_copy(whole), np.arange(3))
+    assert devices.own_share("abc") == "abc"
