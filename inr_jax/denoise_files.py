@@ -16,8 +16,8 @@ from inr_jax import audio, datasets, files
 from inr_jax.errors import InputError
 
 PIPE = "-"
-# Beside the outputs: which input, under which settings, each was made from.
-RECORD = ".denoised.json"
+# Beside the outputs, a file for each: which input and settings it was made from.
+RECORD = ".denoised"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,33 +129,25 @@ def _refuse_collisions(found):
 
 
 class Record:
-    """Which outputs of a folder are done, and from what."""
+    """What the outputs of a job were made from, once it is done."""
 
-    def __init__(self, target: str, settings: dict):
-        """Names the record beside a target, and the settings of this run."""
-        self._path = pathlib.Path(target).parent / RECORD
-        self._settings = json.dumps(settings, sort_keys=True)
+    def __init__(self, job: Job, settings: dict):
+        """Names the record of a job, and the settings of this run."""
+        target = pathlib.Path(job.target)
+        self._path = target.parent / RECORD / f"{target.name}.sha256"
+        self._outputs = [target, *([job.residual] if job.residual else [])]
+        text = f"{_digest(job.source)} {json.dumps(settings, sort_keys=True)}"
+        self._key = hashlib.sha256(text.encode()).hexdigest()
 
-    def _keys(self) -> dict[str, str]:
-        try:
-            return json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
+    @property
+    def done(self) -> bool:
+        """Whether the outputs are there, made from this input and settings."""
+        known = self._path.read_text() if self._path.exists() else None
+        return known == self._key and all(path.exists() for path in self._outputs)
 
-    def _key(self, job: Job) -> str:
-        text = f"{_digest(job.source)} {self._settings}"
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def done(self, job: Job) -> bool:
-        """Whether the outputs of a job are there, made from this input and settings."""
-        outputs = [pathlib.Path(job.target), *([job.residual] if job.residual else [])]
-        known = self._keys().get(pathlib.Path(job.target).name)
-        return all(p.exists() for p in outputs) and known == self._key(job)
-
-    def add(self, job: Job) -> None:
-        """Notes that a job is done."""
-        keys = self._keys() | {pathlib.Path(job.target).name: self._key(job)}
-        files.write_json(self._path, keys)
+    def add(self) -> None:
+        """Notes that the job is done."""
+        files.write_text(self._path, self._key)
 
 
 @functools.cache
@@ -199,7 +191,5 @@ def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) ->
 def undone(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
     """Jobs that are not done yet; a pipe never is."""
     for job in todo:
-        if PIPE in (job.source, job.target) or not Record(job.target, settings).done(
-            job
-        ):
+        if PIPE in (job.source, job.target) or not Record(job, settings).done:
             yield job

@@ -1,13 +1,16 @@
-"""The devices of a run and how arrays lie on them: one mesh, split by clips.
+"""The devices of a run and how arrays lie on them: one axis, split by clips.
 
 Clips share nothing, so that each device fits its share by the program that one device
-would run. A training holds its state on every device and splits the batch.
+would run, and each process has clips of its own. A training holds its state on every
+device of every process and splits the batch.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from inr_jax.errors import InputError
@@ -27,6 +30,60 @@ def use(num_devices: int | None) -> None:
     if num_devices and num_devices > found:
         raise InputError(f"--num_devices {num_devices}: there are {found}")
     _num_used = num_devices
+
+
+def meet(
+    coordinator_address: str | None, num_processes: int | None, process_id: int | None
+) -> None:
+    """Makes this process one of several; to be called before any other use of jax.
+
+    Args:
+      coordinator_address: host:port of the first process, or None for all three where
+        jax finds them: on TPU pods, under SLURM and Open MPI.
+      num_processes: How many there are.
+      process_id: Which this is.
+
+    Raises:
+      InputError: jax finds none.
+    """
+    try:
+        jax.distributed.initialize(coordinator_address, num_processes, process_id)
+    except ValueError as error:
+        raise InputError(
+            f"--distributed: {error} Give --coordinator_address, --num_processes and "
+            "--process_id"
+        ) from None
+
+
+def process() -> tuple[int, int]:
+    """Which process this is, and how many there are."""
+    return jax.process_index(), jax.process_count()
+
+
+def wait_for_all(what: str) -> None:
+    """Goes on when every process has come here.
+
+    Args:
+      what: The place, the same in all.
+    """
+    multihost_utils.sync_global_devices(what)
+
+
+@contextlib.contextmanager
+def first_goes_ahead(what: str) -> Iterator[None]:
+    """Lets the first process do alone what the others then find done.
+
+    Args:
+      what: It is, the same in all.
+    """
+    is_first = jax.process_index() == 0
+    if not is_first:
+        wait_for_all(what)
+    try:
+        yield
+    finally:
+        if is_first:
+            wait_for_all(what)
 
 
 def count() -> int:
@@ -81,11 +138,6 @@ def own_rows(split: NamedSharding, num_rows: int) -> list[int]:
 def own_copy(tree: Any) -> Any:
     """What lies whole on every device, as arrays of this process's first one."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
-
-
-def own_share(items: Sequence) -> Sequence:
-    """Every so many-th of a list, so that each item is in one process."""
-    return items[jax.process_index() :: jax.process_count()]
 
 
 def _local_mesh(num_devices):

@@ -4,11 +4,12 @@ import json
 import math
 import pathlib
 import time
+from typing import Any
 
 import jax
 import numpy as np
 
-from inr_jax import training
+from inr_jax import devices, training
 from inr_jax.checkpoints import Checkpoints
 from inr_jax.errors import InputError
 
@@ -19,13 +20,15 @@ class TrainingRun:
     """`log.jsonl` and the checkpoints `last` and `best` of one training in a folder.
 
     A checkpoint is whole or absent, and what follows from it is what would have followed
-    without an interruption, the log included.
+    without an interruption, the log included. Of several processes all take part in
+    `resume` and `save`, and the first alone writes the rest.
     """
 
     def __init__(self, folder: pathlib.Path):
         """Names the folder; nothing is written yet."""
         self.folder = folder
-        self._last = Checkpoints(folder / "last", keep=2)
+        self._last = Checkpoints(folder / "last", keep=2, shared=True)
+        self._first = devices.process()[0] == 0
         self._best = Checkpoints(folder / "best")
 
     def resume(self, fresh: training.State) -> training.State:
@@ -35,18 +38,18 @@ class TrainingRun:
         step = int(state.step)
         kept = [line for line in self.log() if line["step"] <= step]
         self._write([json.dumps(line) for line in kept])
-        return jax.device_put(state, training.shardings()[0])
+        return state
 
     def save(self, state: training.State) -> None:
         """Keeps a state to resume from."""
         self._last.save(int(state.step), state, {})
 
-    def save_if_best(self, state: training.State, score: float) -> bool:
-        """Keeps the running mean of the weights if no score was higher."""
+    def save_if_best(self, step: int, weights: Any, score: float) -> bool:
+        """Keeps the weights of a step if no score was higher."""
         steps = self._best.steps()
         if steps and self._best.metadata(steps[-1])["score"] >= score:
             return False
-        self._best.save(int(state.step), state.ema, {"score": score})
+        self._best.save(step, weights, {"score": score})
         return True
 
     def best(self, like):
@@ -62,6 +65,8 @@ class TrainingRun:
 
     def append(self, line: dict) -> None:
         """Adds a line to the log."""
+        if not self._first:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / LOG, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -73,7 +78,7 @@ class TrainingRun:
         return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
     def _write(self, lines):
-        if lines or (self.folder / LOG).exists():
+        if self._first and (self.folder / LOG).exists():
             (self.folder / LOG).write_text("".join(line + "\n" for line in lines))
 
 

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax import batching, devices, dnp_fits, fit_many, fitting, gain_denoiser
-from inr_jax.configs import DnpConfig, FitConfig, GainFieldConfig, SirenConfig
+from inr_jax import batching, devices, fit_many, fitting, gain_denoiser
+from inr_jax.configs import FitConfig, GainFieldConfig, SirenConfig
 from inr_jax.engine import Engine
 from inr_jax.errors import InputError
 
@@ -21,7 +21,7 @@ FIT = FitConfig(SirenConfig(8, 1, 100.0), learning_rate=1e-3, num_steps=10)
 GAIN = GainFieldConfig(
     SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=3, num_bins=64
 )
-DNP = DnpConfig(num_levels=2, num_filters=4, num_steps=2)
+KEYS, RATES = [jax.random.key(i) for i in range(11)], [RATE] * 11
 COLLECTIVES = ("all-reduce", "all-gather", "collective-permute", "all-to-all")
 COLLECTIVES += ("reduce-scatter", "collective-broadcast")
 
@@ -35,21 +35,18 @@ def clips():
     ]
 
 
-def estimates(how):
-    """What fits, gain fields and DNP make of every clip, and steps that they report."""
-    signals, keys = clips(), [jax.random.key(i) for i in range(11)]
-    rates, told = [RATE] * len(signals), []
-    fits = dict(fit_many.fit_many(keys, signals, rates, FIT, told.append, how=how))
-    again = [jax.random.clone(key) for key in keys]
-    gained = dict(gain_denoiser.denoise_many(again, signals, rates, GAIN, how=how))
-    again = [jax.random.clone(key) for key in keys]
-    scores = dict(dnp_fits.fit_many(again[:3], signals[:3], DNP, how=how))
-    return {
-        "steps": np.array(sum(told)),
-        **{f"siren {i}": fit.estimate for i, fit in fits.items()},
-        **{f"gain {i}": estimate for i, estimate in gained.items()},
-        **{f"dnp {i}": fit.score for i, fit in scores.items()},
-    }
+def siren(how):
+    """The estimate of every clip, and the steps that were reported."""
+    keys, told = [jax.random.clone(key) for key in KEYS], []
+    found = fit_many.fit_many(keys, clips(), RATES, FIT, told.append, how=how)
+    estimates = {f"siren {i}": fit.estimate for i, fit in found}
+    return {"steps": np.array(sum(told)), **estimates}
+
+
+def gain(how):
+    keys = [jax.random.clone(key) for key in KEYS]
+    found = gain_denoiser.denoise_many(keys, clips(), RATES, GAIN, how=how)
+    return {f"gain {i}": estimate for i, estimate in found}
 
 
 def program(how, num_clips):
@@ -65,8 +62,10 @@ def program(how, num_clips):
 
 
 def on_eight_devices(code, *args):
-    """Runs code of this module with eight devices that are none."""
-    code = f"import sys; sys.path.insert(0, 'tests')\nfrom test_devices import *\n{code}"
+    """Runs code beside this module with eight devices that are one processor."""
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\nfrom test_devices import *\n" + code
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
         env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
@@ -78,44 +77,52 @@ def on_eight_devices(code, *args):
     return done.stdout
 
 
+def on(num_devices):
+    return dataclasses.replace(ONE, num_devices=num_devices)
+
+
 @pytest.fixture(scope="module")
-def alone():
-    return estimates(ONE)
+def found(tmp_path_factory):
+    """Estimates and compiled text by number of devices; a mean's text for comparison."""
+    path = tmp_path_factory.mktemp("devices") / "found.npz"
+    text = on_eight_devices(
+        "import conftest, warnings; warnings.simplefilter('error', UserWarning)\n"
+        "np.savez(\n"
+        "    sys.argv[1],\n"
+        "    **{f'{n} {k}': v for n in (1, 4, 8) for k, v in siren(on(n)).items()},\n"
+        "    **{f'{n} {k}': v for n in (1, 8) for k, v in gain(on(n)).items()},\n"
+        ")\n"
+        "print(program(on(4), 8), 'MEAN')\n"
+        "x = devices.spread(np.ones(8), 8)\n"
+        "print(jax.jit(jax.numpy.mean).lower(x).compile().as_text())",
+        path,
+    )
+    return dict(np.load(path)), *text.split("MEAN")
 
 
 @pytest.mark.parametrize("num_devices", [4, 8])
-def test_several_devices_give_what_one_gives(tmp_path, alone, num_devices):
+def test_several_devices_give_what_one_gives(found, num_devices):
     """To 1e-5, the last batch filled up or not; what only fills it counts nowhere."""
-    path = tmp_path / "found.npz"
-    how = f"dataclasses.replace(ONE, num_devices={num_devices})"
-    on_eight_devices(
-        "import conftest, warnings; warnings.simplefilter('error', UserWarning)\n"
-        f"np.savez(sys.argv[1], **estimates({how}))",
-        path,
-    )
-    found = np.load(path)
-    assert set(found) == set(alone) and alone["steps"] == 11 * FIT.num_steps
-    for name in alone:
-        np.testing.assert_allclose(found[name], alone[name], atol=1e-5, err_msg=name)
+    named = found[0]
+    several = [name for name in named if name.startswith(f"{num_devices} ")]
+    assert len(several) >= 11
+    for name in several:
+        alone = named["1 " + name.split(" ", 1)[1]]
+        np.testing.assert_allclose(named[name], alone, atol=1e-5, err_msg=name)
+    assert named[f"{num_devices} steps"] == 11 * FIT.num_steps
 
 
-def test_the_compiled_fit_moves_nothing_between_devices():
-    """Of eight devices; a mean over clips shows that the text would tell."""
-    text = on_eight_devices(
-        "how = dataclasses.replace(ONE, num_devices=8)\n"
-        "print(program(how, 16))\n"
-        "x = devices.spread(np.ones(8), 8)\n"
-        "print('MEAN', jax.jit(jax.numpy.mean).lower(x).compile().as_text())"
-    )
-    fit, mean = text.split("MEAN")
-    assert "num_partitions=8" in fit and "while" in fit
+def test_the_compiled_fit_moves_nothing_between_devices(found):
+    """The text would tell: it does so for a mean over clips."""
+    _, fit, mean = found
+    assert "num_partitions=4" in fit and "while" in fit
     assert not [name for name in COLLECTIVES if name in fit]
     assert "all-reduce" in mean
 
 
 def test_slots_are_a_multiple_of_the_devices():
-    lengths, rates = [1000] * 11 + [5000], [RATE] * 12
-    batches = batching.plan(lengths, rates, max_samples=2048, num_devices=4)
+    lengths = [1000] * 11 + [5000]
+    batches = batching.plan(lengths, [RATE] * 12, max_samples=2048, num_devices=4)
     assert [len(batch.clips) for batch in batches] == [8, 8, 4]
     assert [batch.num_clips for batch in batches] == [8, 3, 1]
     own = [i for batch in batches for i in batch.clips[: batch.num_clips]]
@@ -133,4 +140,4 @@ def test_rows_of_one_process_are_all():
     assert devices.own_rows(split, 5) == list(range(5))
     whole = jax.device_put(np.arange(3), replicated)
     np.testing.assert_array_equal(devices.own_copy(whole), np.arange(3))
-    assert devices.own_share("abc") == "abc"
+    assert devices.process() == (0, 1)

@@ -36,7 +36,9 @@ ARROWS = {
     "hub": {"download", "errors", "files"},
     "cli": {"errors"},
     "checkpoints": set(),
-    "engine": {"sine"},
+    "devices": {"errors"},
+    "device_flags": {"devices", "errors"},
+    "engine": {"devices", "sine"},
     "siren": {"configs", "engine"},
     "losses": {"configs", "spectral", "stft"},
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
@@ -45,18 +47,18 @@ ARROWS = {
     "stepping": {"saved_fits"},
     "wave_u_net": {"configs"},
     "dnp": {"classical", "configs", "fitting", "wave_u_net"},
-    "dnp_fits": {"batching", "configs", "dnp", "engine", "fitting", "saved_fits"}
-    | {"stepping"},
+    "dnp_fits": {"batching", "configs", "devices", "dnp", "engine", "fitting"}
+    | {"saved_fits", "stepping"},
     "sweeping": {"configs", "engine", "fitting"},
     "sweep_curves": set(),
     "gain_field": {"configs", "engine", "siren"},
     "gain_denoiser": {
         *("batching", "classical", "configs", "engine", "gain_field", "noise_power"),
-        *("segments", "stft"),
+        *("devices", "segments", "stft"),
     },
     "fit_many": {
         *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
-        "stepping",
+        *("devices", "stepping"),
         "siren",
     },
     "datasets": {"audio", "errors", "files", "noise"},
@@ -69,11 +71,12 @@ ARROWS = {
     "frame_targets": {"configs", "siren"},
     "gate_network": {"model_configs"},
     "local_hypersound": {"frame_targets", "gate_network", "model_configs"},
-    "training": {"losses", "training_configs"},
-    "training_run": {"checkpoints", "errors", "training"},
+    "training": {"devices", "losses", "training_configs"},
+    "training_run": {"checkpoints", "devices", "errors", "training"},
     "training_curves": set(),
     "training_loop": {
         *(
+            "devices",
             "figures",
             "mixing",
             "training_configs",
@@ -145,7 +148,7 @@ ARROWS = {
 WITH_JAX = {
     *("dnp", "dnp_fits", "stepping", "wave_u_net"),
     *("sepformer", "sepformer_denoiser", "sepformer_mapping", "sepformer_weights"),
-    *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
+    *("checkpoints", "coords", "devices", "engine", "fit_many", "fitting", "losses"),
     *(
         "denoisers",
         "denoising",
