@@ -45,7 +45,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
 def main(inputs: list[str]) -> int:
-    from inr_jax import denoise_files, devices
+    from inr_jax import denoise_files
 
     if not inputs or not OUTPUT.value:
         raise InputError("name what to denoise, and where to with --output")
@@ -73,7 +73,10 @@ def main(inputs: list[str]) -> int:
     failed = len(problems)
     if todo:
         failed += denoise_all(todo, settings, mix)
-    devices.wait_for_all("files")
+    if num_processes > 1:
+        from inr_jax import devices
+
+        devices.wait_for_all("files")
     return cli.MISTAKE if failed else 0
 
 

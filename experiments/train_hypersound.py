@@ -138,11 +138,11 @@ def main() -> None:
         )
     except FloatingPointError as error:
         raise InputError(str(error)) from None
-    if process:
-        return
-    weights, step = run.best(fresh.ema)
-    pretrained.save(folder / "model", model_config, weights, step)
-    print(f"the best weights, of step {step}: {folder / 'model'}")
+    if process == 0:
+        weights, step = run.best(fresh.ema)
+        pretrained.save(folder / "model", model_config, weights, step)
+        print(f"the best weights, of step {step}: {folder / 'model'}")
+    devices.wait_for_all("trained")
 
 
 def known_params(model_config):

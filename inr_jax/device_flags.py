@@ -29,8 +29,6 @@ def start() -> tuple[int, int]:
     Raises:
       InputError: the flags make no sense, or no cluster can be told without them.
     """
-    from inr_jax import devices  # after bad flags were told of
-
     given = (COORDINATOR_ADDRESS, NUM_PROCESSES, PROCESS_ID)
     set_by_hand = [flag.name for flag in given if flag.value is not None]
     if set_by_hand and not DISTRIBUTED.value:
@@ -38,6 +36,10 @@ def start() -> tuple[int, int]:
     if set_by_hand and len(set_by_hand) < len(given):
         names = ", ".join(f"--{flag.name}" for flag in given)
         raise InputError(f"give all of {names}, or none where they are found")
+    if not (DISTRIBUTED.value or NUM_DEVICES.value):
+        return 0, 1
+    from inr_jax import devices  # loads jax, which not every call needs
+
     if DISTRIBUTED.value:
         devices.meet(*(flag.value for flag in given))
     devices.use(NUM_DEVICES.value)

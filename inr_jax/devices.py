@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -67,6 +68,12 @@ def wait_for_all(what: str) -> None:
       what: The place, the same in all.
     """
     multihost_utils.sync_global_devices(what)
+
+
+def agree(number: int) -> bool:
+    """Whether all processes have the same number."""
+    numbers = multihost_utils.process_allgather(np.int32(number))
+    return bool(np.all(numbers == number))
 
 
 @contextlib.contextmanager

@@ -32,8 +32,14 @@ class TrainingRun:
         self._best = Checkpoints(folder / "best")
 
     def resume(self, fresh: training.State) -> training.State:
-        """The newest state, or `fresh` where there is none; the log ends there too."""
+        """The newest state, or `fresh` where there is none; the log ends there too.
+
+        Raises:
+          InputError: processes see different checkpoints.
+        """
         steps = self._last.steps()
+        if not devices.agree(steps[-1] if steps else 0):
+            raise InputError(f"{self.folder}: must be one folder for all processes")
         state = self._last.load(steps[-1], fresh) if steps else fresh
         step = int(state.step)
         kept = [line for line in self.log() if line["step"] <= step]
