@@ -6,6 +6,7 @@ device of every process and splits the batch.
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from inr_jax.errors import InputError
 
 _CLIPS = "clips"
+# Processes that share clips end hours apart.
+_PATIENCE_S = 7 * 24 * 3600
+_places = itertools.count()  # names of places must not repeat
 _num_used: int | None = None  # of each process; all that it has where None
 
 
@@ -67,11 +71,21 @@ def wait_for_all(what: str) -> None:
     Args:
       what: The place, the same in all.
     """
-    multihost_utils.sync_global_devices(what)
+    if jax.process_count() == 1:
+        return
+    from orbax.checkpoint import multihost  # takes a second to import
+
+    # Not by a collective, which on CPUs waits for half a minute only.
+    multihost.sync_global_processes(
+        f"{what} {next(_places)}",
+        timeout=_PATIENCE_S,
+        processes=set(range(jax.process_count())),
+    )
 
 
 def agree(number: int) -> bool:
     """Whether all processes have the same number."""
+    wait_for_all("number")
     numbers = multihost_utils.process_allgather(np.int32(number))
     return bool(np.all(numbers == number))
 
@@ -122,6 +136,8 @@ def over_clips(function: Callable, num_devices: int) -> Callable:
 
 def spread(tree: Any, num_devices: int) -> Any:
     """Arrays with a leading axis of clips, put where `over_clips` takes them."""
+    if num_devices == 1:
+        return jax.device_put(tree)
     sharding = NamedSharding(_local_mesh(num_devices), PartitionSpec(_CLIPS))
     return jax.device_put(tree, sharding)
 

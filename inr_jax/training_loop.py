@@ -98,8 +98,10 @@ def train(
                     on_line(line)
                 waited = batches.waited_s
                 meter.reset()
-            if first and (done % every.validate == 0 or last):
-                on_line(validate(run, state, model, data.cases, pool))
+            if done % every.validate == 0 or last:
+                if first:
+                    on_line(validate(run, state, model, data.cases, pool))
+                devices.wait_for_all("validated")
                 meter.reset()
             if done % every.save == 0 or last:
                 run.save(state)

@@ -83,7 +83,7 @@ def on(num_devices):
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """Estimates and compiled text by number of devices; a mean's text for comparison."""
+    """Estimates by number of devices, programs, text of a fit and, to compare, a mean."""
     path = tmp_path_factory.mktemp("devices") / "found.npz"
     text = on_eight_devices(
         "import conftest, warnings; warnings.simplefilter('error', UserWarning)\n"
@@ -92,12 +92,13 @@ def found(tmp_path_factory):
         "    **{f'{n} {k}': v for n in (1, 4, 8) for k, v in siren(on(n)).items()},\n"
         "    **{f'{n} {k}': v for n in (1, 8) for k, v in gain(on(n)).items()},\n"
         ")\n"
-        "print(program(on(4), 8), 'MEAN')\n"
+        "print(fit_many._advance_many._cache_size(), 'PART')\n"
+        "print(program(on(4), 8), 'PART')\n"
         "x = devices.spread(np.ones(8), 8)\n"
         "print(jax.jit(jax.numpy.mean).lower(x).compile().as_text())",
         path,
     )
-    return dict(np.load(path)), *text.split("MEAN")
+    return dict(np.load(path)), *text.split("PART")
 
 
 @pytest.mark.parametrize("num_devices", [4, 8])
@@ -114,10 +115,14 @@ def test_several_devices_give_what_one_gives(found, num_devices):
 
 def test_the_compiled_fit_moves_nothing_between_devices(found):
     """The text would tell: it does so for a mean over clips."""
-    _, fit, mean = found
+    _, _, fit, mean = found
     assert "num_partitions=4" in fit and "while" in fit
     assert not [name for name in COLLECTIVES if name in fit]
     assert "all-reduce" in mean
+
+
+def test_a_fit_compiles_once_for_each_number_of_devices(found):
+    assert int(found[1]) == 3
 
 
 def test_slots_are_a_multiple_of_the_devices():
