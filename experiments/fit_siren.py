@@ -75,7 +75,7 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 
 
 def main() -> int:
-    from inr_jax import devices, files, runs, scoring
+    from inr_jax import devices, runs, scoring
 
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
@@ -95,7 +95,8 @@ def main() -> int:
         scoring.ScorePool() as pool,
         cli.progress("fitting", len(examples), "clips", config.num_steps) as on_clips,
     ):
-        unfinished = files.part(run.folder / "unfinished", process)
+        # checkpoints are written by all processes together, and fits are not
+        unfinished = run.folder / "unfinished" if num_processes == 1 else None
         for example, estimate in fits(examples, config, on_clips, unfinished):
             finish(run, pool, example, estimate)
     devices.wait_for_all("fits")

@@ -138,8 +138,8 @@ def main() -> None:
         )
     except FloatingPointError as error:
         raise InputError(str(error)) from None
+    weights, step = run.best(fresh.ema)
     if process == 0:
-        weights, step = run.best(fresh.ema)
         pretrained.save(folder / "model", model_config, weights, step)
         print(f"the best weights, of step {step}: {folder / 'model'}")
     devices.wait_for_all("trained")

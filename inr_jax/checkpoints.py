@@ -10,19 +10,15 @@ from orbax.checkpoint import v1 as ocp
 
 
 class Checkpoints:
-    """A folder of numbered checkpoints; one that was cut short is never seen."""
+    """A folder of numbered checkpoints; one that was cut short is never seen.
 
-    def __init__(self, folder: str | os.PathLike, keep: int = 1, shared: bool = False):
-        """Names the folder.
+    Of several processes all save and load together, in one folder.
+    """
 
-        Args:
-          folder: Made when something is saved.
-          keep: It holds so many, the newest.
-          shared: Whether all processes save and load together; else this one alone.
-        """
+    def __init__(self, folder: str | os.PathLike, keep: int = 1):
+        """Names the folder; it holds the newest `keep` checkpoints."""
         self.folder = pathlib.Path(folder).absolute()
         self._keep = keep
-        self._shared = shared
 
     def steps(self) -> list[int]:
         """Numbers of the checkpoints, oldest first."""
@@ -33,20 +29,17 @@ class Checkpoints:
         """Writes a pytree of arrays, and JSON beside it, as checkpoint `step`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / str(step)
-        with self._context():
-            ocp.save(path, tree, overwrite=True, custom_metadata=metadata)
-        if self._shared and jax.process_index():
-            return
-        for old in self.steps()[: -self._keep]:
-            shutil.rmtree(self.folder / str(old))
+        ocp.save(path, tree, overwrite=True, custom_metadata=metadata)
+        if jax.process_index() == 0:
+            for old in self.steps()[: -self._keep]:
+                shutil.rmtree(self.folder / str(old))
 
     def metadata(self, step: int) -> dict:
         """What `save` was given beside the arrays."""
-        with self._context():
-            return ocp.metadata(self.folder / str(step)).custom_metadata
+        return ocp.metadata(self.folder / str(step)).custom_metadata
 
     def load(self, step: int, like: Any) -> Any:
-        """The arrays of a checkpoint, on the first device; shared ones as `like` lies.
+        """The arrays of a checkpoint, where those of `like` are or on the first device.
 
         Args:
           step: Its number.
@@ -55,24 +48,14 @@ class Checkpoints:
         Raises:
           ValueError: structure or shapes differ.
         """
-        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
 
         def abstract(x):
-            sharding = x.sharding if self._shared else here
+            sharding = getattr(x, "sharding", None) or first
             return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
-        with self._context():
-            return ocp.load(self.folder / str(step), jax.tree.map(abstract, like))
+        return ocp.load(self.folder / str(step), jax.tree.map(abstract, like))
 
     def remove(self) -> None:
         """Deletes the folder with all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _context(self):
-        context = ocp.Context()
-        if not self._shared:
-            own = jax.process_index()
-            context.multiprocessing.primary_host = own
-            context.multiprocessing.active_processes = {own}
-            context.multiprocessing.barrier_sync_key_prefix = str(own)
-        return context

@@ -90,6 +90,12 @@ def agree(number: int) -> bool:
     return bool(np.all(numbers == number))
 
 
+def of_first(number: float) -> float:
+    """What the first process has of a number."""
+    wait_for_all("number")
+    return float(multihost_utils.broadcast_one_to_all(np.float32(number)))
+
+
 @contextlib.contextmanager
 def first_goes_ahead(what: str) -> Iterator[None]:
     """Lets the first process do alone what the others then find done.

@@ -99,16 +99,18 @@ def train(
                 waited = batches.waited_s
                 meter.reset()
             if done % every.validate == 0 or last:
+                score = 0.0
                 if first:
-                    on_line(validate(run, state, model, data.cases, pool))
-                devices.wait_for_all("validated")
+                    line, score = validate(run, state, model, data.cases, pool)
+                    on_line(line)
+                run.save_if_best(state, devices.of_first(score))
                 meter.reset()
             if done % every.save == 0 or last:
                 run.save(state)
 
 
-def validate(run, state, model, cases, pool) -> dict:
-    """Scores the running mean of the weights, keeps it if it is best; the log's line."""
+def validate(run, state, model, cases, pool) -> tuple[dict, float]:
+    """Scores the running mean of the weights; the log's line and what counts of it."""
     rate, weights = model.config.sample_rate, devices.own_copy(state.ema)
     estimates = trained_denoiser.denoise_many(
         model, weights, [case.noisy for case in cases], [rate] * len(cases)
@@ -116,6 +118,5 @@ def validate(run, state, model, cases, pool) -> dict:
     scores = validation.means(validation.submit(dict(estimates), cases, rate, pool))
     line = {"step": int(state.step), **scores}
     run.append(line)
-    run.save_if_best(int(state.step), weights, training_curves.selection_score(scores))
     figures.save(training_curves.draw(run.log()), run.folder / "curves.png")
-    return line
+    return line, training_curves.selection_score(scores)

@@ -4,7 +4,6 @@ import json
 import math
 import pathlib
 import time
-from typing import Any
 
 import jax
 import numpy as np
@@ -20,14 +19,14 @@ class TrainingRun:
     """`log.jsonl` and the checkpoints `last` and `best` of one training in a folder.
 
     A checkpoint is whole or absent, and what follows from it is what would have followed
-    without an interruption, the log included. Of several processes all take part in
-    `resume` and `save`, and the first alone writes the rest.
+    without an interruption, the log included. Of several processes all take part, and
+    the first alone writes the log.
     """
 
     def __init__(self, folder: pathlib.Path):
         """Names the folder; nothing is written yet."""
         self.folder = folder
-        self._last = Checkpoints(folder / "last", keep=2, shared=True)
+        self._last = Checkpoints(folder / "last", keep=2)
         self._first = devices.process()[0] == 0
         self._best = Checkpoints(folder / "best")
 
@@ -50,12 +49,12 @@ class TrainingRun:
         """Keeps a state to resume from."""
         self._last.save(int(state.step), state, {})
 
-    def save_if_best(self, step: int, weights: Any, score: float) -> bool:
-        """Keeps the weights of a step if no score was higher."""
+    def save_if_best(self, state: training.State, score: float) -> bool:
+        """Keeps the running mean of the weights if no score was higher."""
         steps = self._best.steps()
         if steps and self._best.metadata(steps[-1])["score"] >= score:
             return False
-        self._best.save(step, weights, {"score": score})
+        self._best.save(int(state.step), state.ema, {"score": score})
         return True
 
     def best(self, like):

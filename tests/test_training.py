@@ -85,8 +85,7 @@ def test_best_weights_are_kept(tmp_path):
     run = training_run.TrainingRun(tmp_path)
     first, _ = advance(fresh(), range(1))
     second, _ = advance(first, range(1, 2))
-    assert run.save_if_best(2, second.ema, 2.0)
-    assert not run.save_if_best(3, fresh().ema, 1.5)
+    assert run.save_if_best(second, 2.0) and not run.save_if_best(fresh(), 1.5)
     weights, step = run.best(fresh().ema)
     assert step == 2
     assert_equal(weights, second.ema)
