@@ -13,10 +13,11 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli, method_flags
+from inr_jax import cli, device_flags, method_flags
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(method_flags)
 OUTPUT = flags.DEFINE_string("output", None, "File or folder to write, or -.")
 RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
@@ -54,6 +55,8 @@ def main(inputs: list[str]) -> int:
             "--output_rate goes without --residual, --wet and --max_attenuation_db"
         )
     jobs, problems = denoise_files.jobs(inputs, OUTPUT.value, RESIDUAL.value)
+    process, num_processes = device_flags.start()
+    jobs = jobs[process::num_processes]
     settings = {
         "method": METHOD.value,
         "noise": NOISE.value,
@@ -70,6 +73,10 @@ def main(inputs: list[str]) -> int:
     failed = len(problems)
     if todo:
         failed += denoise_all(todo, settings, mix)
+    if num_processes > 1:
+        from inr_jax import devices
+
+        devices.wait_for_all("files")
     return cli.MISTAKE if failed else 0
 
 
@@ -112,7 +119,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
                 if remark:
                     print(remark, file=sys.stderr)
                 if denoise_files.PIPE not in (job.source, job.target):
-                    denoise_files.Record(job.target, settings).add(job)
+                    denoise_files.Record(job, settings).add()
             on_files(1 - share)
     return failed
 

@@ -5,17 +5,19 @@
       --output_dir=results/evaluation
 
 Killed and started again with the same flags, it goes on behind the last row. Of a large
-set each machine does a share with --num_shards and --shard_index; --merge joins them.
+set each machine does a share with --num_shards and --shard_index, or with --distributed,
+into shard_0, shard_1 and so on of --output_dir; --merge joins them.
 """
 
 import pathlib
 
 from absl import flags
 
-from inr_jax import cli, method_flags, noisy_sets
+from inr_jax import cli, device_flags, method_flags, noisy_sets
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(method_flags)
 flags.adopt_module_key_flags(noisy_sets)
 METHODS = flags.DEFINE_list(
@@ -43,24 +45,28 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> None:
-    from inr_jax import evaluating, evaluation, evaluation_results, runs, scoring
+    from inr_jax import (
+        devices,
+        evaluating,
+        evaluation,
+        evaluation_results,
+        runs,
+        scoring,
+    )
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    if SHARD_INDEX.value >= NUM_SHARDS.value:
-        raise InputError("--shard_index must be below --num_shards")
-    folder = pathlib.Path(OUTPUT_DIR.value)
+    folder, index, count = shard()
     conditions = noisy_sets.conditions()
     denoisers = {} if MERGE.value or RESCORE.value else made()
-    clips = noisy_sets.clips()
+    source = evaluation.Source(
+        noisy_sets.clips(), noisy_sets.recordings(), noisy_sets.MAX_SECONDS.value
+    )
     if MERGE.value:
         evaluation_results.merge([pathlib.Path(path) for path in MERGE.value], folder)
     else:
-        clips = clips[SHARD_INDEX.value :: NUM_SHARDS.value]
-    source = evaluation.Source(
-        clips, noisy_sets.recordings(), noisy_sets.MAX_SECONDS.value
-    )
-    runs.keep_settings(folder, settings())
+        source = source.share(index, count)
+    runs.keep_settings(folder, settings(index, count))
     found = evaluation.Evaluation(folder)
     if RESCORE.value:
         with (
@@ -70,7 +76,21 @@ def main() -> None:
             evaluating.rescore(found, source, pool, on_rows)
     elif not MERGE.value:
         denoise(found, source, denoisers, conditions)
-    finish(found, source, conditions)
+    finish(found, source, conditions, settings(index, count))
+    devices.wait_for_all("rows")
+
+
+def shard() -> tuple[pathlib.Path, int, int]:
+    """The folder of this share of the clips, which it is, and how many there are."""
+    folder = pathlib.Path(OUTPUT_DIR.value)
+    if SHARD_INDEX.value >= NUM_SHARDS.value:
+        raise InputError("--shard_index must be below --num_shards")
+    process, num_processes = device_flags.start()
+    if num_processes == 1:
+        return folder, SHARD_INDEX.value, NUM_SHARDS.value
+    if MERGE.value or NUM_SHARDS.value > 1:
+        raise InputError("--distributed goes without --merge and --num_shards")
+    return folder / f"shard_{process}", process, num_processes
 
 
 def made() -> dict:
@@ -81,9 +101,9 @@ def made() -> dict:
     return {name: denoisers.make(name, options) for name in METHODS.value}
 
 
-def settings() -> dict:
-    """All that rows depend on beside method and condition."""
-    own = {flag.name: flag.value for flag in (ESTIMATE, NUM_SHARDS, SHARD_INDEX)}
+def settings(index: int, count: int) -> dict:
+    """All that rows of a share depend on beside method and condition."""
+    own = {ESTIMATE.name: ESTIMATE.value, "num_shards": count, "shard_index": index}
     return noisy_sets.settings() | method_flags.settings() | own
 
 
@@ -103,7 +123,7 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
             )
 
 
-def finish(found, source, conditions) -> None:
+def finish(found, source, conditions, settings: dict) -> None:
     """Tables, manifest and figures of the rows that are there."""
     from inr_jax import evaluation_figures, evaluation_report, evaluation_results
 
@@ -111,13 +131,11 @@ def finish(found, source, conditions) -> None:
     against = "noisy" if "noisy" in methods else methods[0]
     summaries = evaluation_results.summarise(found, methods, conditions, against)
     print(evaluation_results.write(found, summaries, against))
-    evaluation_results.write_manifest(
-        found.folder, source, noisy_sets.root(), settings()
-    )
+    evaluation_results.write_manifest(found.folder, source, noisy_sets.root(), settings)
     evaluation_figures.write_scores(found, methods, conditions, against)
     if AUDIO.value:
         evaluation_figures.write_clip(found, source, methods, conditions[0], against)
-    if REPORT.value and AUDIO.value and NUM_SHARDS.value == 1:
+    if REPORT.value and AUDIO.value and settings["num_shards"] == 1:
         page = evaluation_report.write(found, source, summaries)
         print(f"Listen: {page}")
 

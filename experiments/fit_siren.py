@@ -13,10 +13,11 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, configs
+from inr_jax import cli, configs, device_flags
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(device_flags)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
 LIBRISPEECH = flags.DEFINE_enum(
@@ -74,13 +75,15 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 
 
 def main() -> int:
-    from inr_jax import runs, scoring
+    from inr_jax import devices, runs, scoring
 
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
         raise InputError("--stop tells when to stop whole clips, without --segment_s")
     clips, problems = find_clips()
-    run = runs.Run(output_dir(), settings(config), METHODS)
+    process, num_processes = device_flags.start()
+    run = runs.Run(output_dir(), settings(config), METHODS, process)
+    clips = clips[process::num_processes]
     todo = [clip for clip in clips if clip.name not in run.done]
     if len(todo) < len(clips):
         print(f"{len(clips) - len(todo)} of {len(clips)} clips are done already")
@@ -92,12 +95,15 @@ def main() -> int:
         scoring.ScorePool() as pool,
         cli.progress("fitting", len(examples), "clips", config.num_steps) as on_clips,
     ):
-        unfinished = run.folder / "unfinished"
+        # checkpoints are written by all processes together, and fits are not
+        unfinished = run.folder / "unfinished" if num_processes == 1 else None
         for example, estimate in fits(examples, config, on_clips, unfinished):
             finish(run, pool, example, estimate)
-    if not run.done:
+    devices.wait_for_all("fits")
+    if clips and not run.done:
         raise InputError("no clip could be read")
-    print(run.table() + f"\nAudio and figures of each clip: {run.folder / 'clips'}")
+    if process == 0:
+        print(f"{run.table()}\nAudio and figures of each clip: {run.folder / 'clips'}")
     return cli.MISTAKE if problems else 0
 
 

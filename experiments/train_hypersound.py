@@ -15,10 +15,11 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli, configs, model_configs, training_configs
+from inr_jax import cli, configs, device_flags, model_configs, training_configs
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(device_flags)
 DIRS = {
     name: flags.DEFINE_list(name, [], text)
     for name, text in {
@@ -92,24 +93,28 @@ LOSSES = {
 
 
 def main() -> None:
-    from inr_jax import pretrained, runs, training, training_loop, training_run
+    import jax
+
+    from inr_jax import devices, pretrained, runs, training, training_loop, training_run
 
     for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
         if not flag.value:
             raise InputError(f"--{flag.name} is missing")
     folder = pathlib.Path(OUTPUT_DIR.value)
     model_config, mixing_config, config = described()
-    runs.keep_settings(folder, settings(model_config, mixing_config, config))
+    process, _ = device_flags.start()
+    settings = describe(model_config, mixing_config, config)
+    runs.keep_settings(folder, settings, process)
     cli.use_compilation_cache()
-    data = load_data(mixing_config, folder)
+    with devices.first_goes_ahead("decoded"):
+        data = load_data(mixing_config, folder)
     model = pretrained.build(model_config, config.precision)
     run = training_run.TrainingRun(folder)
-    import jax
-
-    if config.batch_size % len(jax.devices()):
+    num_devices = devices.shardings()[1].num_devices
+    if config.batch_size % num_devices:
         raise InputError(
             f"--batch_size {config.batch_size} must be a multiple of the "
-            f"{len(jax.devices())} devices"
+            f"{num_devices} devices"
         )
     num_samples = mixing_config.num_samples
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
@@ -117,7 +122,9 @@ def main() -> None:
         fresh = training.with_params(fresh, known_params(model_config))
     every = training_loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
     state = run.resume(fresh)
-    writer = tensorboard(folder, int(state.step)) if TENSORBOARD.value else None
+    writer = None
+    if TENSORBOARD.value and process == 0:
+        writer = tensorboard(folder, int(state.step))
 
     def on_line(line):
         report(line)
@@ -132,8 +139,10 @@ def main() -> None:
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     weights, step = run.best(fresh.ema)
-    pretrained.save(folder / "model", model_config, weights, step)
-    print(f"the best weights, of step {step}: {folder / 'model'}")
+    if process == 0:
+        pretrained.save(folder / "model", model_config, weights, step)
+        print(f"the best weights, of step {step}: {folder / 'model'}")
+    devices.wait_for_all("trained")
 
 
 def known_params(model_config):
@@ -163,7 +172,7 @@ def described():
     return model, mixing, training
 
 
-def settings(model, mixing, training) -> dict:
+def describe(model, mixing, training) -> dict:
     """All that the weights depend on."""
     places = {name: flag.value for name, flag in DIRS.items()}
     return {

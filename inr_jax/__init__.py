@@ -20,6 +20,8 @@ _SUBMODULES = (
     "denoise_files",
     "denoisers",
     "denoising",
+    "device_flags",
+    "devices",
     "dnp",
     "dnp_fits",
     "download",

@@ -35,7 +35,10 @@ def bucket_size(num_samples: int) -> int:
 
 
 def plan(
-    lengths: Sequence[int], sample_rates: Sequence[int], max_samples: int
+    lengths: Sequence[int],
+    sample_rates: Sequence[int],
+    max_samples: int,
+    num_devices: int = 1,
 ) -> list[Batch]:
     """Sorts clips into batches of one padded length and one sample rate.
 
@@ -45,15 +48,17 @@ def plan(
     Args:
       lengths: Samples of each clip.
       sample_rates: Hz of each clip.
-      max_samples: Padded samples in one batch at most; one clip always fits.
+      max_samples: Padded samples on one device at most; one clip always fits.
+      num_devices: What the slots of every batch are a multiple of.
     """
     buckets: dict[tuple[int, int], list[int]] = {}
     for i, (length, rate) in enumerate(zip(lengths, sample_rates, strict=True)):
         buckets.setdefault((bucket_size(length), rate), []).append(i)
     batches = []
     for (size, rate), clips in sorted(buckets.items()):
-        num_batches = math.ceil(len(clips) / max(1, max_samples // size))
-        slots = math.ceil(len(clips) / num_batches)
+        most = num_devices * max(1, max_samples // size)
+        num_batches = math.ceil(len(clips) / most)
+        slots = math.ceil(len(clips) / num_batches / num_devices) * num_devices
         for start in range(0, len(clips), slots):
             own = clips[start : start + slots]
             filled = own + own[-1:] * (slots - len(own))
@@ -65,6 +70,7 @@ def by_clip(
     pieces: Sequence,
     sample_rates: Sequence[int],
     max_samples: int,
+    num_devices: int,
     run: Callable[[list, Batch], Iterable],
 ) -> Iterator[tuple[int, list]]:
     """Runs pieces of clips in batches and gathers what belongs to one clip.
@@ -74,6 +80,7 @@ def by_clip(
         pieces of a clip have one length.
       sample_rates: Hz of each clip.
       max_samples: As for `plan`.
+      num_devices: The same.
       run: Gives a result for each piece of a batch.
 
     Yields:
@@ -83,6 +90,7 @@ def by_clip(
         [len(piece.samples) for piece in pieces],
         [sample_rates[piece.clip] for piece in pieces],
         max_samples,
+        num_devices,
     )
     found: dict[int, list] = {}
     for batch in batches:

@@ -10,7 +10,10 @@ from orbax.checkpoint import v1 as ocp
 
 
 class Checkpoints:
-    """A folder of numbered checkpoints; one that was cut short is never seen."""
+    """A folder of numbered checkpoints; one that was cut short is never seen.
+
+    Of several processes all save and load together, in one folder.
+    """
 
     def __init__(self, folder: str | os.PathLike, keep: int = 1):
         """Names the folder; it holds the newest `keep` checkpoints."""
@@ -27,15 +30,16 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / str(step)
         ocp.save(path, tree, overwrite=True, custom_metadata=metadata)
-        for old in self.steps()[: -self._keep]:
-            _discard(self.folder / str(old))
+        if jax.process_index() == 0:
+            for old in self.steps()[: -self._keep]:
+                _discard(self.folder / str(old))
 
     def metadata(self, step: int) -> dict:
         """What `save` was given beside the arrays."""
         return ocp.metadata(self.folder / str(step)).custom_metadata
 
     def load(self, step: int, like: Any) -> Any:
-        """The arrays of a checkpoint, on the first device.
+        """The arrays of a checkpoint, where those of `like` are or on the first device.
 
         Args:
           step: Its number.
@@ -44,11 +48,13 @@ class Checkpoints:
         Raises:
           ValueError: structure or shapes differ.
         """
-        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like
-        )
-        return ocp.load(self.folder / str(step), abstract)
+        first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+        def abstract(x):
+            sharding = getattr(x, "sharding", None) or first
+            return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
+
+        return ocp.load(self.folder / str(step), jax.tree.map(abstract, like))
 
     def remove(self) -> None:
         """Deletes the folder with all checkpoints."""

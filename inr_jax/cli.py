@@ -1,5 +1,6 @@
 """What all scripts share: flags, one clear line for a mistake, a progress bar."""
 
+import collections
 import contextlib
 import math
 import sys
@@ -125,7 +126,9 @@ def progress(
         refresh_per_second=2,
     )
     task = bar.add_task(verb, total=num_items, text=f"0/{num_items} {noun}")
-    start, last_line, done = time.monotonic(), time.monotonic(), 0.0
+    last_line, done = time.monotonic(), 0.0
+    # of the last reports, so that what was done before a resumption soon counts no more
+    marks = collections.deque([(last_line, done)], maxlen=30)
 
     def on_items(share: float) -> None:
         nonlocal last_line, done
@@ -133,7 +136,9 @@ def progress(
             return
         done += share
         now = time.monotonic()
-        rate = done / max(now - start, 1e-9)
+        since, before = marks[0]
+        rate = (done - before) / max(now - since, 1e-9)
+        marks.append((now, done))
         text = f"{int(done + 1e-3)}/{num_items} {noun}"
         if num_steps:
             text += f", {rate * num_steps:.1f} steps/s"

@@ -1,6 +1,5 @@
 """Denoises files and folders: what is done stays done, nothing is left half-written."""
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -17,8 +16,8 @@ from inr_jax import audio, datasets, files
 from inr_jax.errors import InputError
 
 PIPE = "-"
-# Beside the outputs, a line for each: which input and settings it was made from.
-RECORD = ".denoised.jsonl"
+# Beside the outputs, a file for each: which input and settings it was made from.
+RECORD = ".denoised"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,44 +130,32 @@ def _refuse_collisions(found):
 
 
 class Record:
-    """Which outputs of a folder are done, and from what."""
+    """What the outputs of a job were made from, once it is done."""
 
-    def __init__(self, target: str, settings: dict):
-        """Names the record beside a target, and the settings of this run."""
-        self._path = pathlib.Path(target).parent / RECORD
-        self._settings = json.dumps(settings, sort_keys=True)
+    def __init__(self, job: Job, settings: dict):
+        """Names the record of a job, and the settings of this run."""
+        target = pathlib.Path(job.target)
+        name = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # of any length
+        self._path = target.parent / RECORD / name
+        self._outputs = [target, *([job.residual] if job.residual else [])]
+        text = f"{_digest(job.source)} {json.dumps(settings, sort_keys=True)}"
+        self._key = hashlib.sha256(text.encode()).hexdigest()
 
-    @functools.cached_property
-    def _keys(self) -> dict[str, str]:
-        """By the names of outputs, the last line of each; one cut short tells nothing."""
-        text = self._path.read_text(errors="replace") if self._path.exists() else ""
-        keys = {}
-        for line in text.splitlines():
-            with contextlib.suppress(ValueError, TypeError):
-                name, key = json.loads(line)
-                keys[name] = key
-        return keys
+    @property
+    def done(self) -> bool:
+        """Whether the outputs are there, made from this input and settings."""
+        known = self._path.read_text() if self._path.exists() else None
+        return known == self._key and all(path.exists() for path in self._outputs)
 
-    def _key(self, job: Job) -> str:
-        text = f"{_digest(job.source)} {self._settings}"
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def done(self, job: Job) -> bool:
-        """Whether the outputs of a job are there, made from this input and settings."""
-        outputs = [pathlib.Path(job.target), *([job.residual] if job.residual else [])]
-        known = self._keys.get(pathlib.Path(job.target).name)
-        return all(p.exists() for p in outputs) and known == self._key(job)
-
-    def add(self, job: Job) -> None:
-        """Notes that a job is done."""
-        line = json.dumps([pathlib.Path(job.target).name, self._key(job)])
-        files.append_line(self._path, line)
+    def add(self) -> None:
+        """Notes that the job is done."""
+        files.write_text(self._path, self._key)
 
 
 @functools.cache
 def _digest(source):
-    try:
-        return files.sha256(source)
+    try:  # opening a named pipe would wait for a writer
+        return files.sha256(source) if os.path.isfile(source) else None
     except OSError:  # not done, then; `read` tells why
         return None
 
@@ -208,9 +195,6 @@ def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) ->
 
 def undone(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
     """Jobs that are not done yet; a pipe never is."""
-    records: dict[pathlib.Path, Record] = {}
     for job in todo:
-        folder = pathlib.Path(job.target).parent
-        record = records.setdefault(folder, Record(job.target, settings))
-        if PIPE in (job.source, job.target) or not record.done(job):
+        if PIPE in (job.source, job.target) or not Record(job, settings).done:
             yield job

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from inr_jax import batching, dnp, engine, stepping
+from inr_jax import batching, devices, dnp, engine, stepping
 from inr_jax.configs import DnpConfig
 from inr_jax.engine import Engine
 from inr_jax.fitting import Signal
@@ -67,15 +66,19 @@ def fit_many(
             yield i, DnpFit(np.zeros((0, dnp.WINDOW // 2 + 1)), np.zeros(0))
             on_clips(1)
     batches = batching.plan(
-        [len(piece.samples) for piece in pieces], [0] * len(pieces), how.batch_samples
+        [len(piece.samples) for piece in pieces],
+        [0] * len(pieces),
+        how.batch_samples,
+        how.num_devices,
     )
     for batch in batches:
         chosen = [pieces[i] for i in batch.clips]
         own = chosen[: batch.num_clips]
         state, losses = _run(chosen, batch, config, how, on_clips, checkpoint_dir)
+        scores = np.asarray(state.score)
         for i, piece in enumerate(own):
             frames = dnp.num_frames(len(piece.samples))
-            yield piece.clip, DnpFit(np.array(state.score[i, :frames]), losses[i])
+            yield piece.clip, DnpFit(scores[i, :frames].copy(), losses[i])
     if checkpoint_dir:
         shutil.rmtree(checkpoint_dir, ignore_errors=True)
 
@@ -89,9 +92,9 @@ class _Piece(NamedTuple):
 def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
     keys = [piece.key for piece in pieces]
     samples = [piece.samples for piece in pieces]
-    signal = Signal(
-        jnp.asarray(batching.pad(samples, batch.size)),
-        jnp.array([len(one) for one in samples]),
+    lengths = np.array([len(one) for one in samples])
+    signal = devices.spread(
+        Signal(batching.pad(samples, batch.size), lengths), how.num_devices
     )
     saved, names = None, ()
     if checkpoint_dir:
@@ -109,15 +112,16 @@ def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
     def report(steps):
         on_clips(np.sum(steps[: batch.num_clips]) / config.num_steps)
 
-    state = _init_many(stepping.stack_keys(keys), batch.size, config)
+    state = _init_many(stepping.stack_keys(keys), batch.size, config, how)
     return stepping.run(
         state, config.num_steps, how.steps_per_call, advance, report, saved, names
     )
 
 
-@jax.jit(static_argnames=("size", "config"))
-def _init_many(keys, size, config):
-    return jax.vmap(lambda key: dnp.init(key, size, config))(keys)
+@jax.jit(static_argnames=("size", "config", "how"))
+def _init_many(keys, size, config, how):
+    init = jax.vmap(lambda key: dnp.init(key, size, config))
+    return devices.over_clips(init, how.num_devices)(keys)
 
 
 @jax.jit(static_argnames=("config", "how"), donate_argnames="state")
@@ -134,4 +138,4 @@ def _advance_many(state, done, signal, config, how):
 
     size = signal.samples.shape[1]
     lifted = engine.over_fits(advance, how, config.num_filters, size)
-    return lifted(state, done, signal)
+    return devices.over_clips(lifted, how.num_devices)(state, done, signal)

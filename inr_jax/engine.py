@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import jax
 
-from inr_jax import sine
+from inr_jax import devices, sine
 
 SINES = {"polynomial": sine.sine, "jnp": jax.numpy.sin}
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
@@ -31,8 +31,9 @@ class Engine:
         where one fit has more, fits run one after the other. CPU: 2**17, half a MiB an
         array, stays in cache; 8 nets of 256 ran at .56 of the product side by side, at
         .85 in turn.
-      batch_samples: Padded samples that one compiled program takes.
+      batch_samples: Padded samples that one compiled program takes on each device.
       steps_per_call: Steps of one call of it; progress and losses come between calls.
+      num_devices: Of this process, which share the clips of a batch.
     """
 
     sine: str = "polynomial"
@@ -41,6 +42,7 @@ class Engine:
     activations_at_once: int = 2**17
     batch_samples: int = 2**17
     steps_per_call: int = 10
+    num_devices: int = 1
 
     def __post_init__(self):
         for name, known in (("sine", SINES), ("hidden_precision", PRECISIONS)):
@@ -65,8 +67,9 @@ BACKENDS = {"cpu": Engine(), "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 
 
 def default() -> Engine:
-    """The engine of the device that jax has chosen."""
-    return BACKENDS.get(jax.default_backend(), _ACCELERATOR)
+    """The engine of the devices that this process computes on."""
+    chosen = BACKENDS.get(jax.default_backend(), _ACCELERATOR)
+    return dataclasses.replace(chosen, num_devices=devices.count())
 
 
 def over_fits(function: Callable, engine: Engine, width: int, num_samples: int):

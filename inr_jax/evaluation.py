@@ -51,6 +51,15 @@ class Source(NamedTuple):
     recordings: Sequence[datasets.Clip] = ()
     max_seconds: float | None = None
 
+    def share(self, index: int, count: int) -> "Source":
+        """Every `count`-th clip from `index` on, in the noise that it has in the whole."""
+        noise = self.recordings
+        own = range(index, len(self.clips), count)
+        return self._replace(
+            clips=[self.clips[i] for i in own],
+            recordings=[noise[i % len(noise)] for i in own] if noise else (),
+        )
+
     def load(self, position: int, condition: Condition) -> datasets.Example:
         """A noisy clip of a condition.
 

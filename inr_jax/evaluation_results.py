@@ -93,7 +93,7 @@ def write_manifest(folder: pathlib.Path, source: Source, root: str, flags: dict)
         ],
         "recordings": [
             {"clip": clip.name, "sha256": files.sha256(clip.path)}
-            for clip in source.recordings
+            for clip in dict.fromkeys(source.recordings)
         ],
         "flags": flags,
         "versions": runs.versions(),

@@ -117,6 +117,17 @@ def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def part(path: pathlib.Path, process: int) -> pathlib.Path:
+    """The file that one of several processes writes of `path`: the first, itself."""
+    return path.with_suffix(f".{process}{path.suffix}") if process else path
+
+
+def parts(path: pathlib.Path) -> list[pathlib.Path]:
+    """What there is of `path` by any process."""
+    found = sorted(path.parent.glob(f"{path.stem}.*[0-9]{path.suffix}"))
+    return [path, *found] if path.exists() else found
+
+
 def sha256(path: str | os.PathLike) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:

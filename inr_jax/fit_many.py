@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from inr_jax import batching, engine, fitting, segments, siren, stepping
+from inr_jax import batching, devices, engine, fitting, segments, siren, stepping
 from inr_jax.configs import FitConfig
 from inr_jax.engine import Engine
 from inr_jax.fitting import Signal
@@ -105,7 +105,9 @@ def fit_many(
             fits[i] = min(fits[i], again[i], key=_last_loss)
         return fits
 
-    for clip, fits in batching.by_clip(pieces, sample_rates, how.batch_samples, run):
+    for clip, fits in batching.by_clip(
+        pieces, sample_rates, how.batch_samples, how.num_devices, run
+    ):
         yield clip, _joined(fits, len(signals[clip]))
     if saved:
         saved.remove()
@@ -151,7 +153,9 @@ def _fit_batch(pieces, batch, config, how, on_steps, saved):
     samples = batching.pad(
         [c / s for c, s in zip(clips, scales, strict=True)], batch.size
     )
-    batched = Signal(jnp.asarray(samples), jnp.array([len(c) for c in clips]))
+    batched = devices.spread(
+        Signal(samples, np.array([len(c) for c in clips])), how.num_devices
+    )
     shares = np.array([1 / piece.of for piece in pieces])
     shares[batch.num_clips :] = 0  # these only fill the batch
 
@@ -177,15 +181,16 @@ def _run(pieces, batched, sample_rate, config, how, report, saved):
     def advance(state, done):
         return _advance_many(state, batched, done, sample_rate, config, how)
 
-    state = _init_many(stepping.stack_keys(keys), config)
+    state = _init_many(stepping.stack_keys(keys), config, how)
     return stepping.run(
         state, config.num_steps, how.steps_per_call, advance, report, saved, names
     )
 
 
-@jax.jit(static_argnames="config")
-def _init_many(keys, config):
-    return jax.vmap(lambda key: fitting.init(key, config))(keys)
+@jax.jit(static_argnames=("config", "how"))
+def _init_many(keys, config, how):
+    init = jax.vmap(lambda key: fitting.init(key, config))
+    return devices.over_clips(init, how.num_devices)(keys)
 
 
 @jax.jit(static_argnames=("sample_rate", "config", "how"), donate_argnames="state")
@@ -201,7 +206,7 @@ def _advance_many(state, signal, done, sample_rate, config, how):
         )
 
     lifted = engine.over_fits(advance, how, config.siren.width, signal.samples.shape[1])
-    return lifted(state, signal, done)
+    return devices.over_clips(lifted, how.num_devices)(state, signal, done)
 
 
 @jax.jit(static_argnames=("sample_rate", "config", "how"))
@@ -213,4 +218,4 @@ def _evaluate_many(params, signal, sample_rate, config, how):
         return fitting.evaluate(params, index, num_samples, sample_rate, config, how)
 
     lifted = engine.over_fits(one, how, config.siren.width, size)
-    return lifted(params, signal.num_samples)
+    return devices.over_clips(lifted, how.num_devices)(params, signal.num_samples)

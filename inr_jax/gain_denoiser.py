@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax import batching, engine, gain_field, noise_power, segments, stft
+from inr_jax import batching, devices, engine, gain_field, noise_power, segments, stft
 from inr_jax.classical import window_of
 from inr_jax.configs import GainFieldConfig
 from inr_jax.engine import Engine
@@ -58,7 +58,9 @@ def denoise_many(
             on_clips(1 / part.of)
             yield estimate
 
-    for clip, found in batching.by_clip(parts, sample_rates, how.batch_samples, run):
+    for clip, found in batching.by_clip(
+        parts, sample_rates, how.batch_samples, how.num_devices, run
+    ):
         yield clip, segments.join(found, len(signals[clip]), len(found[0]))
 
 
@@ -125,15 +127,18 @@ def _gains_many(keys, ratios, num_frames, sample_rate, config, how):
     window = window_of(sample_rate)
     hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
 
-    def one(clip, field):
-        key = jax.random.fold_in(keys[clip], field)
-        ratio, count = ratios[clip], num_frames[clip]
-        return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, how)
+    def gains_of(keys, ratios, num_frames):
+        def one(clip, field):
+            key = jax.random.fold_in(keys[clip], field)
+            ratio, count = ratios[clip], num_frames[clip]
+            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, how)
 
-    lifted = engine.over_fits(one, how, config.siren.width, config.num_bins)
-    clips, fields = jnp.divmod(
-        jnp.arange(len(ratios) * config.num_fields), config.num_fields
-    )
-    gains = lifted(clips, fields)
-    gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
-    return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
+        lifted = engine.over_fits(one, how, config.siren.width, config.num_bins)
+        clips, fields = jnp.divmod(
+            jnp.arange(len(ratios) * config.num_fields), config.num_fields
+        )
+        gains = lifted(clips, fields)
+        gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
+        return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
+
+    return devices.over_clips(gains_of, how.num_devices)(keys, ratios, num_frames)

@@ -46,23 +46,23 @@ def batch(
     speech: Sequence[Speech],
     noise: np.ndarray,
     config: MixingConfig,
-    batch_size: int,
+    places: Sequence[int],
     seed: int,
     step: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy and clean examples of one step, float32 (batch, samples) each.
+    """Noisy and clean examples of one step, float32 (places, samples) each.
 
     Args:
       speech: Sources.
       noise: Recorded noise, int16 (samples,).
       config: How they are mixed.
-      batch_size: Examples.
+      places: In the batch, of the examples to make.
       seed: Of the training.
       step: Its number.
     """
     examples = [
         example(speech, noise, config, np.random.default_rng((seed, step, i)))
-        for i in range(batch_size)
+        for i in places
     ]
     noisy, clean = zip(*examples, strict=True)
     return np.stack(noisy), np.stack(clean)

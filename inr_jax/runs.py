@@ -6,9 +6,8 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from inr_jax import datasets, scoring, tables
+from inr_jax import datasets, files, scoring, tables
 from inr_jax.errors import InputError
-from inr_jax.files import read_csv, write_csv, write_json, write_text
 
 _PACKAGES = ("inr_jax", "jax", "numpy", "librosa", "soxr", "pesq", "pystoi")
 
@@ -17,56 +16,65 @@ class Run:
     """`config.json`, `manifest.csv`, `scores.csv` and `table.md` in one folder.
 
     A clip is done when its rows are in `scores.csv`, written last. Started again with
-    the same settings, a run has those clips in `done`.
+    the same settings, a run has those clips in `done`. Several processes may fill one
+    folder: all but the first write `scores.1.csv` and so on.
     """
 
     def __init__(
-        self, folder: str | os.PathLike, settings: dict, methods: Sequence[str]
+        self,
+        folder: str | os.PathLike,
+        settings: dict,
+        methods: Sequence[str],
+        process: int = 0,
     ):
-        """Opens or creates the folder.
+        """Opens or creates the folder; `done` has the names of finished clips.
 
         Args:
           folder: Where to.
           settings: What the results depend on, as JSON.
           methods: Rows of each clip, in the order of the table.
+          process: Which of those that share the folder; each writes its own rows.
 
         Raises:
           InputError: the folder holds results of other settings.
         """
         self.folder = pathlib.Path(folder)
         self.methods = tuple(methods)
-        keep_settings(self.folder, settings)
-        self._rows = self._read("scores.csv")
-        self._manifest = self._read("manifest.csv")
-
-    @property
-    def done(self) -> set[str]:
-        """Names of clips that are finished."""
-        return {row["clip"] for row in self._rows}
+        keep_settings(self.folder, settings, process)
+        self.done = {row["clip"] for row in self._read_all("scores.csv")}
+        self._scores, self._manifest = (
+            files.part(self.folder / name, process)
+            for name in ("scores.csv", "manifest.csv")
+        )
+        self._rows, self._lines = _read(self._scores), _read(self._manifest)
 
     def add(self, example: datasets.Example, rows: Sequence[dict]) -> None:
         """Records a finished clip: its line of the manifest and a row a method."""
-        known = [line for line in self._manifest if line["clip"] != example.name]
-        self._manifest = [*known, example.manifest]
+        known = [line for line in self._lines if line["clip"] != example.name]
+        self._lines = [*known, example.manifest]
         self._rows += rows
-        write_csv(
-            self.folder / "manifest.csv", datasets.MANIFEST_COLUMNS, self._manifest
-        )
-        write_csv(self.folder / "scores.csv", scoring.COLUMNS, self._rows)
+        self.done.add(example.name)
+        files.write_csv(self._manifest, datasets.MANIFEST_COLUMNS, self._lines)
+        files.write_csv(self._scores, scoring.COLUMNS, self._rows)
 
     def table(self) -> str:
-        """Writes `table.md` of all clips so far and returns it."""
-        text = tables.markdown(tables.summarise(self._rows, self.methods))
-        write_text(self.folder / "table.md", text)
+        """Writes `table.md` of all clips so far, of all processes, and returns it."""
+        summaries = tables.summarise(self._read_all("scores.csv"), self.methods)
+        text = tables.markdown(summaries)
+        files.write_text(self.folder / "table.md", text)
         return text
 
-    def _read(self, name):
-        path = self.folder / name
-        return read_csv(path) if path.exists() else []
+    def _read_all(self, name):
+        return [row for path in files.parts(self.folder / name) for row in _read(path)]
 
 
-def keep_settings(folder: pathlib.Path, settings: dict) -> None:
+def keep_settings(folder: pathlib.Path, settings: dict, process: int = 0) -> None:
     """Writes `config.json`: settings and versions.
+
+    Args:
+      folder: Where to.
+      settings: As JSON.
+      process: Of those that share the folder; the first writes.
 
     Raises:
       InputError: the folder holds results of other settings.
@@ -74,7 +82,8 @@ def keep_settings(folder: pathlib.Path, settings: dict) -> None:
     path = folder / "config.json"
     if path.exists():
         _refuse_other(path, settings)
-    write_json(path, {"settings": settings, "versions": versions()})
+    if process == 0:
+        files.write_json(path, {"settings": settings, "versions": versions()})
 
 
 def read_settings(folder: pathlib.Path) -> dict:
@@ -88,6 +97,10 @@ def read_settings(folder: pathlib.Path) -> dict:
         return json.loads(path.read_text())["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: not written by this script") from None
+
+
+def _read(path):
+    return files.read_csv(path) if path.exists() else []
 
 
 def versions() -> dict[str, str]:

@@ -42,7 +42,7 @@ def run(
     if saved:
         host_state = jax.tree.map(np.array, state)
         done = saved.restore(names, (host_state, losses))
-        state = jax.tree.map(jnp.asarray, host_state)
+        state = jax.tree.map(_put_like, host_state, state)
         on_steps(done)
     while done.min() < num_steps:
         state, new = advance(state, done)
@@ -53,6 +53,10 @@ def run(
         if saved and (saved.due or done.min() == num_steps):
             saved.save(names, (state, losses), done)
     return state, losses
+
+
+def _put_like(new, old):
+    return jax.device_put(new, old.sharding if old.committed else None)
 
 
 def stack_keys(keys: Sequence[jax.Array]) -> jax.Array:

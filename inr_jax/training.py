@@ -1,7 +1,7 @@
 """One step of training a denoiser from noisy to clean, on all devices.
 
 A denoiser is a Flax module of one signal, noisy samples in and denoised samples out. The
-state is replicated, the batch is split over `jax.devices()`.
+state is on every device, the batch is split over them, those of other processes too.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 
-from inr_jax import losses
+from inr_jax import devices, losses
 from inr_jax.training_configs import TrainingConfig
 
 
@@ -87,12 +85,13 @@ def init(
         step = jnp.zeros((), jnp.int32)
         return State(params, ema, optimiser(config).init(params), step)
 
-    return jax.jit(fresh, out_shardings=shardings()[0])(key)
+    return jax.jit(fresh, out_shardings=devices.shardings()[0])(key)
 
 
 def with_params(state: State, params: Any) -> State:
     """A fresh state that begins with these weights."""
-    copies = (jax.tree.map(jnp.copy, params) for _ in range(2))
+    host, everywhere = jax.device_get(params), devices.shardings()[0]
+    copies = (jax.device_put(host, everywhere) for _ in range(2))
     return State(*copies, state.opt_state, state.step)
 
 
@@ -152,7 +151,7 @@ def compiled_update(
     model: nn.Module, sample_rate: int, config: TrainingConfig
 ) -> Callable:
     """`update(state, noisy, clean)` over all devices; takes the state's memory over."""
-    replicated, split = shardings()
+    replicated, split = devices.shardings()
 
     def step(state, noisy, clean):
         return update(state, noisy, clean, model, sample_rate, config)
@@ -162,13 +161,4 @@ def compiled_update(
         donate_argnums=0,
         in_shardings=(replicated, split, split),
         out_shardings=replicated,
-    )
-
-
-def shardings() -> tuple[NamedSharding, NamedSharding]:
-    """Of the state, whole on every device, and of a batch, split over them."""
-    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("examples",))
-    return (
-        NamedSharding(mesh, PartitionSpec()),
-        NamedSharding(mesh, PartitionSpec("examples")),
     )

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from inr_jax import (
+    devices,
     figures,
     mixing,
     prefetching,
@@ -65,21 +66,23 @@ def train(
       mixing_config: How examples are made.
       config: How it is trained.
       every: When to log, save and validate; all at the last step, too.
-      on_line: Called with each line of the log.
+      on_line: Called with each line of the log, by the first of several processes.
 
     Raises:
       FloatingPointError: a term of the loss was not finite; names step and term.
     """
     update = training.compiled_update(model, mixing_config.sample_rate, config)
-    split = training.shardings()[1]
+    split = devices.shardings()[1]
+    places = devices.own_rows(split, config.batch_size)
+    first = devices.process()[0] == 0
     audio_s = config.batch_size * mixing_config.num_samples / mixing_config.sample_rate
     meter, waited = training_run.Meter(), 0.0
 
     def make(step):
         pair = mixing.batch(
-            data.speech, data.noise, mixing_config, config.batch_size, data.seed, step
+            data.speech, data.noise, mixing_config, places, data.seed, step
         )
-        return jax.device_put(pair, (split, split))
+        return jax.make_array_from_process_local_data(split, pair)
 
     steps = range(int(state.step), config.num_steps)
     with scoring.ScorePool() as pool, prefetching.Prefetch(make, steps) as batches:
@@ -91,25 +94,29 @@ def train(
             if done % every.log == 0 or last:
                 line = meter.line(done, audio_s, batches.waited_s - waited)
                 run.append(line)
-                on_line(line)
+                if first:
+                    on_line(line)
                 waited = batches.waited_s
                 meter.reset()
             if done % every.validate == 0 or last:
-                on_line(validate(run, state, model, data.cases, pool))
+                score = 0.0
+                if first:
+                    line, score = validate(run, state, model, data.cases, pool)
+                    on_line(line)
+                run.save_if_best(state, devices.of_first(score))
                 meter.reset()
             if done % every.save == 0 or last:
                 run.save(state)
 
 
-def validate(run, state, model, cases, pool) -> dict:
-    """Scores the running mean of the weights, keeps it if it is best; the log's line."""
-    rate = model.config.sample_rate
+def validate(run, state, model, cases, pool) -> tuple[dict, float]:
+    """Scores the running mean of the weights; the log's line and what counts of it."""
+    rate, weights = model.config.sample_rate, devices.own_copy(state.ema)
     estimates = trained_denoiser.denoise_many(
-        model, state.ema, [case.noisy for case in cases], [rate] * len(cases)
+        model, weights, [case.noisy for case in cases], [rate] * len(cases)
     )
     scores = validation.means(validation.submit(dict(estimates), cases, rate, pool))
     line = {"step": int(state.step), **scores}
     run.append(line)
-    run.save_if_best(state, training_curves.selection_score(scores))
     figures.save(training_curves.draw(run.log()), run.folder / "curves.png")
-    return line
+    return line, training_curves.selection_score(scores)

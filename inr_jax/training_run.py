@@ -8,7 +8,7 @@ import time
 import jax
 import numpy as np
 
-from inr_jax import files, training
+from inr_jax import devices, files, training
 from inr_jax.checkpoints import Checkpoints
 from inr_jax.errors import InputError
 
@@ -19,23 +19,31 @@ class TrainingRun:
     """`log.jsonl` and the checkpoints `last` and `best` of one training in a folder.
 
     A checkpoint is whole or absent, and what follows from it is what would have followed
-    without an interruption, the log included.
+    without an interruption, the log included. Of several processes all take part, and
+    the first alone writes the log.
     """
 
     def __init__(self, folder: pathlib.Path):
         """Names the folder; nothing is written yet."""
         self.folder = folder
         self._last = Checkpoints(folder / "last", keep=2)
+        self._first = devices.process()[0] == 0
         self._best = Checkpoints(folder / "best")
 
     def resume(self, fresh: training.State) -> training.State:
-        """The newest state, or `fresh` where there is none; the log ends there too."""
+        """The newest state, or `fresh` where there is none; the log ends there too.
+
+        Raises:
+          InputError: processes see different checkpoints.
+        """
         steps = self._last.steps()
+        if not devices.agree(steps[-1] if steps else 0):
+            raise InputError(f"{self.folder}: must be one folder for all processes")
         state = self._last.load(steps[-1], fresh) if steps else fresh
         step = int(state.step)
         kept = [line for line in self.log() if line["step"] <= step]
         self._write([json.dumps(line) for line in kept])
-        return jax.device_put(state, training.shardings()[0])
+        return state
 
     def save(self, state: training.State) -> None:
         """Keeps a state to resume from."""
@@ -62,6 +70,8 @@ class TrainingRun:
 
     def append(self, line: dict) -> None:
         """Adds a line to the log."""
+        if not self._first:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         files.append_line(self.folder / LOG, json.dumps(line))
 
@@ -72,7 +82,7 @@ class TrainingRun:
         return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
     def _write(self, lines):
-        if lines or (self.folder / LOG).exists():
+        if self._first and (self.folder / LOG).exists():
             files.write_text(self.folder / LOG, "".join(line + "\n" for line in lines))
 
 

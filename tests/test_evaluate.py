@@ -122,8 +122,9 @@ def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
 
 
 def test_shards_make_the_whole(tmp_path):
+    """In recorded noise, as a clip of a shard must keep its own."""
     flags = (f"--clean_dir={CLIPS}", "--methods=noisy,lowpass", "--max_seconds=1")
-    flags += ("--compilation_cache=",)
+    flags += (f"--noise={CLIPS}", "--compilation_cache=")
     whole = tmp_path / "whole"
     run_script("evaluate.py", *flags, f"--output_dir={whole}")
     shards = [tmp_path / str(i) for i in range(2)]

@@ -204,7 +204,7 @@ def test_a_full_disk(small_disk, tmp_path):
     audio.write(tmp_path / "in" / "b.wav", sound(10_000), RATE)
     first, second = denoise(str(tmp_path / "in"), f"--output={small_disk}/")
     assert "a.wav: cannot write: No space left on device" in first
-    assert f"{denoise_files.RECORD}: No space left on device" in second
+    assert f"/{denoise_files.RECORD}/" in second and "No space left" in second
     left = {path.name for path in small_disk.iterdir()}
     assert left == {"full", "b.wav", denoise_files.RECORD}
 

@@ -37,7 +37,9 @@ ARROWS = {
     "hub": {"download", "errors", "files"},
     "cli": {"errors"},
     "checkpoints": set(),
-    "engine": {"sine"},
+    "devices": {"errors"},
+    "device_flags": {"devices", "errors"},
+    "engine": {"devices", "sine"},
     "siren": {"configs", "engine"},
     "losses": {"configs", "spectral", "stft"},
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
@@ -46,18 +48,18 @@ ARROWS = {
     "stepping": {"saved_fits"},
     "wave_u_net": {"configs"},
     "dnp": {"classical", "configs", "fitting", "wave_u_net"},
-    "dnp_fits": {"batching", "configs", "dnp", "engine", "fitting", "saved_fits"}
-    | {"stepping"},
+    "dnp_fits": {"batching", "configs", "devices", "dnp", "engine", "fitting"}
+    | {"saved_fits", "stepping"},
     "sweeping": {"configs", "engine", "fitting"},
     "sweep_curves": {"figures"},
     "gain_field": {"configs", "engine", "siren"},
     "gain_denoiser": {
         *("batching", "classical", "configs", "engine", "gain_field", "noise_power"),
-        *("segments", "stft"),
+        *("devices", "segments", "stft"),
     },
     "fit_many": {
         *("batching", "configs", "engine", "fitting", "saved_fits", "segments"),
-        "stepping",
+        *("devices", "stepping"),
         "siren",
     },
     "datasets": {"audio", "errors", "files", "noise"},
@@ -70,11 +72,12 @@ ARROWS = {
     "frame_targets": {"configs", "siren"},
     "gate_network": {"model_configs"},
     "local_hypersound": {"frame_targets", "gate_network", "model_configs"},
-    "training": {"losses", "training_configs"},
-    "training_run": {"checkpoints", "errors", "files", "training"},
+    "training": {"devices", "losses", "training_configs"},
+    "training_run": {"checkpoints", "devices", "errors", "files", "training"},
     "training_curves": {"figures"},
     "training_loop": {
         *(
+            "devices",
             "figures",
             "mixing",
             "training_configs",
@@ -147,7 +150,7 @@ ARROWS = {
 WITH_JAX = {
     *("dnp", "dnp_fits", "stepping", "wave_u_net"),
     *("sepformer", "sepformer_denoiser", "sepformer_mapping", "sepformer_weights"),
-    *("checkpoints", "coords", "engine", "fit_many", "fitting", "losses"),
+    *("checkpoints", "coords", "devices", "engine", "fit_many", "fitting", "losses"),
     *(
         "denoisers",
         "denoising",

@@ -10,6 +10,7 @@ import pytest
 
 from inr_jax import training, training_run
 from inr_jax.configs import LossWeights
+from inr_jax.errors import InputError
 from inr_jax.local_hypersound import LocalHyperSound
 from inr_jax.model_configs import LocalConfig
 from inr_jax.training_configs import TrainingConfig
@@ -72,6 +73,12 @@ def test_resuming_gives_what_an_uninterrupted_training_gives(tmp_path):
     assert int(state.step) == 3 and again.log() == [{"step": 3, "loss": 1.0}]
     resumed, _ = advance(state, range(3, 6))
     assert_equal(resumed, whole)
+
+
+def test_processes_that_share_no_folder_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run.devices, "agree", lambda number: False)
+    with pytest.raises(InputError, match="one folder for all processes"):
+        training_run.TrainingRun(tmp_path).resume(fresh())
 
 
 def test_best_weights_are_kept(tmp_path):
