@@ -43,9 +43,22 @@ def log_of(folder):
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("model", [LOCAL, HYPERSOUND], ids=["local", "hypersound"])
-def test_train_resume_and_denoise(tmp_path, model):
-    flags = (*TOY, *model, f"--output_dir={tmp_path}", "--num_steps=4")
+def denoise(folder, method):
+    """With the weights that a training has left in its folder."""
+    run_script(
+        "denoise.py",
+        str(CLIPS / "letter.flac"),
+        f"--output={folder / 'out.flac'}",
+        f"--method={method}",
+        f"--checkpoint={folder / 'model'}",
+    )
+    before, after = audio.read(CLIPS / "letter.flac"), audio.read(folder / "out.flac")
+    assert before.samples.shape == after.samples.shape
+    assert np.all(np.isfinite(after.samples))
+
+
+def test_train_again_and_denoise(tmp_path):
+    flags = (*TOY, *LOCAL, f"--output_dir={tmp_path}", "--num_steps=4")
     done = run_script("train_hypersound.py", *flags)
     assert "the best weights, of step 4" in done.stdout
     lines = log_of(tmp_path)
@@ -57,17 +70,14 @@ def test_train_resume_and_denoise(tmp_path, model):
     assert log_of(tmp_path) == lines and "step 4" in again.stdout
     other = run_script("train_hypersound.py", *flags[:-1], "--num_steps=6", expect=2)
     assert "holds results with training" in other.stderr
-    name = "hypersound" if model is HYPERSOUND else "local_hypersound"
-    run_script(
-        "denoise.py",
-        str(CLIPS / "letter.flac"),
-        f"--output={tmp_path / 'out.flac'}",
-        f"--method={name}",
-        f"--checkpoint={tmp_path / 'model'}",
-    )
-    before, after = audio.read(CLIPS / "letter.flac"), audio.read(tmp_path / "out.flac")
-    assert before.samples.shape == after.samples.shape
-    assert np.all(np.isfinite(after.samples))
+    denoise(tmp_path, "local_hypersound")
+
+
+def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
+    flags = (*TOY, *HYPERSOUND, f"--output_dir={tmp_path}", "--num_steps=2")
+    run_script("train_hypersound.py", *flags)
+    assert [line["step"] for line in log_of(tmp_path)] == [2, 2]
+    denoise(tmp_path, "hypersound")
 
 
 @pytest.mark.parametrize(
