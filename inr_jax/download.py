@@ -4,6 +4,7 @@ import os
 import pathlib
 import tarfile
 import tempfile
+from typing import BinaryIO
 
 from inr_jax.errors import InputError
 
@@ -12,6 +13,7 @@ SUBSETS = {
     "dev-clean": "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
     "test-clean": "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
 }
+MAX_BYTES = 2**29  # of an archive; they have 340 MB
 MIRRORS = (
     "https://www.openslr.org/resources/12",
     "https://us.openslr.org/resources/12",
@@ -54,7 +56,7 @@ def _fetch(subset: str, cache: pathlib.Path) -> pathlib.Path:
                 f"sha256:{SUBSETS[subset]}",
                 fname=f"{subset}.tar.gz",
                 path=cache,
-                progressbar=Bar(f"fetching {subset}"),
+                downloader=_download,
             )
             return pathlib.Path(archive)
         except (OSError, ValueError) as error:
@@ -65,6 +67,17 @@ def _fetch(subset: str, cache: pathlib.Path) -> pathlib.Path:
     )
 
 
+def _download(url, path, _):
+    import pooch
+
+    bar = Bar(f"fetching {url.rsplit('/')[-1]}")
+    try:
+        with open(path, "wb") as file:
+            pooch.HTTPDownloader(bar)(url, Limited(file, MAX_BYTES), None)
+    finally:
+        bar.close()
+
+
 def _extract(archive: pathlib.Path, folder: pathlib.Path, cache: pathlib.Path) -> None:
     """Unpacks aside and renames, so that a folder that is there is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +86,28 @@ def _extract(archive: pathlib.Path, folder: pathlib.Path, cache: pathlib.Path) -
             tar.extractall(aside, filter="data")
         (pathlib.Path(aside) / "LibriSpeech" / folder.name).rename(folder)
     archive.unlink()
+
+
+class Limited:
+    """A file to write to that takes so many bytes and no more.
+
+    Raises:
+      ValueError: more are written; a server may send without end.
+    """
+
+    def __init__(self, file: BinaryIO, max_bytes: int):
+        self._file, self._left = file, max_bytes
+
+    def write(self, data: bytes) -> int:
+        """As of a file."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("more bytes than there are to be")
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """As of a file."""
+        self._file.flush()
 
 
 class Bar:

@@ -69,7 +69,7 @@ def _listing(repository, names):
     """The newest revision, and what the hub tells about each file of it."""
     answer = io.BytesIO()
     url = f"{HUB}/api/models/{repository}?blobs=true"
-    _retry(repository, lambda: _get(url, _Limited(answer, 2**24)))
+    _retry(repository, lambda: _get(url, download.Limited(answer, 2**24)))
     try:
         told = json.loads(answer.getvalue())
         listed = {
@@ -117,7 +117,7 @@ def _fetch_one(url, path, wanted):
         with open(aside, "wb") as file:
             bar = download.Bar(f"fetching {path.name}")
             try:
-                _get(url, _Limited(file, wanted.size), bar)
+                _get(url, download.Limited(file, wanted.size), bar)
             finally:
                 bar.close()
         if not _matches(aside, wanted):
@@ -139,19 +139,3 @@ def _matches(path, wanted):
     content = path.read_bytes()
     header = f"blob {len(content)}\0".encode()  # as git hashes
     return hashlib.sha1(header + content).hexdigest() == wanted.git_hash
-
-
-class _Limited:
-    """A file to write to that takes so many bytes and no more."""
-
-    def __init__(self, file, max_bytes: int):
-        self._file, self._left = file, max_bytes
-
-    def write(self, data: bytes) -> int:
-        self._left -= len(data)
-        if self._left < 0:
-            raise ValueError("more bytes than the hub told")
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()

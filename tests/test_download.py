@@ -62,6 +62,15 @@ def test_a_wrong_checksum_is_refused_and_leaves_nothing(
     assert not list((tmp_path / "cache").iterdir())
 
 
+def test_an_archive_without_end_is_refused_and_leaves_nothing(
+    tmp_path, requests, monkeypatch
+):
+    monkeypatch.setattr(download, "MAX_BYTES", 10)
+    with pytest.raises(InputError, match=r"no mirror .*second: ValueError"):
+        download.librispeech("dev-clean", tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
 def test_unknown_subsets_are_named(tmp_path):
     with pytest.raises(InputError, match="'train'"):
         download.librispeech("train", tmp_path)

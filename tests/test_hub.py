@@ -104,7 +104,7 @@ def test_fetches_once_and_notes_hashes(tmp_path, served):
     [
         ("masknet.ckpt", LARGE[::-1], "another hash"),
         ("masknet.ckpt", LARGE[1:], "another hash"),
-        ("masknet.ckpt", LARGE * 2, "more bytes than the hub told"),
+        ("masknet.ckpt", LARGE * 2, "more bytes than there are to be"),
         ("hyperparams.yaml", SMALL[::-1], "another hash"),
         ("masknet.ckpt", None, "answer 404"),
     ],
