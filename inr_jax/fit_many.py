@@ -113,6 +113,31 @@ def fit_many(
         saved.remove()
 
 
+def program(
+    num_clips: int,
+    num_samples: int,
+    sample_rate: int,
+    config: FitConfig,
+    how: Engine,
+) -> str:
+    """The compiled text of the steps between two reports, of a full batch, to look at.
+
+    Args:
+      num_clips: In the batch, a multiple of the devices.
+      num_samples: Of each clip, padding included.
+      sample_rate: Hz.
+      config: Of the fits.
+      how: Of the batch.
+    """
+    keys = jax.random.split(jax.random.key(0), num_clips)
+    lengths = np.full(num_clips, num_samples)
+    signal = Signal(np.zeros((num_clips, num_samples), np.float32), lengths)
+    batched = devices.spread(signal, how.num_devices)
+    state, done = _init_many(keys, config, how), np.zeros(num_clips, np.int32)
+    lowered = _advance_many.lower(state, batched, done, sample_rate, config, how)
+    return lowered.compile().as_text()
+
+
 class _Piece(NamedTuple):
     clip: int
     of: int  # pieces of this clip

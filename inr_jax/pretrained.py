@@ -71,10 +71,10 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     folder = pathlib.Path(folder)
     try:
         described = json.loads((folder / "config.json").read_text())
-        if described.get("format", FORMAT) != FORMAT:
+        if described.get("format") != FORMAT:
             raise ValueError(
-                f"its format {described['format']!r} is not {FORMAT}, which this version "
-                "of inr_jax reads"
+                f"its format {described.get('format')!r} is not {FORMAT}, which this "
+                "version of inr_jax reads"
             )
         model = _model(described)
         flat = _weights(folder)
@@ -125,9 +125,7 @@ def _misfits(flat, model):
 
 
 def _is_changed(folder, described):
-    """Whether weights or settings are others than were saved; old folders do not tell."""
-    if not {"format", "sha256"} & set(described):
-        return False
+    """Whether weights or settings are others than were saved."""
     told = {key: value for key, value in described.items() if key != "sha256"}
     return described.get("sha256") != _digest(folder, told)
 

@@ -138,12 +138,13 @@ def test_other_formats_shapes_and_settings_are_refused(folder, tmp_path):
         load(unknown)
 
 
-def test_a_folder_without_format_is_still_read(folder, tmp_path):
+def test_a_folder_that_tells_no_format_is_refused(folder, tmp_path):
     old = saved(folder, tmp_path / "old")
     described = json.loads((old / "config.json").read_text())
     del described["format"], described["sha256"]
     files.write_json(old / "config.json", described)
-    assert load(old)[0].config == TINY
+    with pytest.raises(InputError, match="its format None is not 1"):
+        load(old)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "params\nevil"])

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax import batching, devices, fit_many, fitting, gain_denoiser
+from inr_jax import batching, devices, fit_many, gain_denoiser
 from inr_jax.configs import FitConfig, GainFieldConfig, SirenConfig
 from inr_jax.engine import Engine
 from inr_jax.errors import InputError
@@ -49,18 +49,6 @@ def gain(how):
     return {f"gain {i}": estimate for i, estimate in found}
 
 
-def program(how, num_clips):
-    """Compiled text of some steps of a fit."""
-    keys = jax.random.split(jax.random.key(0), num_clips)
-    signal = fitting.Signal(
-        batching.pad([np.ones(1000)] * num_clips, 1024), np.full(num_clips, 1000)
-    )
-    state = fit_many._init_many(keys, FIT, how)
-    done = np.zeros(num_clips, np.int32)
-    lowered = fit_many._advance_many.lower(state, signal, done, RATE, FIT, how)
-    return lowered.compile().as_text()
-
-
 def on_eight_devices(code, *args):
     """Runs code beside this module with eight devices that are one processor."""
     code = (
@@ -93,7 +81,7 @@ def found(tmp_path_factory):
         "    **{f'{n} {k}': v for n in (1, 8) for k, v in gain(on(n)).items()},\n"
         ")\n"
         "print(fit_many._advance_many._cache_size(), 'PART')\n"
-        "print(program(on(4), 8), 'PART')\n"
+        "print(fit_many.program(8, 1024, RATE, FIT, on(4)), 'PART')\n"
         "x = devices.spread(np.ones(8), 8)\n"
         "print(jax.jit(jax.numpy.mean).lower(x).compile().as_text())",
         path,
