@@ -41,7 +41,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         except InputError as error:
             return complain(str(error))
         except OSError as error:
-            return complain(f"{error.filename}: {error.strerror}")
+            told = (error.filename, error.strerror or type(error).__name__)
+            return complain(": ".join(str(part) for part in told if part))
         except KeyboardInterrupt:
             print("interrupted: the same command goes on from here", file=sys.stderr)
             return INTERRUPTED

@@ -1,0 +1,42 @@
+"""What all scripts share."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from inr_jax import cli
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("OSError(28, 'No space left', 'a/b.wav')", "error: a/b.wav: No space left\n"),
+        ("OSError(28, 'No space left')", "error: No space left\n"),
+        ("TimeoutError()", "error: TimeoutError\n"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(error, line):
+    code = f"from inr_jax import cli\ndef main(): raise {error}\ncli.run(main)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (cli.MISTAKE, line)
+
+
+def test_what_was_done_before_a_resumption_soon_counts_no_more(monkeypatch, capsys):
+    """Half of the items at once, then one a second: ten seconds left for the last ten."""
+    now = [0.0]
+    monkeypatch.setattr(cli.time, "monotonic", lambda: now[0])
+    with cli.progress("fitting", 100, "clips", num_steps=5) as on_clips:
+        on_clips(50)
+        for _ in range(40):
+            now[0] += 1
+            on_clips(1)
+        now[0] += 10
+        on_clips(0.01)
+    last = capsys.readouterr().err.splitlines()[-1]
+    done, rate, left = map(float, re.findall(r"[\d.]+", last.replace("/100", "")))
+    assert (done, rate) == (90, pytest.approx(5 * 0.75, abs=0.1))
+    assert left == pytest.approx(10 / 0.75, abs=0.5)
