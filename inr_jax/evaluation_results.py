@@ -87,14 +87,8 @@ def write_manifest(folder: pathlib.Path, source: Source, root: str, flags: dict)
     """
     value = {
         "root": root,
-        "clips": [
-            {"clip": clip.name, "sha256": files.sha256(clip.path)}
-            for clip in source.clips
-        ],
-        "recordings": [
-            {"clip": clip.name, "sha256": files.sha256(clip.path)}
-            for clip in dict.fromkeys(source.recordings)
-        ],
+        "clips": [_listed(clip) for clip in source.clips],
+        "recordings": [_listed(clip) for clip in dict.fromkeys(source.recordings)],
         "flags": flags,
         "versions": runs.versions(),
         "python": platform.python_version(),
@@ -102,6 +96,13 @@ def write_manifest(folder: pathlib.Path, source: Source, root: str, flags: dict)
         "hardware": {"processor": measuring.processor(), **measuring.machine()},
     }
     files.write_json(folder / "manifest.json", value)
+
+
+def _listed(clip):
+    line = {"clip": clip.name, "sha256": files.sha256(clip.path)}
+    if clip.noisy_path:
+        line["noisy_sha256"] = files.sha256(clip.noisy_path)
+    return line
 
 
 def merge(folders: Sequence[pathlib.Path], into: pathlib.Path) -> None:

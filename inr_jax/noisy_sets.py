@@ -4,7 +4,7 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -22,7 +22,8 @@ PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy
 MANIFEST = flags.DEFINE_string(
     "manifest",
     None,
-    "manifest.json of an evaluation: its clips, checked, in its folder or in --clean_dir.",
+    "manifest.json of an evaluation: its clips, checked, in its folder or in --clean_dir "
+    "or --pairs_dir.",
 )
 NOISE = flags.DEFINE_string("noise", "white", "White, or a folder of recorded noise.")
 SNR_DB = flags.DEFINE_list("snr_db", ["0"], "Levels of the noise that is added, dB.")
@@ -61,16 +62,17 @@ def clips() -> "list[Clip]":
     """
     from inr_jax import datasets
 
-    if bool(PAIRS_DIR.value) == bool(CLEAN_DIR.value or MANIFEST.value):
+    given = sum(bool(flag.value) for flag in (PAIRS_DIR, CLEAN_DIR))
+    if given > 1 or not (given or MANIFEST.value):
         raise InputError("give --clean_dir, --manifest or --pairs_dir")
     if PAIRS_DIR.value:
         found, problems = datasets.find_pairs(PAIRS_DIR.value)
         for problem in problems:
             cli.complain(problem)
-    elif MANIFEST.value:
-        found = list(_listed(MANIFEST.value))
     else:
-        found = datasets.find_clips(CLEAN_DIR.value)
+        found = datasets.find_clips(root())
+    if MANIFEST.value:
+        found = list(_listed(MANIFEST.value, found))
     return datasets.choose(found, MAX_CLIPS.value, 0)
 
 
@@ -80,11 +82,8 @@ def root() -> str:
     Raises:
       InputError: the manifest cannot be used.
     """
-    return (
-        _manifest(MANIFEST.value)[0]
-        if MANIFEST.value
-        else PAIRS_DIR.value or CLEAN_DIR.value
-    )
+    given = PAIRS_DIR.value or CLEAN_DIR.value
+    return given or _manifest(MANIFEST.value)["root"]
 
 
 def recordings() -> "list[Clip]":
@@ -96,24 +95,30 @@ def recordings() -> "list[Clip]":
     return datasets.find_clips(NOISE.value)
 
 
-def _manifest(path: str) -> tuple[str, dict[str, str]]:
-    """The folder of the clips, --clean_dir if given, and by their names the digests."""
+def _manifest(path: str) -> dict:
     try:
         value = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        digests = {line["clip"]: line["sha256"] for line in value["clips"]}
-        return CLEAN_DIR.value or os.fspath(value["root"]), digests
+        of_pairs = value["flags"]["pairs_dir"]
+        os.fspath(value["root"])
+        for line in value["clips"]:
+            os.fspath(line["clip"]), os.fspath(line["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: no manifest.json of an evaluation") from None
+    if of_pairs and not PAIRS_DIR.value:
+        raise InputError(f"{path}: lists pairs; give --pairs_dir too")
+    return value
 
 
-def _listed(path: str) -> "Iterator[Clip]":
-    from inr_jax import datasets
-
-    folder, digests = _manifest(path)
-    known = {clip.name: clip for clip in datasets.find_clips(folder)}
-    for name, digest in digests.items():
-        if name not in known:
-            raise InputError(f"{folder}: has no clip {name}, which {path} lists")
-        if sha256(known[name].path) != digest:
-            raise InputError(f"{known[name].path}: not the file that {path} lists")
-        yield known[name]
+def _listed(path: str, found: "Iterable[Clip]") -> "Iterator[Clip]":
+    """Those of `found` that a manifest lists, if they are all there and the same."""
+    known = {clip.name: clip for clip in found}
+    for line in _manifest(path)["clips"]:
+        clip = known.get(line["clip"])
+        if clip is None:
+            raise InputError(
+                f"{root()}: has no clip {line['clip']}, which {path} lists"
+            )
+        for file, told in ((clip.path, "sha256"), (clip.noisy_path, "noisy_sha256")):
+            if file and sha256(file) != line.get(told):
+                raise InputError(f"{file}: not the file that {path} lists")
+        yield clip

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import pytest
 import torch_files
+from absl.testing import flagsaver
 from conftest import CLIPS, REPOSITORY
 
 from inr_jax import files, noisy_sets, pretrained, torch_checkpoint
@@ -42,7 +43,8 @@ def whole(folder):
     torch_files.save(folder / "a.ckpt", state)
     paths = sorted(CLIPS.glob("*.flac"))[:2]
     clips = [{"clip": p.stem, "sha256": files.sha256(p)} for p in paths]
-    files.write_json(folder / "manifest.json", {"root": str(CLIPS), "clips": clips})
+    manifest = {"root": str(CLIPS), "clips": clips, "flags": {"pairs_dir": None}}
+    files.write_json(folder / "manifest.json", manifest)
     return folder
 
 
@@ -69,6 +71,10 @@ def readers(folder):
     """Path to change, what reads it, and whether a change may go unnoticed."""
     model = folder / "model"
 
+    def listed(path):
+        with flagsaver.flagsaver(manifest=str(path)):
+            noisy_sets.clips()
+
     def same_settings(before, after):
         return json.loads(before) == json.loads(after)
 
@@ -76,7 +82,7 @@ def readers(folder):
         (model / WEIGHTS, lambda path: load(model), lambda *_: False),
         (model / "config.json", lambda path: load(model), same_settings),
         (folder / "a.ckpt", torch_checkpoint.read, lambda *_: True),
-        (folder / "manifest.json", lambda p: [*noisy_sets._listed(p)], lambda *_: True),
+        (folder / "manifest.json", listed, lambda *_: True),
     ]
 
 

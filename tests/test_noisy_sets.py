@@ -1,0 +1,49 @@
+"""Clips that flags name, and the same again from a manifest."""
+
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+from inr_jax import audio, evaluation, evaluation_results, noisy_sets
+from inr_jax.errors import InputError
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A folder of two pairs and the manifest of an evaluation of them."""
+    rng = np.random.default_rng(0)
+    for part in ("clean", "noisy"):
+        for name in "ab":
+            samples = 0.1 * rng.standard_normal(160)
+            audio.write(tmp_path / part / f"{name}.wav", samples, 16_000)
+    with flagsaver.flagsaver(pairs_dir=str(tmp_path)):
+        evaluation_results.write_manifest(
+            tmp_path,
+            evaluation.Source(noisy_sets.clips()),
+            noisy_sets.root(),
+            noisy_sets.settings(),
+        )
+    return tmp_path
+
+
+def test_a_manifest_of_pairs_lists_both_sides(pairs):
+    manifest = str(pairs / "manifest.json")
+    with flagsaver.flagsaver(manifest=manifest, pairs_dir=str(pairs)):
+        assert [clip.name for clip in noisy_sets.clips()] == ["a", "b"]
+        audio.write(pairs / "noisy" / "b.wav", np.zeros(160), 16_000)
+        with pytest.raises(InputError, match=r"noisy/b\.wav: not the file that"):
+            noisy_sets.clips()
+        (pairs / "clean" / "a.wav").unlink()
+        with pytest.raises(InputError, match="has no clip a, which"):
+            noisy_sets.clips()
+    with (
+        flagsaver.flagsaver(manifest=manifest),
+        pytest.raises(InputError, match="lists pairs; give --pairs_dir too"),
+    ):
+        noisy_sets.clips()
+
+
+@pytest.mark.parametrize("given", [{}, {"clean_dir": "a", "pairs_dir": "b"}])
+def test_one_source_must_be_named(given):
+    with flagsaver.flagsaver(**given), pytest.raises(InputError, match="^give --clean"):
+        noisy_sets.clips()
