@@ -17,6 +17,7 @@ COMPILATION_CACHE = flags.DEFINE_string(
     "Folder that keeps compiled programs from run to run; inr_jax/compiled in the "
     "user's cache folder by default, none where empty.",
 )
+_RATE_OVER_S = 120.0  # what progress shows is of the last two minutes
 MISTAKE = 2  # exit code of bad input
 INTERRUPTED = 130
 
@@ -128,8 +129,8 @@ def progress(
     )
     task = bar.add_task(verb, total=num_items, text=f"0/{num_items} {noun}")
     last_line, done = time.monotonic(), 0.0
-    # of the last reports, so that what was done before a resumption soon counts no more
-    marks = collections.deque([(last_line, done)], maxlen=30)
+    # so that what was done before a resumption soon counts no more
+    marks = collections.deque([(last_line, done)])
 
     def on_items(share: float) -> None:
         nonlocal last_line, done
@@ -137,6 +138,8 @@ def progress(
             return
         done += share
         now = time.monotonic()
+        while len(marks) > 1 and marks[1][0] < now - _RATE_OVER_S:
+            marks.popleft()
         since, before = marks[0]
         rate = (done - before) / max(now - since, 1e-9)
         marks.append((now, done))
