@@ -1,6 +1,7 @@
 """Denoises and scores: many methods on many noisy clips, kept row by row."""
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -74,6 +75,8 @@ def score(
 ) -> None:
     """Keeps sounds and rows of several methods on one clip, the last row last.
 
+    How long the work took is left open (NaN), as fits may have been resumed.
+
     Args:
       found: Gets them; what it has of them is not done again.
       example: The clip.
@@ -89,7 +92,7 @@ def score(
         audio.write(path, estimate, example.sample_rate, "FLOAT")
         pending.append(pool.submit(_job(example, method, condition, estimate)))
     for row in pending:
-        _keep(found, condition, row, 0.0)
+        _keep(found, condition, row, math.nan)
 
 
 def rescore(
