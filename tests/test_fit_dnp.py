@@ -1,0 +1,22 @@
+"""The script of DNP: the published network on a fifth of a second, two steps."""
+
+import csv
+
+from conftest import CLIPS, run_script
+
+
+def test_both_masks_are_scored_and_nothing_is_fitted_twice(tmp_path):
+    flags = (f"--clean_dir={CLIPS}", "--max_clips=1", "--max_seconds=0.2")
+    flags += ("--num_steps=2", f"--output_dir={tmp_path}", "--compilation_cache=")
+    done = run_script("fit_dnp.py", *flags)
+    assert "| dnp_lsa |" in done.stdout
+    with open(tmp_path / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == ["noisy", "dnp_wiener", "dnp_lsa"]
+    assert {row["work_s"] for row in rows} == {"nan"}
+    assert float(rows[0]["ssnr"]) != float(rows[1]["ssnr"])
+    before = (tmp_path / "rows.jsonl").read_bytes()
+    run_script("fit_dnp.py", *flags)
+    assert (tmp_path / "rows.jsonl").read_bytes() == before
+    done = run_script("fit_dnp.py", *flags[:-3], f"--output_dir={tmp_path}", expect=2)
+    assert "num_steps = 2, not 5000" in done.stderr
