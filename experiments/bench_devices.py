@@ -7,6 +7,7 @@ cores: there the work of the processor for a clip tells what the program adds, a
 takes the same time on every number of devices only if it adds nothing.
 """
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -78,8 +79,6 @@ def add_efficiency(rows, backend: str) -> None:
 
 def engine_of(count: int):
     """The engine of this machine, on so many devices."""
-    import dataclasses
-
     from inr_jax import engine
 
     return dataclasses.replace(engine.default(), num_devices=count)

@@ -138,14 +138,21 @@ class Record:
         name = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # of any length
         self._path = target.parent / RECORD / name
         self._outputs = [target, *([job.residual] if job.residual else [])]
-        text = f"{_digest(job.source)} {json.dumps(settings, sort_keys=True)}"
-        self._key = hashlib.sha256(text.encode()).hexdigest()
+        self._source, self._settings = job.source, json.dumps(settings, sort_keys=True)
+
+    @functools.cached_property
+    def _key(self):
+        text = f"{_digest(self._source)} {self._settings}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def done(self) -> bool:
         """Whether the outputs are there, made from this input and settings."""
-        known = self._path.read_text() if self._path.exists() else None
-        return known == self._key and all(path.exists() for path in self._outputs)
+        # a source is read for its digest only where there is something to compare
+        return (
+            all(path.exists() for path in (self._path, *self._outputs))
+            and self._path.read_text() == self._key
+        )
 
     def add(self) -> None:
         """Notes that the job is done."""

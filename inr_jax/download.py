@@ -56,7 +56,7 @@ def _fetch(subset: str, cache: pathlib.Path) -> pathlib.Path:
                 f"sha256:{SUBSETS[subset]}",
                 fname=f"{subset}.tar.gz",
                 path=cache,
-                downloader=_download,
+                downloader=lambda url, path, _: to_file(url, path, MAX_BYTES),
             )
             return pathlib.Path(archive)
         except (OSError, ValueError) as error:
@@ -67,13 +67,20 @@ def _fetch(subset: str, cache: pathlib.Path) -> pathlib.Path:
     )
 
 
-def _download(url, path, _):
+def to_file(url: str, path: str | os.PathLike, max_bytes: int) -> None:
+    """Fetches a file of at most so many bytes, with a progress bar.
+
+    Raises:
+      OSError: it cannot be fetched.
+      ValueError: it is larger.
+    """
     import pooch
 
-    bar = Bar(f"fetching {url.rsplit('/')[-1]}")
+    bar = Bar(f"fetching {url.rsplit('/', 1)[-1]}")
     try:
         with open(path, "wb") as file:
-            pooch.HTTPDownloader(bar)(url, Limited(file, MAX_BYTES), None)
+            fetch = pooch.HTTPDownloader(bar, chunk_size=2**16)
+            fetch(url, Limited(file, max_bytes), None)
     finally:
         bar.close()
 

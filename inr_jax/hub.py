@@ -16,6 +16,7 @@ from inr_jax.errors import InputError
 HUB = "https://huggingface.co"
 SOURCE = "source.json"  # beside the files: where they are from, and their SHA-256
 MAX_BYTES = 2**30  # of one file
+MAX_LISTING_BYTES = 2**24
 ATTEMPTS = 3
 PAUSE_S = 2.0
 
@@ -67,9 +68,15 @@ def _is_complete(repository, names, folder):
 
 def _listing(repository, names):
     """The newest revision, and what the hub tells about each file of it."""
+    import pooch
+
     answer = io.BytesIO()
     url = f"{HUB}/api/models/{repository}?blobs=true"
-    _retry(repository, lambda: _get(url, download.Limited(answer, 2**24)))
+    fetch = pooch.HTTPDownloader()
+    _retry(
+        repository,
+        lambda: fetch(url, download.Limited(answer, MAX_LISTING_BYTES), None),
+    )
     try:
         told = json.loads(answer.getvalue())
         listed = {
@@ -114,20 +121,9 @@ def _reason(error):
 
 def _fetch_one(url, path, wanted):
     with files.replacing(path) as aside:
-        with open(aside, "wb") as file:
-            bar = download.Bar(f"fetching {path.name}")
-            try:
-                _get(url, download.Limited(file, wanted.size), bar)
-            finally:
-                bar.close()
+        download.to_file(url, aside, wanted.size)
         if not _matches(aside, wanted):
             raise ValueError(f"{path.name}: another hash than the hub's")
-
-
-def _get(url, file, bar=False):
-    import pooch
-
-    pooch.HTTPDownloader(bar, chunk_size=2**16)(url, file, None)
 
 
 def _matches(path, wanted):
