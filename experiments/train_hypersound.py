@@ -72,7 +72,7 @@ def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
 START_FROM = flags.DEFINE_string(
     "start_from",
     None,
-    "Folder of a trained model, of the same settings, to go on from.",
+    "Folder of a trained model to go on from, of the same settings or with fewer layers.",
 )
 MODEL = flags.DEFINE_enum(
     "model", "local_hypersound", list(model_configs.MODELS), "What is trained."
@@ -119,7 +119,7 @@ def main() -> None:
     num_samples = mixing_config.num_samples
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
     if START_FROM.value:
-        fresh = training.with_params(fresh, known_params(model_config))
+        fresh = training.with_params(fresh, known_params(fresh.params))
     every = training_loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
     state = run.resume(fresh)
     writer = None
@@ -145,14 +145,15 @@ def main() -> None:
     devices.wait_for_all("trained")
 
 
-def known_params(model_config):
-    """Weights of --start_from."""
-    from inr_jax import pretrained
+def known_params(fresh):
+    """Weights of --start_from, among fresh ones where it has none."""
+    from inr_jax import gate_network, pretrained
 
-    model, params = pretrained.load(START_FROM.value)
-    if model.config != model_config:
-        raise InputError(f"{START_FROM.value}: a model of other settings")
-    return params
+    _, params = pretrained.load(START_FROM.value)
+    try:
+        return gate_network.grown(params, fresh)
+    except ValueError as error:
+        raise InputError(f"{START_FROM.value}: other settings: {error}") from None
 
 
 def described():

@@ -22,6 +22,7 @@ _SUBMODULES = (
     "denoising",
     "device_flags",
     "devices",
+    "disturbance",
     "dnp",
     "dnp_fits",
     "download",

@@ -78,6 +78,7 @@ class LossWeights:
     mel: float = 0.0
     compressed: float = 0.0
     snr: float = 0.0
+    disturbance: float = 0.0
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -93,7 +94,7 @@ class LossWeights:
     @property
     def spectral(self) -> bool:
         """Whether a term needs the whole signal rather than single samples."""
-        return any((self.stft, self.mel, self.compressed, self.snr))
+        return any((self.stft, self.mel, self.compressed, self.snr, self.disturbance))
 
 
 @dataclasses.dataclass(frozen=True)

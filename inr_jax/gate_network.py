@@ -5,6 +5,9 @@ neighbouring frames by complex factors (deep filtering, Mack and Habets 2019, ar
 1904.08369) and scaled by a gate: factors of 0 and open gates leave it as it was.
 """
 
+from typing import Any
+
+import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -22,6 +25,9 @@ SQUEEZED_CHANNELS = 8
 
 # Frames that each factor combines.
 FILTER_FRAMES = 3
+
+# Layers whose output is added to what came in.
+_ADDED = ("before_", "after_", "down_")
 
 
 class GateNetwork(nn.Module):
@@ -123,6 +129,30 @@ class GateNetwork(nn.Module):
 
     def _dense(self, features, name, kernel_init=nn.linear.default_kernel_init):
         return nn.Dense(features, dtype=self.dtype, kernel_init=kernel_init, name=name)
+
+
+def grown(params: Any, fresh: Any) -> Any:
+    """Weights of a smaller network in a larger one that goes on from what that one does.
+
+    Blocks that it lacks add nothing yet, as their last kernel is 0 (after Chen et al.
+    2016, Net2Net, arXiv 1511.05641).
+
+    Args:
+      params: Of the smaller one.
+      fresh: As from `init` of the larger one.
+
+    Raises:
+      ValueError: a layer of the smaller one is missing in the larger, or of other shape.
+    """
+    flat, wanted = (flax.traverse_util.flatten_dict(x) for x in (params, fresh))
+    for name, value in flat.items():
+        if name not in wanted or wanted[name].shape != value.shape:
+            raise ValueError(f"no place for {'/'.join(name)} {value.shape}")
+    new = {
+        name: 0 * x if name[-1] == "kernel" and name[-2].startswith(_ADDED) else x
+        for name, x in wanted.items()
+    }
+    return flax.traverse_util.unflatten_dict(new | flat)
 
 
 def _activate(x, name):

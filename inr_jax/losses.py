@@ -6,7 +6,8 @@ spectral convergence plus log-magnitude L1 (Yamamoto et al. 2020, arXiv 1910.114
 (Szatkowski et al. 2022, arXiv 2211.01839); both are means over `RESOLUTIONS`.
 `compressed` compares spectra whose magnitudes are raised to .3, with and without phase
 (Ephrat et al. 2018, arXiv 1804.03619; Braun and Tashev 2020, arXiv 2009.12286); `snr` is
-the logarithm of the relative error, which weighs every clip alike.
+the logarithm of the relative error, which weighs every clip alike; `disturbance` is
+what PESQ listens to (module `disturbance`).
 All have finite values and gradients on silence and at equality.
 """
 
@@ -17,6 +18,7 @@ import optax
 from inr_jax import spectral
 from inr_jax import stft as fourier
 from inr_jax.configs import LossWeights
+from inr_jax.disturbance import disturbance
 
 # (window, hop) in samples, those of HyperSound.
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32))
@@ -115,6 +117,9 @@ def terms(
         found["compressed"] = weights.compressed * error
     if weights.snr:
         found["snr"] = weights.snr * snr(estimate, target, num_samples)
+    if weights.disturbance:
+        error = disturbance(estimate, target, num_samples, sample_rate)
+        found["disturbance"] = weights.disturbance * error
     return found
 
 

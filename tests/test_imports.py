@@ -41,7 +41,8 @@ ARROWS = {
     "device_flags": {"devices", "errors"},
     "engine": {"devices", "sine"},
     "siren": {"configs", "engine"},
-    "losses": {"configs", "spectral", "stft"},
+    "losses": {"configs", "disturbance", "spectral", "stft"},
+    "disturbance": {"spectral"},
     "fitting": {"configs", "coords", "engine", "losses", "siren"},
     "reference_steps": {"configs", "siren"},
     "saved_fits": {"checkpoints"},
@@ -151,6 +152,7 @@ WITH_JAX = {
     *("dnp", "dnp_fits", "stepping", "wave_u_net"),
     *("sepformer", "sepformer_denoiser", "sepformer_mapping", "sepformer_weights"),
     *("checkpoints", "coords", "devices", "engine", "fit_many", "fitting", "losses"),
+    "disturbance",
     *(
         "denoisers",
         "denoising",

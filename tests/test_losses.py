@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import librosa
@@ -10,7 +12,7 @@ from inr_jax.configs import LossWeights
 
 ALL = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1)
 
-EVERY = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1, compressed=1, snr=1)
+EVERY = dataclasses.replace(ALL, compressed=1, snr=1, disturbance=1)
 
 
 def noise(num_samples, seed):
@@ -109,7 +111,7 @@ def test_finite_on_silence_and_at_equality(target, equal):
 
 
 @pytest.mark.parametrize(
-    "name", ["mse", "smooth_l1", "stft", "mel", "compressed", "snr"]
+    "name", ["mse", "smooth_l1", "stft", "mel", "compressed", "snr", "disturbance"]
 )
 def test_gradient_agrees_with_differences(name):
     """In float64, along the gradient: the logarithm of faint bins is strongly curved."""

@@ -1,0 +1,41 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inr_jax import gate_network
+from inr_jax.local_hypersound import LocalHyperSound
+from inr_jax.model_configs import LocalConfig
+
+SMALL = LocalHyperSound(
+    LocalConfig(
+        window=32, channels=8, dilations=(1,), band_channels=4, band_dilations=(1,)
+    )
+)
+
+
+def test_a_larger_model_goes_on_from_a_smaller_one():
+    small = SMALL.init(jax.random.key(0), jnp.zeros(1024))
+    config = dataclasses.replace(SMALL.config, dilations=(1, 2), band_dilations=(1, 2))
+    large = LocalHyperSound(config)
+    noisy, clean = jax.random.normal(jax.random.key(2), (2, 1024))
+    drawn = large.init(jax.random.key(1), noisy)
+    grown = gate_network.grown(small, drawn)
+    np.testing.assert_allclose(
+        large.apply(grown, noisy), SMALL.apply(small, noisy), atol=1e-6
+    )
+    assert jax.tree.structure(grown) == jax.tree.structure(drawn)
+
+    def loss(params):
+        return jnp.mean((large.apply(params, noisy) - clean) ** 2)
+
+    state = grown
+    for _ in range(2):  # behind a kernel of 0 the first step moves nothing
+        slope = jax.grad(loss)(state)
+        state = jax.tree.map(lambda x, dx: x - 0.1 * dx, state, slope)
+    moved = jax.tree.map(lambda a, b: jnp.any(a != b), state, grown)
+    assert all(jax.tree.leaves(moved))
+    with pytest.raises(ValueError, match="no place for .*_1"):
+        gate_network.grown(drawn, small)
