@@ -22,6 +22,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 flags.FLAGS.mark_as_parsed()
 
+# Fixtures of the tests that open a report.
+pytest_plugins = ("browser",)
+
 CLIPS = REPOSITORY / "experiments" / "clips"
 
 

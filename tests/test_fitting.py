@@ -240,38 +240,3 @@ def test_cosine_schedule_ends_at_rest():
 def test_bad_signals_are_named(signal, message):
     with pytest.raises(ValueError, match=message):
         fit_all(keys(1), [signal], TEN_STEPS)
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"num_steps": 0}, "num_steps"),
-        ({"learning_rate": -1.0}, "learning_rate"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"coordinates": "minutes"}, "minutes"),
-        ({"schedule": "linear"}, "linear"),
-        ({"segment_s": 0.0}, "segment_s"),
-    ],
-)
-def test_settings_that_make_no_sense(change, message):
-    with pytest.raises(ValueError, match=message):
-        FitConfig(**change)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"width": 0}, {"depth": -1}, {"first_omega": 0.0}, {"hidden_omega": -1.0}],
-)
-def test_networks_that_make_no_sense(change):
-    with pytest.raises(ValueError, match=next(iter(change))):
-        SirenConfig(**change)
-
-
-def test_first_omega_follows_the_rule():
-    by_rule = SirenConfig(first_omega=None)
-    assert FitConfig(by_rule).siren_at(16_000).first_omega == 3000
-    seconds = FitConfig(by_rule, coordinates="seconds")
-    low, high = (seconds.siren_at(rate).first_omega for rate in (8000, 16_000))
-    assert high == 2 * low
-    fixed = FitConfig(SMALL, coordinates="seconds")
-    assert fixed.siren_at(16_000) is SMALL

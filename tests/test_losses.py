@@ -128,11 +128,3 @@ def test_gradient_agrees_with_differences(name):
         step = 1e-6 * grad / slope
         difference = (loss(x + step) - loss(x - step)) / 2e-6
         np.testing.assert_allclose(slope, difference, rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "weights, message", [({"mse": -1}, "mse"), ({"mse": 0}, "at least one")]
-)
-def test_weights_that_make_no_sense(weights, message):
-    with pytest.raises(ValueError, match=message):
-        LossWeights(**weights)
