@@ -17,6 +17,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 
+from inr_jax.model_configs import LocalConfig
+
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -40,6 +42,17 @@ def run_script(name: str, *args: str, expect: int = 0) -> subprocess.CompletedPr
     assert done.returncode == expect, done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+# A network of every kind of layer that compiles fast.
+TINY = LocalConfig(
+    window=32,
+    channels=8,
+    kernel=3,
+    dilations=(1, 2),
+    band_channels=4,
+    band_dilations=(1,),
+)
 
 
 @pytest.fixture

@@ -18,20 +18,12 @@ import numpy as np
 import pytest
 import torch_files
 from absl.testing import flagsaver
-from conftest import CLIPS, REPOSITORY
+from conftest import CLIPS, REPOSITORY, TINY
 
 from inr_jax import files, noisy_sets, pretrained, torch_checkpoint
 from inr_jax.errors import InputError
-from inr_jax.model_configs import WEIGHTS, LocalConfig
+from inr_jax.model_configs import WEIGHTS
 
-TINY = LocalConfig(
-    window=32,
-    channels=4,
-    kernel=3,
-    dilations=(1,),
-    band_channels=2,
-    band_dilations=(1,),
-)
 load = pretrained.load.__wrapped__  # no cache
 
 
@@ -136,7 +128,7 @@ def test_other_formats_shapes_and_settings_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match="weights do not fit the config: '"):
         load(wider)
     config = json.loads((folder / "model" / "config.json").read_text())["config"]
-    other = saved(folder, tmp_path / "other", config=config | {"dilations": [2]})
+    other = saved(folder, tmp_path / "other", config=config | {"dilations": [2, 1]})
     with pytest.raises(InputError, match="changed since it was saved"):
         load(other)
     unknown = saved(folder, tmp_path / "unknown", model="os.system")

@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, REPOSITORY, run_script
+from conftest import CLIPS, REPOSITORY, TINY, run_script
 
 import inr_jax
 from inr_jax import (
@@ -18,16 +18,6 @@ from inr_jax import (
 )
 from inr_jax.errors import InputError
 from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.model_configs import LocalConfig
-
-TINY = LocalConfig(
-    window=32,
-    channels=8,
-    kernel=3,
-    dilations=(1, 2),
-    band_channels=4,
-    band_dilations=(1,),
-)
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import TINY
 
 from inr_jax import gate_network
 from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.model_configs import LocalConfig
 
-SMALL = LocalHyperSound(
-    LocalConfig(
-        window=32, channels=8, dilations=(1,), band_channels=4, band_dilations=(1,)
-    )
-)
+SMALL = LocalHyperSound(TINY)
 
 
 def test_a_larger_model_goes_on_from_a_smaller_one():
     small = SMALL.init(jax.random.key(0), jnp.zeros(1024))
-    config = dataclasses.replace(SMALL.config, dilations=(1, 2), band_dilations=(1, 2))
+    config = dataclasses.replace(
+        SMALL.config, dilations=(1, 2, 4), band_dilations=(1, 2)
+    )
     large = LocalHyperSound(config)
     noisy, clean = jax.random.normal(jax.random.key(2), (2, 1024))
     drawn = large.init(jax.random.key(1), noisy)

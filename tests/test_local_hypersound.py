@@ -4,20 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import TINY
 
 from inr_jax import frame_targets, siren
 from inr_jax.frame_targets import analyse, synthesise
 from inr_jax.local_hypersound import LocalHyperSound
 from inr_jax.model_configs import LocalConfig
-
-TINY = LocalConfig(
-    window=32,
-    channels=8,
-    kernel=3,
-    dilations=(1, 2),
-    band_channels=2,
-    band_dilations=(1,),
-)
 
 
 def tone(rate, count):

@@ -1,11 +1,25 @@
 """Memory does not grow with the number or the length of clips."""
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pytest
+from conftest import TINY
+
+from inr_jax import pretrained
+
+
+def printed(code):
+    """What a program of its own prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
 
 FIT = """
 import jax, numpy as np
@@ -28,21 +42,22 @@ print(measuring.peak_mib())
 def test_clips_of_15_seconds_256_wide(count, loss, limit_mib):
     """Far below 2 GiB; 40 clips and 3 hidden layers instead of 1: 457 and 787 MiB."""
     code = FIT.format(count=count, loss=loss)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert float(done.stdout) < limit_mib
+    assert float(printed(code)) < limit_mib
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    """Of a network that is small beside any recording."""
+    config = dataclasses.replace(TINY, window=128, channels=4, band_channels=1)
+    params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
+    pretrained.save(tmp_path, config, params, 0)
+    return tmp_path
 
 
 LONG = """
-import jax, numpy as np
-from inr_jax import audio, denoisers, denoising, measuring, model_configs, pretrained
+import numpy as np
+from inr_jax import audio, denoisers, denoising, measuring
 
-config = model_configs.LocalConfig(
-    window=128, channels=4, kernel=3, dilations=(1,), band_channels=1, band_dilations=(1,)
-)
-params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
-pretrained.save("{folder}", config, params, 0)
 denoiser = denoisers.make(
     "local_hypersound", denoisers.Options(trained_dir="{folder}")
 )
@@ -58,25 +73,16 @@ print(measuring.peak_mib() - before)
 """
 
 
-def test_a_long_recording(tmp_path):
+def test_a_long_recording(model_folder):
     """20 minutes: the recording and its estimate are 73 MiB each; a small network."""
-    code = LONG.format(folder=tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert float(done.stdout) < 280  # 215 to 245 were seen; a spectrum takes 146 more
+    code = LONG.format(folder=model_folder)
+    assert float(printed(code)) < 280  # 215 to 245 were seen; a spectrum takes 146 more
 
 
 SOAK = """
 import jax, numpy as np
 from inr_jax import audio, batching, denoisers, denoising, measuring, trained_denoiser
-from inr_jax import model_configs, pretrained
 
-config = model_configs.LocalConfig(
-    window=128, channels=4, kernel=3, dilations=(1,), band_channels=1, band_dilations=(1,)
-)
-params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
-pretrained.save("{folder}", config, params, 0)
 options = denoisers.Options(trained_dir="{folder}")
 methods = [denoisers.make(name, options) for name in ("wiener", "local_hypersound")]
 compiled = []
@@ -102,14 +108,11 @@ print([round(mib) for mib, _ in curve], [n for _, n in curve], len(sizes))
 """
 
 
-def test_many_clips_of_random_length(tmp_path):
+def test_many_clips_of_random_length(model_folder):
     """After one of each length nothing grows; a program for each bucket, few others."""
-    code = SOAK.format(folder=tmp_path, count=60, longest=4096)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    code = SOAK.format(folder=model_folder, count=60, longest=4096)
     memory, compiled, buckets = (
-        json.loads(part) for part in re.findall(r"\[.*?\]|\d+$", done.stdout.strip())
+        json.loads(part) for part in re.findall(r"\[.*?\]|\d+$", printed(code))
     )
     assert memory[-1] < memory[0] + 20
     assert compiled[-1] == compiled[0] <= buckets + 10

@@ -7,24 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import TINY
 
 from inr_jax import training, training_run
 from inr_jax.configs import LossWeights
 from inr_jax.errors import InputError
 from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.model_configs import LocalConfig
 from inr_jax.training_configs import TrainingConfig
 
-MODEL = LocalHyperSound(
-    LocalConfig(
-        window=32,
-        channels=8,
-        kernel=3,
-        dilations=(1,),
-        band_channels=4,
-        band_dilations=(1,),
-    )
-)
+MODEL = LocalHyperSound(TINY)
 CONFIG = TrainingConfig(batch_size=2, num_steps=20, warmup_steps=2, learning_rate=1e-2)
 RATE = 16_000
 
