@@ -10,6 +10,7 @@ import math
 
 COORDINATES = ("unit", "seconds")
 SCHEDULES = ("constant", "cosine")
+POINTWISE_LOSSES = {"mse", "l1", "smooth_l1"}
 
 # First-layer bandwidth under the rule "seconds", as a share of the Nyquist frequency:
 # 160 Hz at 16 kHz, what the published factor gives a clip of 6 seconds.
@@ -78,6 +79,7 @@ class LossWeights:
     mel: float = 0.0
     compressed: float = 0.0
     snr: float = 0.0
+    segmental: float = 0.0
     disturbance: float = 0.0
 
     def __post_init__(self):
@@ -94,7 +96,8 @@ class LossWeights:
     @property
     def spectral(self) -> bool:
         """Whether a term needs the whole signal rather than single samples."""
-        return any((self.stft, self.mel, self.compressed, self.snr, self.disturbance))
+        weights = dataclasses.asdict(self)
+        return any(weights[name] for name in weights.keys() - POINTWISE_LOSSES)
 
 
 @dataclasses.dataclass(frozen=True)

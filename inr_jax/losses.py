@@ -6,7 +6,8 @@ spectral convergence plus log-magnitude L1 (Yamamoto et al. 2020, arXiv 1910.114
 (Szatkowski et al. 2022, arXiv 2211.01839); both are means over `RESOLUTIONS`.
 `compressed` compares spectra whose magnitudes are raised to .3, with and without phase
 (Ephrat et al. 2018, arXiv 1804.03619; Braun and Tashev 2020, arXiv 2009.12286); `snr` is
-the logarithm of the relative error, which weighs every clip alike; `disturbance` is
+the logarithm of the relative error, which weighs every clip alike, `segmental` the same
+frame by frame, which asks for quiet pauses; `disturbance` is
 what PESQ listens to (module `disturbance`).
 All have finite values and gradients on silence and at equality.
 """
@@ -33,6 +34,11 @@ _POWER_FLOOR = 1e-8
 
 # Of `snr`: errors below 40 dB under the target gain nothing any more.
 _RELATIVE_FLOOR = 1e-4
+
+# Of `segmental`: samples of a frame, and how far below the mean power of the target
+# nothing counts, 70 dB.
+SEGMENT = 512
+_SEGMENT_FLOOR = 1e-7
 
 
 def pointwise(
@@ -92,6 +98,21 @@ def snr(estimate: jax.Array, target: jax.Array, num_samples: jax.Array) -> jax.A
     return jnp.log10(error / power + _RELATIVE_FLOOR)
 
 
+def segmental(
+    estimate: jax.Array, target: jax.Array, num_samples: jax.Array
+) -> jax.Array:
+    """Mean over frames of minus the signal-to-noise ratio in bel; see `snr`."""
+    valid = jnp.arange(target.shape[0]) < num_samples
+    padding = (0, -target.shape[0] % SEGMENT)
+    power, error = (
+        jnp.sum(jnp.pad(jnp.where(valid, x**2, 0), padding).reshape(-1, SEGMENT), 1)
+        for x in (target, estimate - target)
+    )
+    floor = _SEGMENT_FLOOR * jnp.sum(power) * SEGMENT / num_samples + _POWER_FLOOR
+    ratios = jnp.log10((error + floor) / (power + floor) + _RELATIVE_FLOOR)
+    return jnp.mean(ratios, where=jnp.arange(len(ratios)) * SEGMENT < num_samples)
+
+
 def terms(
     estimate: jax.Array,
     target: jax.Array,
@@ -117,6 +138,9 @@ def terms(
         found["compressed"] = weights.compressed * error
     if weights.snr:
         found["snr"] = weights.snr * snr(estimate, target, num_samples)
+    if weights.segmental:
+        ratio = segmental(estimate, target, num_samples)
+        found["segmental"] = weights.segmental * ratio
     if weights.disturbance:
         error = disturbance(estimate, target, num_samples, sample_rate)
         found["disturbance"] = weights.disturbance * error

@@ -12,7 +12,7 @@ from inr_jax.configs import LossWeights
 
 ALL = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1)
 
-EVERY = dataclasses.replace(ALL, compressed=1, snr=1, disturbance=1)
+EVERY = dataclasses.replace(ALL, compressed=1, snr=1, segmental=1, disturbance=1)
 
 
 def noise(num_samples, seed):
@@ -75,6 +75,17 @@ def test_snr_is_in_bel_and_floored():
         )
 
 
+def test_segments_count_alike_however_faint():
+    target = noise(4096, 0).at[2048:].multiply(1e-2)
+    error = noise(4096, 1).at[2048:].multiply(1e-2)
+    found = [
+        float(losses.segmental(target + error * gain, target, 4096))
+        for gain in (jnp.ones(4096), jnp.where(jnp.arange(4096) < 2048, 1, 10))
+    ]
+    assert found[0] == pytest.approx(0, abs=0.05)
+    assert found[1] - found[0] == pytest.approx(1, abs=0.01)  # 20 dB in half of them
+
+
 def test_compressed_equals_plain_numpy():
     x, y = (np.float64(noise(2048, seed)) for seed in (0, 1))
     a, b = (stft.analyse(s, 512) for s in (x, y))
@@ -89,7 +100,7 @@ def test_compressed_equals_plain_numpy():
 
 
 @pytest.mark.parametrize("target", [jnp.zeros(2048), noise(2048, 0)])
-@pytest.mark.parametrize("name", ["compressed", "snr"])
+@pytest.mark.parametrize("name", ["compressed", "snr", "segmental"])
 def test_terms_of_training_are_finite_on_silence_and_at_equality(name, target):
     for estimate in (target, jnp.zeros(2048), noise(2048, 1)):
         loss = getattr(losses, name)
@@ -111,7 +122,17 @@ def test_finite_on_silence_and_at_equality(target, equal):
 
 
 @pytest.mark.parametrize(
-    "name", ["mse", "smooth_l1", "stft", "mel", "compressed", "snr", "disturbance"]
+    "name",
+    [
+        "mse",
+        "smooth_l1",
+        "stft",
+        "mel",
+        "compressed",
+        "snr",
+        "segmental",
+        "disturbance",
+    ],
 )
 def test_gradient_agrees_with_differences(name):
     """In float64, along the gradient: the logarithm of faint bins is strongly curved."""
