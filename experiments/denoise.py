@@ -31,7 +31,7 @@ MAX_ATTENUATION_DB = flags.DEFINE_float(
 OUTPUT_RATE = flags.DEFINE_integer(
     "output_rate",
     None,
-    "Hz, a multiple of the input's: the networks are evaluated on the finer grid, which "
+    "Hz, a multiple of 16000: the networks are evaluated on the finer grid, which "
     "adds no frequencies.",
     1,
 )
@@ -98,6 +98,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
     cli.use_compilation_cache()
     options = method_flags.options(NOISE.value, mix.output_rate)
     denoiser = denoisers.make(METHOD.value, options)
+    reach = denoisers.reach(METHOD.value, options)
     if mix.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)
     failed = 0
@@ -111,23 +112,24 @@ def denoise_all(todo, settings: dict, mix) -> int:
                 on_files(clips)
 
             try:
-                remark = denoise_one(denoiser, job, mix, on_share)
-            except InputError as error:
+                with denoise_files.recorded(job, settings):
+                    remark = denoise_one(denoiser, reach, job, mix, on_share)
+            except (InputError, OSError) as error:
                 failed += 1
                 cli.complain(str(error))
             else:
                 if remark:
                     print(remark, file=sys.stderr)
-                if denoise_files.PIPE not in (job.source, job.target):
-                    denoise_files.Record(job, settings).add()
             on_files(1 - share)
     return failed
 
 
-def denoise_one(denoiser, job, mix, on_share) -> str:
+def denoise_one(denoiser, reach, job, mix, on_share) -> str:
     """Reads, denoises and writes one file; returns a remark or nothing."""
-    from inr_jax import denoise_files, denoising
+    from inr_jax import denoise_files, denoising, long_files
 
+    if reach and long_files.is_long(job):
+        return long_files.denoise(denoiser, reach, job, mix, SEED.value, on_share)
     recording = denoise_files.read(job)
     ((_, estimate),) = denoising.denoise_recordings(
         denoiser, [recording], [SEED.value], on_share

@@ -5,7 +5,6 @@ Opus, MP3, AIFF and more), at any rate, channel count and length.
 """
 
 import contextlib
-import io
 import os
 import pathlib
 from typing import IO, NamedTuple
@@ -13,16 +12,14 @@ from typing import IO, NamedTuple
 import numpy as np
 import soundfile
 
+from inr_jax import sound_files
 from inr_jax.errors import InputError
-from inr_jax.files import replacing
 
-# Endings that do not name their libsndfile format.
-_FORMATS = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV", "snd": "AU"}
-_READABLE = {*map(str.lower, soundfile.available_formats()), *_FORMATS} - {"raw"}
+_READABLE = {*map(str.lower, soundfile.available_formats()), *sound_files.FORMATS}
+_READABLE -= {"raw"}
 # Whatever lies beyond is a broken header or no sound, and would fill memory or overflow.
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
 LOUDEST = 1e12
-_BLOCK = 2**16  # frames; libsndfile's Vorbis encoder crashes on long ones
 
 
 class Recording(NamedTuple):
@@ -64,9 +61,18 @@ def read(
         recording = _from_array(source, sample_rate)
     else:
         recording = _from_file(source)
-    name = _name(source)
     if recording.samples.size == 0:
-        raise InputError(f"{name}: holds no samples; empty or cut short")
+        raise InputError(f"{_name(source)}: holds no samples; empty or cut short")
+    return checked(recording)
+
+
+def checked(recording: Recording) -> Recording:
+    """The same recording, if it is sound.
+
+    Raises:
+      InputError: it holds NaN or infinite samples, or has a rate that no recording has.
+    """
+    name = recording.name
     if not -LOUDEST < recording.samples.min() <= recording.samples.max() < LOUDEST:
         raise InputError(
             f"{name}: holds NaN or infinite samples, or some above {LOUDEST:g} times "
@@ -86,62 +92,14 @@ def write(
     sample_rate: int,
     subtype: str | None = None,
 ) -> int:
-    """Writes (samples,) or (samples, channels); the ending of `path` names the format.
-
-    The file appears whole or not at all. Integer formats saturate.
-
-    Args:
-      path: Where to.
-      samples: Full scale at 1.
-      sample_rate: In Hz.
-      subtype: libsndfile's sample format; the format's own default where None or where
-        the format does not know it.
+    """Writes (samples,) or (samples, channels); see `sound_files.writing`.
 
     Returns:
       How many samples an integer format had to clip.
-
-    Raises:
-      InputError: the ending or the rate is not one that can be written, or the disk is
-        full or may not be written.
     """
-    path = pathlib.Path(path)
-    ending = path.suffix[1:].lower()
-    form = _FORMATS.get(ending, ending.upper())
-    if form not in soundfile.available_formats():
-        raise InputError(f"{path}: unknown audio format {path.suffix!r}")
-    if ending == "opus":
-        subtype = "OPUS"
-    if subtype is None or not soundfile.check_format(form, subtype):
-        subtype = soundfile.default_subtype(form)
-    try:
-        with replacing(path) as aside:
-            aside.write_bytes(_encoded(samples, sample_rate, subtype, form))
-    except (soundfile.LibsndfileError, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot write: {_reason(error)}") from None
-    saturates = subtype not in ("FLOAT", "DOUBLE")
-    return int(np.sum(np.abs(samples) > 1)) if saturates else 0
-
-
-def write_stream(
-    stream: IO[bytes], samples: np.ndarray, sample_rate: int, subtype: str | None
-) -> None:
-    """Writes WAV to a stream that cannot seek, as standard output; see `write`."""
-    if subtype is None or not soundfile.check_format("WAV", subtype):
-        subtype = "PCM_16"
-    stream.write(_encoded(samples, sample_rate, subtype, "WAV"))
-    stream.flush()
-
-
-def _encoded(samples, sample_rate, subtype, form) -> memoryview:
-    """A file in memory; libsndfile would not say why the system refuses to write it."""
-    whole = io.BytesIO()
     channels = samples.shape[1] if samples.ndim > 1 else 1
-    with soundfile.SoundFile(
-        whole, "w", sample_rate, channels, subtype, format=form
-    ) as f:
-        for start in range(0, len(samples), _BLOCK):
-            f.write(samples[start : start + _BLOCK])
-    return whole.getbuffer()
+    with sound_files.writing(path, sample_rate, channels, subtype) as add:
+        return add(samples)
 
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
@@ -191,25 +149,31 @@ def _from_file(source):
         if not os.path.isfile(source):  # opening a named pipe waits for a writer
             raise InputError(f"{source}: is a device or a pipe, not an audio file")
     try:
-        with _opened(source) as binary, soundfile.SoundFile(binary) as file:
+        with opened(source) as binary, soundfile.SoundFile(binary) as file:
             samples = file.read(dtype="float32", always_2d=True)
             told = file.frames
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise InputError(f"{_name(source)}: cannot read: {_reason(error)}") from None
+        raise InputError(
+            f"{_name(source)}: cannot read: {sound_files.reason(error)}"
+        ) from None
     except (MemoryError, ValueError):
         raise InputError(
             f"{_name(source)}: cannot read: its header tells no length, or of more than "
             "memory holds"
         ) from None
-    if len(samples) < told:
-        raise InputError(
-            f"{_name(source)}: cut short: holds {len(samples)} samples, its header tells "
-            f"of {told}"
-        )
+    require_whole(_name(source), len(samples), told)
     return Recording(samples, file.samplerate, file.subtype, _name(source))
 
 
-def _opened(source):
+def require_whole(name: str, found: int, told: int) -> None:
+    """Raises InputError where a file holds fewer samples than its header tells of."""
+    if found < told:
+        raise InputError(
+            f"{name}: cut short: holds {found} samples, its header tells of {told}"
+        )
+
+
+def opened(source: str | IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
     """An open file; libsndfile takes no names that are not UTF-8."""
     if isinstance(source, str):
         return open(source, "rb")
@@ -222,10 +186,3 @@ def _name(source):
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     return str(getattr(source, "name", "open file"))
-
-
-def _reason(error):
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = getattr(error, "error_string", None) or str(error)
-    return text.strip().rstrip(".")

@@ -1,5 +1,6 @@
 """Denoises files and folders: what is done stays done, nothing is left half-written."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inr_jax import audio, datasets, files
+from inr_jax import audio, datasets, files, sound_files
 from inr_jax.errors import InputError
 
 PIPE = "-"
@@ -77,18 +78,18 @@ def jobs(
             raise InputError("standard input and output hold one file, not several")
         return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
     into_folder = (
-        len(inputs) > 1
-        or pathlib.Path(inputs[0]).is_dir()
-        or output.endswith(os.sep)
-        or pathlib.Path(output).is_dir()
+        len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
     if not into_folder:
         _require_file(pathlib.Path(inputs[0]))
-        job = Job(inputs[0], output, residual and pathlib.Path(residual))
+        job = Job(inputs[0], output, residual and _beside(inputs[0], residual))
+        for path in filter(None, job[1:]):
+            sound_files.require_writable(path)
         _refuse_collisions([job])
         return [job], []
-    if pathlib.Path(output).is_file():
-        raise InputError(f"{output}: is a file, but several are to be written")
+    for path in filter(None, (output, residual)):
+        if pathlib.Path(path).is_file():
+            raise InputError(f"{path}: is a file, but several are to be written")
     found, problems = [], []
     for item in inputs:
         try:
@@ -99,6 +100,16 @@ def jobs(
     return found, problems
 
 
+def _is_folder(path):
+    return path.endswith(os.sep) or pathlib.Path(path).is_dir()
+
+
+def _beside(source, residual):
+    """The file for what was removed from one that goes to a file of its own."""
+    path = pathlib.Path(residual)
+    return path / pathlib.Path(source).name if _is_folder(residual) else path
+
+
 def _require_file(path):
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -107,7 +118,14 @@ def _require_file(path):
 def _below(item, output, residual):
     paths = [item]
     if item.is_dir():
-        paths = [clip.path for clip in datasets.find_clips(item)]
+        # what an earlier run wrote is no input
+        ours = [_real(folder) for folder in (output, residual) if folder]
+        ours = [folder for folder in ours if folder != _real(item)]
+        paths = [
+            clip.path
+            for clip in datasets.find_clips(item)
+            if not any(_real(clip.path).is_relative_to(folder) for folder in ours)
+        ]
     else:
         _require_file(item)
     for path in paths:
@@ -116,17 +134,24 @@ def _below(item, output, residual):
         yield Job(str(path), str(output / relative), aside)
 
 
+def _real(path):
+    # not Path.resolve, which raises where links go round in a circle
+    return pathlib.Path(os.path.realpath(path))
+
+
 def _refuse_collisions(found):
-    sources = {}
+    """Nothing that is written is a source, or written twice."""
+    owners, sources = {}, {_real(job.source) for job in found}
     for job in found:
-        other = sources.setdefault(job.target, job.source)
-        if other != job.source:
-            raise InputError(f"{job.source} and {other} would both become {job.target}")
-        # not Path.resolve, which raises where links go round in a circle
-        if os.path.realpath(job.target) == os.path.realpath(job.source):
-            raise InputError(
-                f"{job.source}: would be overwritten; choose another output"
-            )
+        for path in filter(None, job[1:]):
+            real = _real(path)
+            if real in sources:
+                raise InputError(f"{path}: would be overwritten; choose another output")
+            if real in owners:
+                raise InputError(
+                    f"{owners[real]} and {job.source} would both become {path}"
+                )
+            owners[real] = job.source
 
 
 class Record:
@@ -142,7 +167,9 @@ class Record:
 
     @functools.cached_property
     def _key(self):
-        text = f"{_digest(self._source)} {self._settings}"
+        # the same without what was removed, or with it elsewhere, is done anew
+        residual = [str(_real(path)) for path in self._outputs[1:]]
+        text = f"{_digest(self._source)} {self._settings} {residual}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -154,9 +181,24 @@ class Record:
             and self._path.read_text() == self._key
         )
 
+    def remove(self) -> None:
+        """Forgets what was done, before the outputs become others."""
+        self._path.unlink(missing_ok=True)
+
     def add(self) -> None:
         """Notes that the job is done."""
         files.write_text(self._path, self._key)
+
+
+@contextlib.contextmanager
+def recorded(job: Job, settings: dict) -> Iterator[None]:
+    """Has a job that goes well recorded as done; a pipe has no record."""
+    record = None if PIPE in (job.source, job.target) else Record(job, settings)
+    if record:
+        record.remove()
+    yield
+    if record:
+        record.add()
 
 
 @functools.cache
@@ -194,10 +236,10 @@ def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) ->
         removed = recording.samples - output
         audio.write(job.residual, removed, recording.sample_rate, subtype)
     if job.target == PIPE:
-        audio.write_stream(sys.stdout.buffer, output, rate, subtype)
+        sound_files.write_stream(sys.stdout.buffer, output, rate, subtype)
         return ""
     clipped = audio.write(job.target, output, rate, subtype)
-    return f"{job.target}: {clipped} samples were held to full scale" if clipped else ""
+    return sound_files.clipping(job.target, clipped)
 
 
 def undone(todo: Sequence[Job], settings: dict) -> Iterator[Job]:

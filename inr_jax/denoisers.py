@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -103,6 +103,28 @@ def make(method: str, options: Options | None = None) -> Denoiser:
     if options.output_rate and method not in TRAINED:
         raise InputError(f"{method} has no output rate of its own; resample its output")
     return METHODS[method](options)
+
+
+class Reach(NamedTuple):
+    """Which part of a signal an estimate depends on.
+
+    Attributes:
+      seconds: Before and after each sample.
+      grid_s: A signal that begins this much later, or a multiple of it, has the same
+        estimates.
+    """
+
+    seconds: float
+    grid_s: int
+
+
+def reach(method: str, options: Options) -> Reach | None:
+    """How far a method hears; None where estimates depend on the whole signal."""
+    if method != "local_hypersound":
+        return None
+    folder = model_configs.trained_dir(method, options.trained_dir)
+    config = pretrained.load(folder)[0].config
+    return Reach(config.reach_s, config.grid_s)
 
 
 def _one_by_one(function) -> Denoiser:

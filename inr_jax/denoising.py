@@ -19,6 +19,8 @@ def denoise(
 ) -> np.ndarray:
     """Denoised samples of the same shape, level and rate, float32.
 
+    With `Options.output_rate` they are at that rate, and so many more.
+
     Args:
       samples: (samples,) or (samples, channels), float or signed integers.
       sample_rate: In Hz, any.
@@ -34,7 +36,7 @@ def denoise(
     ((_, estimate),) = denoise_recordings(
         denoisers.make(method, options), [recording], [seed]
     )
-    return estimate.reshape(samples.shape)
+    return estimate.reshape(-1, *samples.shape[1:])  # longer on a finer grid
 
 
 def denoise_recordings(

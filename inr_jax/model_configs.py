@@ -1,6 +1,7 @@
 """Settings of trained denoisers: frozen, hashable, free of jax."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -53,6 +54,16 @@ class LocalConfig:
         # two further frames for the first convolution, and two for the filter
         span = blocks + 4 * sum(self.band_dilations) + 4
         return (span, 0) if self.causal else (span // 2, span // 2)
+
+    @property
+    def reach_s(self) -> float:
+        """Seconds that a sample of the output depends on, before it or after it."""
+        return (max(self.reach) * self.hop + self.window) / self.sample_rate
+
+    @property
+    def grid_s(self) -> int:
+        """The least seconds that are whole samples at any rate, and whole frames here."""
+        return self.hop // math.gcd(self.hop, self.sample_rate)
 
     @property
     def look_ahead_s(self) -> float:

@@ -19,7 +19,8 @@ ARROWS = {
     "figures": {"files"},
     "clip_figures": {"figures", "metrics"},
     "tables": set(),
-    "audio": {"errors", "files"},
+    "sound_files": {"errors", "files"},
+    "audio": {"errors", "sound_files"},
     "loudness": {"audio"},
     "report_takes": {"figures", "loudness"},
     "report": {"audio", "errors", "files", "report_takes", "tables"},
@@ -104,7 +105,11 @@ ARROWS = {
         "torch_checkpoint",
     },
     "sepformer_denoiser": {"audio", "batching", "segments", "sepformer"},
-    "denoise_files": {"audio", "datasets", "errors", "files"},
+    "denoise_files": {"audio", "datasets", "errors", "files", "sound_files"},
+    "long_files": {
+        *("audio", "denoise_files", "denoisers", "denoising", "errors"),
+        "sound_files",
+    },
     "denoising": {"audio", "denoisers"},
     "denoisers": {
         *("baselines", "classical", "configs", "dnp", "dnp_fits"),
@@ -157,6 +162,6 @@ WITH_JAX = {
     *("frame_targets", "gain_denoiser", "gain_field", "local_hypersound"),
     *("gate_network", "spectral_hypernetwork"),
     *("training", "training_run"),
-    "training_loop",
+    *("long_files", "training_loop"),
     *("reference_steps", "saved_fits", "sine", "siren", "spectral", "sweeping"),
 }

@@ -94,6 +94,13 @@ def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
         pretrained.load("nowhere")
 
 
+def test_one_call_takes_a_finer_grid(checkpoint):
+    options = denoisers.Options(trained_dir=checkpoint, output_rate=48_000)
+    for samples in (signal(3000), signal(2500, 2)):
+        found = inr_jax.denoise(samples, 16_000, options=options)
+        assert found.shape == (3 * len(samples), *samples.shape[1:])
+
+
 def test_unknown_methods_and_bad_samples_are_named():
     with pytest.raises(InputError, match="method must be one of noisy, "):
         inr_jax.denoise(signal(10), 16_000, "magic")
@@ -142,6 +149,9 @@ def test_a_folder_is_done_once_and_keeps_its_tree(noisy_folder, tmp_path):
     assert (out / "a.wav").stat().st_mtime_ns == stamp
     run_script(*args, "--wet=0.5", expect=2)  # other settings are done anew
     assert (out / "a.wav").stat().st_mtime_ns != stamp
+    old = (rest / "a.wav").read_bytes()  # is of other settings: to be made anew
+    run_script(*args, "--wet=0.5", f"--residual={rest}", expect=2)
+    assert (rest / "a.wav").read_bytes() != old
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -184,6 +194,34 @@ def test_two_inputs_of_one_name_are_refused(tmp_path):
         denoise_files.jobs(
             [str(tmp_path / "x" / "a.wav"), str(tmp_path / "y" / "a.wav")], "out", None
         )
+
+
+def test_nothing_is_written_over_an_input_or_twice(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        audio.write(tmp_path / name, signal(10), 16_000)
+    a, b, new = (str(tmp_path / name) for name in ("a.wav", "b.wav", "new.wav"))
+    for inputs, output, residual in (
+        ([a], new, a),
+        ([a, b], f"{tmp_path}/out/", f"{tmp_path}"),
+    ):
+        with pytest.raises(InputError, match="would be overwritten"):
+            denoise_files.jobs(inputs, output, residual)
+    with pytest.raises(InputError, match="would both become"):
+        denoise_files.jobs([a], new, new)
+    (job,), _ = denoise_files.jobs([a], new, f"{tmp_path}/rest/")
+    assert job.residual == tmp_path / "rest" / "a.wav"
+    for output, residual in (("clean", None), (new, "rest")):
+        with pytest.raises(InputError, match="unknown audio format"):
+            denoise_files.jobs([a], output, residual)
+
+
+def test_outputs_inside_the_input_are_no_inputs(tmp_path):
+    for name in ("a.wav", "clean/a.wav", "rest/a.wav"):
+        audio.write(tmp_path / name, signal(10), 16_000)
+    found, _ = denoise_files.jobs(
+        [str(tmp_path)], f"{tmp_path}/clean/", f"{tmp_path}/rest/"
+    )
+    assert [job.source for job in found] == [str(tmp_path / "a.wav")]
 
 
 def test_an_input_is_never_overwritten(tmp_path):
