@@ -15,11 +15,12 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli, configs, device_flags, model_configs, training_configs
+from inr_jax import cli, device_flags, training_flags
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
 flags.adopt_module_key_flags(device_flags)
+flags.adopt_module_key_flags(training_flags)
 DIRS = {
     name: flags.DEFINE_list(name, [], text)
     for name, text in {
@@ -54,42 +55,11 @@ TENSORBOARD = flags.DEFINE_bool(
 )
 
 
-def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
-    """A flag for each number or name of a frozen config."""
-    kinds = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
-    }
-    return {
-        f.name: kinds[type(f.default)](f.name, f.default, f"{config_class.__name__}.")
-        for f in dataclasses.fields(config_class)
-        if f.name not in skip and type(f.default) in kinds
-    }
-
-
 START_FROM = flags.DEFINE_string(
     "start_from",
     None,
     "Folder of a trained model to go on from, of the same settings or with fewer layers.",
 )
-MODEL = flags.DEFINE_enum(
-    "model", "local_hypersound", list(model_configs.MODELS), "What is trained."
-)
-MODEL_SETTINGS = flags.DEFINE_multi_string(
-    "set", [], "A setting of the model as name=value, a value list as 1,2,4."
-)
-MIXING = _define(training_configs.MixingConfig, skip=("sample_rate",))
-TRAINING = _define(training_configs.TrainingConfig)
-LOSSES = {
-    field.name: flags.DEFINE_float(
-        f"{field.name}_weight",
-        getattr(training_configs.DENOISING_LOSS, field.name),
-        f"Weight of the {field.name} loss.",
-    )
-    for field in dataclasses.fields(configs.LossWeights)
-}
 
 
 def main() -> None:
@@ -101,7 +71,7 @@ def main() -> None:
         if not flag.value:
             raise InputError(f"--{flag.name} is missing")
     folder = pathlib.Path(OUTPUT_DIR.value)
-    model_config, mixing_config, config = described()
+    model_config, mixing_config, config = training_flags.configs()
     process, _ = device_flags.start()
     settings = describe(model_config, mixing_config, config)
     runs.keep_settings(folder, settings, process)
@@ -119,7 +89,8 @@ def main() -> None:
     num_samples = mixing_config.num_samples
     fresh = training.init(jax.random.key(SEED.value), model, num_samples, config)
     if START_FROM.value:
-        fresh = training.with_params(fresh, known_params(fresh.params))
+        known = known_params(model_config, fresh.params)
+        fresh = training.with_params(fresh, known)
     every = training_loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
     state = run.resume(fresh)
     writer = None
@@ -145,32 +116,23 @@ def main() -> None:
     devices.wait_for_all("trained")
 
 
-def known_params(fresh):
-    """Weights of --start_from, among fresh ones where it has none."""
+def known_params(model_config, fresh):
+    """Weights of --start_from, among fresh ones of layers behind its own."""
     from inr_jax import gate_network, pretrained
 
-    _, params = pretrained.load(START_FROM.value)
+    known, params = pretrained.load(START_FROM.value)
+    settings = dataclasses.asdict(model_config)
+    for name, value in dataclasses.asdict(known.config).items():
+        wanted = settings.get(name)
+        behind = isinstance(value, tuple) and wanted and wanted[: len(value)] == value
+        if wanted != value and not behind:
+            raise InputError(
+                f"{START_FROM.value}: has {name} {value}, --set asks for {wanted}"
+            )
     try:
         return gate_network.grown(params, fresh)
     except ValueError as error:
-        raise InputError(f"{START_FROM.value}: other settings: {error}") from None
-
-
-def described():
-    """Configs of the model, of the examples and of the training."""
-    try:
-        model = model_configs.parse(MODEL.value, MODEL_SETTINGS.value)
-        mixing = training_configs.MixingConfig(
-            sample_rate=model.sample_rate,
-            **{name: flag.value for name, flag in MIXING.items()},
-        )
-        loss = configs.LossWeights(**{n: flag.value for n, flag in LOSSES.items()})
-        training = training_configs.TrainingConfig(
-            loss, **{name: flag.value for name, flag in TRAINING.items()}
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    return model, mixing, training
+        raise InputError(f"{START_FROM.value}: {error}") from None
 
 
 def describe(model, mixing, training) -> dict:
@@ -182,7 +144,7 @@ def describe(model, mixing, training) -> dict:
         "noise_dir": NOISE_DIR.value,
         "seed": SEED.value,
         "start_from": START_FROM.value,
-        "model": {"name": MODEL.value, **dataclasses.asdict(model)},
+        "model": {"name": training_flags.MODEL.value, **dataclasses.asdict(model)},
         "mixing": dataclasses.asdict(mixing),
         "training": dataclasses.asdict(training),
     }
@@ -232,7 +194,9 @@ def report(line: dict) -> None:
         shown = [f"{name} {value:.3f}" for name, value in line.items()]
         print(", ".join(shown), file=sys.stderr, flush=True)
         return
-    left = (TRAINING["num_steps"].value - line["step"]) / line["steps_per_s"]
+    left = (training_flags.TRAINING["num_steps"].value - line["step"]) / line[
+        "steps_per_s"
+    ]
     print(
         f"step {line['step']}, loss {line['loss']:.3f}, "
         f"{line['steps_per_s']:.2f} steps/s, {line['audio_hours']:.1f} h of sound, "

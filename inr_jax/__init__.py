@@ -85,6 +85,7 @@ _SUBMODULES = (
     "training",
     "training_configs",
     "training_curves",
+    "training_flags",
     "training_loop",
     "training_run",
     "validation",

@@ -124,7 +124,7 @@ class HyperSound(nn.Module):
             "kernel": hypersound_target.layer_sizes(self.config)[i],
             "bias": hypersound_target.layer_sizes(self.config)[i][1:],
         }
-        bound = hypersound_target.siren_bound(shapes["kernel"][0], self.config)
+        bound = hypersound_target.own_bound(shapes["kernel"][0], self.config)
         return {
             name: self.param(
                 f"shared_{name}_{i}", hypersound_target.uniform_within(bound), shape

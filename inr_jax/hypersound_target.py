@@ -115,8 +115,15 @@ def emittedsplit(config: HyperSoundConfig) -> list[tuple[int, tuple[int, int]]]:
     ]
 
 
+def own_bound(fan_in: int, config: HyperSoundConfig) -> float:
+    """Half-width of the uniform law of a layer that clips share: of a network by itself."""
+    if config.target == "siren":
+        return siren_bound(fan_in, config)
+    return fan_in**-0.5
+
+
 def siren_bound(fan_in: int, config: HyperSoundConfig) -> float:
-    """Half-width of the uniform law that a layer's weights are drawn from."""
+    """Half-width of the uniform law that a layer of a SIREN is drawn from."""
     return 1.0 if fan_in == 1 else np.sqrt(6 / fan_in) / config.hidden_omega
 
 

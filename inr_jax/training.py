@@ -43,6 +43,8 @@ def schedule(config: TrainingConfig) -> optax.Schedule:
         return optax.cosine_onecycle_schedule(steps, rate, 0.05, 25.0, 1e4)
     if config.schedule == "cosine":
         return optax.warmup_cosine_decay_schedule(0, rate, config.warmup_steps, steps)
+    if not config.warmup_steps:  # as released; optax would stay at 0
+        return optax.constant_schedule(rate)
     return optax.linear_schedule(0.0, rate, config.warmup_steps)
 
 

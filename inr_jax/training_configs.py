@@ -39,6 +39,9 @@ class MixingConfig:
     band_limit_hz: float = 6000.0
 
     def __post_init__(self):
+        for name in ("snr_db", "level_db"):
+            if len(getattr(self, name)) != 2:
+                raise ValueError(f"{name} must be two numbers, least and largest")
         noisy = self.white + self.coloured + self.recorded + self.babble
         total = noisy + self.clean
         if abs(total - 1) > 1e-6:

@@ -99,6 +99,7 @@ def train(
                 waited = batches.waited_s
                 meter.reset()
             if done % every.validate == 0 or last:
+                meter.require_finite(done)
                 score = 0.0
                 if first:
                     line, score = validate(run, state, model, data.cases, pool)
@@ -106,6 +107,7 @@ def train(
                 run.save_if_best(state, devices.of_first(score))
                 meter.reset()
             if done % every.save == 0 or last:
+                meter.require_finite(done)
                 run.save(state)
 
 

@@ -101,13 +101,11 @@ class Meter:
         """Takes what a step measured; it stays on the device."""
         self._measured.append(measured)
 
-    def line(self, step: int, audio_s: float, waited_s: float) -> dict[str, float]:
-        """A line of the log.
+    def require_finite(self, step: int) -> list[dict[str, float]]:
+        """What was measured; nothing that follows from NaN may be kept.
 
         Args:
           step: Steps done.
-          audio_s: Seconds of sound in a step.
-          waited_s: Seconds that the device waited for data since `reset`.
 
         Raises:
           FloatingPointError: a term was not finite; names the first such step.
@@ -121,6 +119,20 @@ class Meter:
                     f"step {first}: {', '.join(bad)} is not finite; "
                     "lower --learning_rate"
                 )
+        return found
+
+    def line(self, step: int, audio_s: float, waited_s: float) -> dict[str, float]:
+        """A line of the log.
+
+        Args:
+          step: Steps done.
+          audio_s: Seconds of sound in a step.
+          waited_s: Seconds that the device waited for data since `reset`.
+
+        Raises:
+          FloatingPointError: a term was not finite; names the first such step.
+        """
+        found = self.require_finite(step)
         elapsed = max(time.monotonic() - self._start, 1e-9)
         means = {k: float(np.mean([m[k] for m in found])) for k in found[0]}
         return {

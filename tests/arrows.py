@@ -60,6 +60,7 @@ ARROWS = {
     "model_configs": {"configs"},
     "training_configs": {"configs"},
     "mixing": {"training_configs"},
+    "training_flags": {"cli", "configs", "errors", "model_configs", "training_configs"},
     "prefetching": set(),
     "frame_targets": {"configs", "siren"},
     "gate_network": {"model_configs"},

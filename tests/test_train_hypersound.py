@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import CLIPS, run_script
+from conftest import CLIPS, REPOSITORY, run_script
 
 from inr_jax import audio
 
@@ -74,8 +74,12 @@ def test_train_again_and_denoise(tmp_path):
 
 
 def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
-    flags = (*TOY, *HYPERSOUND, f"--output_dir={tmp_path}", "--num_steps=2")
+    """As published, by its flagfile."""
+    published = REPOSITORY / "experiments" / "configs" / "hypersound_published.flags"
+    flags = (f"--flagfile={published}", *TOY, *HYPERSOUND, "--precision=bfloat16")
+    flags += (f"--output_dir={tmp_path}", "--num_steps=2", "--warmup_steps=0")
     run_script("train_hypersound.py", *flags)
+    assert {"pointwise", "mel"} < set(log_of(tmp_path)[0])
     assert [line["step"] for line in log_of(tmp_path)] == [2, 2]
     denoise(tmp_path, "hypersound")
 
@@ -87,10 +91,15 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
         (("--set=channels=many",), "'channels=many': not of the kind"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "a weight for each folder"),
+        (("--snr_db=5",), "snr_db must be two numbers"),
+        (("--model=hypersound", "--set=num_samples=4096"), "must be the model's"),
+        (("--start_from=SHIPPED", "--set=channels=4"), "has channels 192"),
         (("--noise_dir=",), "--noise_dir is missing"),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, message):
+    shipped = str(REPOSITORY / "checkpoints" / "local_hypersound")
+    flags = [flag.replace("SHIPPED", shipped) for flag in flags]
     flags = (*TOY, f"--output_dir={tmp_path}", "--num_steps=4", *flags)
     done = run_script("train_hypersound.py", *flags, expect=2)
     assert message in done.stderr

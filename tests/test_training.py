@@ -104,6 +104,8 @@ def test_gain_of_an_example_does_not_change_the_loss():
 @pytest.mark.parametrize("name", ["constant", "one_cycle", "cosine"])
 def test_schedules_stay_within_the_largest_rate(name):
     config = dataclasses.replace(CONFIG, schedule=name, num_steps=100)
+    without = dataclasses.replace(config, warmup_steps=0)
+    assert training.schedule(without)(50) > 1e-3
     rates = np.array([training.schedule(config)(step) for step in range(101)])
     assert rates.max() == pytest.approx(1e-2, rel=1e-3)
     assert (rates[100] < 1e-4) == (name != "constant")
