@@ -26,6 +26,7 @@ LOCAL = (
     "--set=dilations=1",
     "--set=band_channels=1",
     "--set=band_dilations=1",
+    "--set=causal=true",
 )
 HYPERSOUND = (
     "--model=hypersound",
