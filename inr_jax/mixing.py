@@ -83,10 +83,10 @@ def example(
     if source.band_limited:
         cut = config.band_limit_hz / config.sample_rate
         clean, disturbance = _lowpass(clean, cut), _lowpass(disturbance, cut)
-    snr_db = rng.uniform(*config.snr_db)
+    snr_db = rng.uniform(*config.snr_range_db)
     power = np.mean(clean**2) / max(np.mean(disturbance**2), 1e-12)
     noisy = clean + disturbance * np.sqrt(power * 10 ** (-snr_db / 10))
-    peak_db = rng.uniform(*config.level_db)
+    peak_db = rng.uniform(*config.level_range_db)
     scale = 10 ** (peak_db / 20) / max(np.max(np.abs(noisy)), 1e-9)
     return (scale * noisy).astype(np.float32), (scale * clean).astype(np.float32)
 

@@ -15,8 +15,8 @@ class MixingConfig:
     Attributes:
       sample_rate: Hz.
       num_samples: Samples of an example.
-      snr_db: Least and largest ratio, drawn evenly.
-      level_db: Least and largest peak of the noisy example over full scale, in dB.
+      snr_range_db: Least and largest ratio, drawn evenly.
+      level_range_db: Least and largest peak of the noisy example over full scale, in dB.
       white: Share of examples in white noise alone.
       coloured: Share in white noise with a smooth random spectrum.
       recorded: Share in recorded noise.
@@ -28,8 +28,8 @@ class MixingConfig:
 
     sample_rate: int = 16_000
     num_samples: int = 32_768
-    snr_db: tuple[float, float] = (-5.0, 20.0)
-    level_db: tuple[float, float] = (-40.0, 0.0)
+    snr_range_db: tuple[float, float] = (-5.0, 20.0)
+    level_range_db: tuple[float, float] = (-40.0, 0.0)
     white: float = 0.4
     coloured: float = 0.15
     recorded: float = 0.3
@@ -39,7 +39,7 @@ class MixingConfig:
     band_limit_hz: float = 6000.0
 
     def __post_init__(self):
-        for name in ("snr_db", "level_db"):
+        for name in ("snr_range_db", "level_range_db"):
             if len(getattr(self, name)) != 2:
                 raise ValueError(f"{name} must be two numbers, least and largest")
         noisy = self.white + self.coloured + self.recorded + self.babble

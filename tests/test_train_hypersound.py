@@ -92,7 +92,7 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
         (("--set=channels=many",), "'channels=many': not of the kind"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "a weight for each folder"),
-        (("--snr_db=5",), "snr_db must be two numbers"),
+        (("--snr_range_db=5",), "snr_range_db must be two numbers"),
         (("--model=hypersound", "--set=num_samples=4096"), "must be the model's"),
         (("--start_from=SHIPPED", "--set=channels=4"), "has channels 192"),
         (("--noise_dir=",), "--noise_dir is missing"),
