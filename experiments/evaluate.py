@@ -35,7 +35,7 @@ ESTIMATE = flags.DEFINE_enum(
 AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
 )
-REPORT = flags.DEFINE_bool("report", True, "Writes the page to listen to.")
+REPORT = flags.DEFINE_bool("report", True, "Draws figures, writes a page to listen to.")
 RESCORE = flags.DEFINE_bool(
     "rescore", False, "Scores the kept estimates anew, without denoising."
 )
@@ -124,7 +124,7 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
 
 
 def finish(found, source, conditions, settings: dict) -> None:
-    """Tables, manifest and figures of the rows that are there."""
+    """Tables and manifest of the rows that are there; of all shards figures and page."""
     from inr_jax import evaluation_figures, evaluation_report, evaluation_results
 
     methods = METHODS.value
@@ -132,10 +132,11 @@ def finish(found, source, conditions, settings: dict) -> None:
     summaries = evaluation_results.summarise(found, methods, conditions, against)
     print(evaluation_results.write(found, summaries, against))
     evaluation_results.write_manifest(found.folder, source, noisy_sets.root(), settings)
+    if not REPORT.value or settings["num_shards"] > 1:
+        return
     evaluation_figures.write_scores(found, methods, conditions, against)
     if AUDIO.value:
         evaluation_figures.write_clip(found, source, methods, conditions[0], against)
-    if REPORT.value and AUDIO.value and settings["num_shards"] == 1:
         page = evaluation_report.write(found, source, summaries)
         print(f"Listen: {page}")
 

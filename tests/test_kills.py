@@ -10,7 +10,7 @@ from inr_jax import files
 
 @pytest.mark.parametrize("script", ["denoise", "fit_siren"])
 def test_what_is_killed_goes_on_to_the_same_result(script, tmp_path):
-    kill_at_random.survives(script, 3, tmp_path)
+    kill_at_random.survives(script, 2, tmp_path)
 
 
 def test_what_a_killed_process_left_goes_when_it_is_old(tmp_path):
