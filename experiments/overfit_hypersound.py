@@ -17,7 +17,7 @@ CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for curve and figure.")
 NUM_CLIPS = flags.DEFINE_integer("num_clips", 4, "Clips of the one batch.", 1)
 NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Of AdamW.", 2)
-LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Of AdamW, constant.")
+LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Largest of a cosine.")
 MODEL_SETTINGS = flags.DEFINE_multi_string(
     "set", [], "A setting of HyperSound as name=value, a value list as 1,2,4."
 )
@@ -72,8 +72,7 @@ def curve(config, clean):
         batch_size=len(clean),
         num_steps=NUM_STEPS.value,
         learning_rate=LEARNING_RATE.value,
-        schedule="constant",
-        warmup_steps=1,
+        warmup_steps=NUM_STEPS.value // 20,
     )
     state = training.init(jax.random.key(0), model, config.num_samples, how)
     update = training.compiled_update(model, config.sample_rate, how)
