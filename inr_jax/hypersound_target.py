@@ -94,7 +94,7 @@ def head_bounds(config: HyperSoundConfig) -> tuple[np.ndarray, np.ndarray]:
     and the bias draws one random SIREN that all clips begin with.
     """
     kernel, bias = [], []
-    for _, (fan_in, fan_out) in emittedsplit(config):
+    for _, (fan_in, fan_out) in emitted_layers(config):
         for count, variance in ((fan_in * fan_out, 1 / fan_in), (fan_out, 1.0)):
             bound = np.sqrt(3 * variance / config.hidden[-1])
             if config.target == "siren":
@@ -106,7 +106,7 @@ def head_bounds(config: HyperSoundConfig) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(kernel), np.concatenate(bias)
 
 
-def emittedsplit(config: HyperSoundConfig) -> list[tuple[int, tuple[int, int]]]:
+def emitted_layers(config: HyperSoundConfig) -> list[tuple[int, tuple[int, int]]]:
     """Position and sizes of the layers whose weights the hypernetwork emits."""
     return [
         (i, sizes)
@@ -130,7 +130,7 @@ def siren_bound(fan_in: int, config: HyperSoundConfig) -> float:
 def split(flat: jax.Array, config: HyperSoundConfig) -> siren.Params:
     """Slices of the head's output in the target's order: w0 (out, in), b0, w1, ..."""
     layers, start = [], 0
-    for _, (fan_in, fan_out) in emittedsplit(config):
+    for _, (fan_in, fan_out) in emitted_layers(config):
         middle, stop = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
         kernel = flat[start:middle].reshape(fan_out, fan_in).T
         layers.append({"kernel": kernel, "bias": flat[middle:stop]})
