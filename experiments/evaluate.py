@@ -124,7 +124,7 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
 
 
 def finish(found, source, conditions, settings: dict) -> None:
-    """Tables and manifest of the rows that are there; of all shards figures and page."""
+    """Tables and manifest of the rows that are there; figures and page but of a shard."""
     from inr_jax import evaluation_figures, evaluation_report, evaluation_results
 
     methods = METHODS.value

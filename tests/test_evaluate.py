@@ -192,10 +192,10 @@ def test_flags_that_make_no_sense(tmp_path, flags, message):
 
 
 def test_ablation(tmp_path):
-    rows = "100 steps,tracked estimate"
+    rows = "as it is,no divergence term,tracked estimate"
     flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", f"--rows={rows}", *TOY)
     done = run_script("ablate_gain_field.py", *flags)
-    assert "difference from 100 steps" in done.stdout
-    assert len(rows_of(tmp_path)) == 2 * 2
+    assert "difference from as it is" in done.stdout
+    assert len(rows_of(tmp_path)) == 2 * 3
     done = run_script("ablate_gain_field.py", *flags[:2], "--rows=other", expect=2)
     assert "unknown other" in done.stderr
