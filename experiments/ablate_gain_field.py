@@ -10,8 +10,8 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli
-from inr_jax.configs import GainFieldConfig, SirenConfig
+from inr_jax.cli import cli
+from inr_jax.configs.configs import GainFieldConfig, SirenConfig
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -41,14 +41,9 @@ ESTIMATORS = {"stationary estimate": "stationary", "tracked estimate": "tracked"
 
 
 def main() -> None:
-    from inr_jax import (
-        datasets,
-        evaluating,
-        evaluation,
-        evaluation_results,
-        runs,
-        scoring,
-    )
+    from inr_jax.data import datasets
+    from inr_jax.evaluation import evaluating, evaluation, evaluation_results, runs
+    from inr_jax.metrics import scoring
 
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
@@ -77,7 +72,7 @@ def main() -> None:
 
 def denoise(signals, sample_rates, keys, on_clips, row: str):
     """The denoiser of one row."""
-    from inr_jax import gain_denoiser
+    from inr_jax.enhancement import gain_denoiser
 
     config = GainFieldConfig(**CHANGES.get(row, {}))
     estimator = ESTIMATORS.get(row, "white")

@@ -13,7 +13,7 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli, device_flags, method_flags
+from inr_jax.cli import cli, device_flags, method_flags
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -45,7 +45,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
 def main(inputs: list[str]) -> int:
-    from inr_jax import denoise_files
+    from inr_jax.enhancement import denoise_files
 
     if not inputs or not OUTPUT.value:
         raise InputError("name what to denoise, and where to with --output")
@@ -74,7 +74,7 @@ def main(inputs: list[str]) -> int:
     if todo:
         failed += denoise_all(todo, settings, mix)
     if num_processes > 1:
-        from inr_jax import devices
+        from inr_jax.parallel import devices
 
         devices.wait_for_all("files")
     return cli.MISTAKE if failed else 0
@@ -82,7 +82,8 @@ def main(inputs: list[str]) -> int:
 
 def weights_digest() -> str | None:
     """Tells one training of a method from another."""
-    from inr_jax import files, model_configs
+    from inr_jax.configs import model_configs
+    from inr_jax.io import files
 
     if METHOD.value not in model_configs.MODELS:
         return None
@@ -93,7 +94,7 @@ def weights_digest() -> str | None:
 
 def denoise_all(todo, settings: dict, mix) -> int:
     """Denoises file after file; returns how many failed, each with one line."""
-    from inr_jax import denoise_files, denoisers
+    from inr_jax.enhancement import denoise_files, denoisers
 
     cli.use_compilation_cache()
     options = method_flags.options(NOISE.value, mix.output_rate)
@@ -126,7 +127,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
 
 def denoise_one(denoiser, reach, job, mix, on_share) -> str:
     """Reads, denoises and writes one file; returns a remark or nothing."""
-    from inr_jax import denoise_files, denoising, long_files
+    from inr_jax.enhancement import denoise_files, denoising, long_files
 
     if reach and long_files.is_long(job):
         return long_files.denoise(denoiser, reach, job, mix, SEED.value, on_share)

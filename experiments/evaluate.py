@@ -13,7 +13,7 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, device_flags, method_flags, noisy_sets
+from inr_jax.cli import cli, device_flags, method_flags, noisy_sets
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -45,14 +45,9 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> None:
-    from inr_jax import (
-        devices,
-        evaluating,
-        evaluation,
-        evaluation_results,
-        runs,
-        scoring,
-    )
+    from inr_jax.evaluation import evaluating, evaluation, evaluation_results, runs
+    from inr_jax.metrics import scoring
+    from inr_jax.parallel import devices
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
@@ -95,7 +90,7 @@ def shard() -> tuple[pathlib.Path, int, int]:
 
 def made() -> dict:
     """The denoisers of --methods, by name."""
-    from inr_jax import denoisers
+    from inr_jax.enhancement import denoisers
 
     options = method_flags.options(ESTIMATE.value)
     return {name: denoisers.make(name, options) for name in METHODS.value}
@@ -109,7 +104,8 @@ def settings(index: int, count: int) -> dict:
 
 def denoise(found, source, denoisers: dict, conditions) -> None:
     """Every method in every condition, what is missing of it."""
-    from inr_jax import evaluating, scoring
+    from inr_jax.evaluation import evaluating
+    from inr_jax.metrics import scoring
 
     cli.use_compilation_cache()
     total = len(source.clips) * len(denoisers) * len(conditions)
@@ -125,7 +121,11 @@ def denoise(found, source, denoisers: dict, conditions) -> None:
 
 def finish(found, source, conditions, settings: dict) -> None:
     """Tables and manifest of the rows that are there; figures and page but of a shard."""
-    from inr_jax import evaluation_figures, evaluation_report, evaluation_results
+    from inr_jax.evaluation import (
+        evaluation_figures,
+        evaluation_report,
+        evaluation_results,
+    )
 
     methods = METHODS.value
     against = "noisy" if "noisy" in methods else methods[0]

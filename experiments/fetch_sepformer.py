@@ -8,7 +8,7 @@
 
 from absl import flags
 
-from inr_jax import cli
+from inr_jax.cli import cli
 from inr_jax.errors import InputError
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the weights.")
@@ -27,7 +27,8 @@ FILES = ("encoder.ckpt", "masknet.ckpt", "decoder.ckpt", "hyperparams.yaml")
 
 
 def main() -> None:
-    from inr_jax import hub, sepformer_weights
+    from inr_jax.io import hub
+    from inr_jax.models.sepformer import sepformer_weights
 
     if not OUTPUT_DIR.value:
         raise InputError("name where to with --output_dir")

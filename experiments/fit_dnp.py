@@ -10,7 +10,8 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, configs, noisy_sets
+from inr_jax.cli import cli, noisy_sets
+from inr_jax.configs import configs
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -23,7 +24,8 @@ MASKS = ("wiener", "lsa")
 
 
 def main() -> None:
-    from inr_jax import evaluation, evaluation_results, runs, scoring
+    from inr_jax.evaluation import evaluation, evaluation_results, runs
+    from inr_jax.metrics import scoring
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
@@ -53,7 +55,9 @@ def fit(found, source, condition, config, pool, on_clips) -> None:
     import jax
     import numpy as np
 
-    from inr_jax import dnp, dnp_fits, evaluating, noise
+    from inr_jax.data import noise
+    from inr_jax.enhancement import dnp, dnp_fits
+    from inr_jax.evaluation import evaluating
 
     last = f"dnp_{MASKS[-1]}"  # the row that is written last
     known = found.done(last, condition)

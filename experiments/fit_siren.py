@@ -13,7 +13,8 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, configs, device_flags
+from inr_jax.cli import cli, device_flags
+from inr_jax.configs import configs
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -75,7 +76,9 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 
 
 def main() -> int:
-    from inr_jax import devices, runs, scoring
+    from inr_jax.evaluation import runs
+    from inr_jax.metrics import scoring
+    from inr_jax.parallel import devices
 
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
@@ -167,7 +170,8 @@ def settings(config: configs.FitConfig) -> dict:
 
 def find_clips():
     """The clips to do, and one line for each file that cannot be used."""
-    from inr_jax import datasets, download
+    from inr_jax.data import datasets
+    from inr_jax.io import download
 
     noise_level()
     problems = []
@@ -182,7 +186,7 @@ def find_clips():
 
 def load(clips, problems: list[str]):
     """Reads clips and adds noise; what cannot be read goes to `problems`."""
-    from inr_jax import datasets
+    from inr_jax.data import datasets
 
     level = {} if PAIRS_DIR.value else noise_level()
     examples = []
@@ -198,7 +202,9 @@ def load(clips, problems: list[str]):
 
 def fits(examples, config: configs.FitConfig, on_clips, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
-    from inr_jax import audio, denoisers, denoising, noise
+    from inr_jax.audio import audio
+    from inr_jax.data import noise
+    from inr_jax.enhancement import denoisers, denoising
 
     siren = denoisers.make(
         "siren",
@@ -212,7 +218,10 @@ def fits(examples, config: configs.FitConfig, on_clips, unfinished):
 
 def finish(run, pool, example, estimate) -> None:
     """Writes audio and figures of one clip, then its scores."""
-    from inr_jax import audio, baselines, clip_figures, figures, scoring
+    from inr_jax.audio import audio
+    from inr_jax.enhancement import baselines
+    from inr_jax.metrics import scoring
+    from inr_jax.plots import clip_figures, figures
 
     signals = {"clean": example.clean, "noisy": example.noisy, "siren": estimate}
     folder = run.folder / "clips" / example.name

@@ -9,7 +9,8 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, model_configs, training_configs
+from inr_jax.cli import cli
+from inr_jax.configs import model_configs, training_configs
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -25,7 +26,8 @@ EVERY = 20  # steps from one line of the curve to the next
 
 
 def main() -> None:
-    from inr_jax import figures, files, training_curves
+    from inr_jax.io import files
+    from inr_jax.plots import figures, training_curves
 
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
@@ -45,7 +47,8 @@ def crops(config):
     """The middle of each clip, (clips, samples)."""
     import numpy as np
 
-    from inr_jax import audio, datasets
+    from inr_jax.audio import audio
+    from inr_jax.data import datasets
 
     clips = datasets.choose(datasets.find_clips(CLEAN_DIR.value), NUM_CLIPS.value, 0)
     found = []
@@ -65,7 +68,9 @@ def curve(config, clean):
     import jax
     import numpy as np
 
-    from inr_jax import metrics, pretrained, training
+    from inr_jax import metrics
+    from inr_jax.models import pretrained
+    from inr_jax.training import training
 
     model = pretrained.build(config)
     how = training_configs.TrainingConfig(

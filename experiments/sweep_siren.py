@@ -11,8 +11,10 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli, configs, files
+from inr_jax.cli import cli
+from inr_jax.configs import configs
 from inr_jax.errors import InputError
+from inr_jax.io import files
 
 flags.adopt_module_key_flags(cli)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech, one rate.")
@@ -38,7 +40,8 @@ COLUMNS = ("clip", "fit", *GRID, "step", *SCORES)
 
 
 def main() -> None:
-    from inr_jax import runs, scoring
+    from inr_jax.evaluation import runs
+    from inr_jax.metrics import scoring
 
     if not (OUTPUT_DIR.value and CLEAN_DIR.value):
         raise InputError("--output_dir and --clean_dir are needed")
@@ -73,7 +76,7 @@ def main() -> None:
 
 def load():
     """Examples of one sample rate, their first channels."""
-    from inr_jax import datasets
+    from inr_jax.data import datasets
 
     clips = datasets.find_clips(CLEAN_DIR.value)
     examples = [
@@ -93,7 +96,7 @@ def load():
 
 def score(pool, example, name: str, estimate):
     """Scores of one estimate (samples,), to be had later."""
-    from inr_jax import scoring
+    from inr_jax.metrics import scoring
 
     job = scoring.Job(
         example.name,
@@ -120,7 +123,7 @@ def sweep(examples, width: int, depth: int, values, pool) -> list[dict]:
     """Rows of all fits of one shape: clips, clean or noisy, and `values`."""
     import numpy as np
 
-    from inr_jax import sweeping
+    from inr_jax.fitting import sweeping
 
     config = configs.FitConfig(
         configs.SirenConfig(width, depth),
@@ -150,7 +153,9 @@ def stacked(kinds):
     import jax
     import numpy as np
 
-    from inr_jax import batching, fitting, noise, sweeping
+    from inr_jax.data import noise
+    from inr_jax.fitting import fitting, sweeping
+    from inr_jax.parallel import batching
 
     signals = [getattr(example, fit)[:, 0] for example, fit, _ in kinds]
     scales = np.array([np.max(np.abs(x)) or 1 for x in signals], np.float32)
@@ -169,7 +174,7 @@ def stacked(kinds):
 
 def report(folder: pathlib.Path, rows: list[dict]) -> None:
     """Table of the best fits, and the curves of all, means over clips."""
-    from inr_jax import figures, sweep_curves
+    from inr_jax.plots import figures, sweep_curves
 
     curves = sweep_curves.mean_over_clips(rows)
     text = sweep_curves.best(curves)

@@ -11,7 +11,7 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import cli
+from inr_jax.cli import cli
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -22,7 +22,8 @@ OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the table.")
 
 
 def main() -> None:
-    from inr_jax import files, table1
+    from inr_jax.evaluation import table1
+    from inr_jax.io import files
 
     if not EVALUATIONS.value or not OUTPUT_DIR.value:
         raise InputError("--evaluations or --output_dir is missing")

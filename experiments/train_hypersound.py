@@ -15,7 +15,7 @@ import sys
 
 from absl import flags
 
-from inr_jax import cli, device_flags, training_flags
+from inr_jax.cli import cli, device_flags, training_flags
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(cli)
@@ -65,7 +65,10 @@ START_FROM = flags.DEFINE_string(
 def main() -> None:
     import jax
 
-    from inr_jax import devices, pretrained, runs, training, training_loop, training_run
+    from inr_jax.evaluation import runs
+    from inr_jax.models import pretrained
+    from inr_jax.parallel import devices
+    from inr_jax.training import training, training_loop, training_run
 
     for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
         if not flag.value:
@@ -118,7 +121,7 @@ def main() -> None:
 
 def known_params(model_config, fresh):
     """Weights of --start_from, among fresh ones of layers behind its own."""
-    from inr_jax import gate_network, pretrained
+    from inr_jax.models import gate_network, pretrained
 
     known, params = pretrained.load(START_FROM.value)
     settings = dataclasses.asdict(model_config)
@@ -152,7 +155,8 @@ def describe(model, mixing, training) -> dict:
 
 def load_data(mixing_config, folder):
     """Speech and noise for training, and the cases of validation."""
-    from inr_jax import corpus, mixing, training_loop, validation
+    from inr_jax.data import corpus, mixing
+    from inr_jax.training import training_loop, validation
 
     cache = CACHE_DIR.value or folder / "decoded"
     rate = mixing_config.sample_rate

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from conftest import CLIPS
 
-from inr_jax import audio, noise, report, tables
+from inr_jax.audio import audio
+from inr_jax.data import noise
+from inr_jax.evaluation import tables
+from inr_jax.evaluation.report import report
 
 CONDITIONS = ("white, 0 dB, seed 0", "white, 5 dB, seed 0")
 METHODS = ("noisy", "quiet", "log_mmse")

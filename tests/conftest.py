@@ -17,7 +17,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 
-from inr_jax.model_configs import LocalConfig
+from inr_jax.configs.model_configs import LocalConfig
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -31,9 +31,16 @@ CLIPS = REPOSITORY / "experiments" / "clips"
 
 
 def run_script(name: str, *args: str, expect: int = 0) -> subprocess.CompletedProcess:
-    """Runs a script of experiments/ as a user does: an exit code, never a traceback."""
+    """Runs a script as a user does: an exit code, never a traceback.
+
+    Args:
+      name: Of a script in experiments/, or a path from the root of the repository.
+      args: Of the command.
+      expect: Exit code.
+    """
+    path = name if "/" in name else f"experiments/{name}"
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "experiments" / name, *args],
+        [sys.executable, REPOSITORY / path, *args],
         capture_output=True,
         text=True,
         cwd=REPOSITORY,

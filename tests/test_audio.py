@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from inr_jax import audio, metrics
+from inr_jax import metrics
+from inr_jax.audio import audio
 from inr_jax.errors import InputError
 
 RATE = 16_000

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from inr_jax import baselines, metrics, noise
+from inr_jax import metrics
+from inr_jax.data import noise
+from inr_jax.enhancement import baselines
 
 
 def test_lowpass_passes_below_and_stops_above_without_delay():

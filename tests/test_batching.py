@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax import batching
+from inr_jax.parallel import batching
 
 
 @pytest.mark.parametrize(

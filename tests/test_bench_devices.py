@@ -8,7 +8,7 @@ from conftest import run_script
 def test_a_row_for_each_number_of_devices(tmp_path):
     small = ("--devices=1,2", "--clips=1", "--samples=500", "--num_steps=3")
     done = run_script(
-        "bench_devices.py", f"--output_dir={tmp_path}", "--rounds=1", *small
+        "benchmarks/bench_devices.py", f"--output_dir={tmp_path}", "--rounds=1", *small
     )
     result = json.loads((tmp_path / "bench_devices.json").read_text())
     one, two = result["rows"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from inr_jax import measuring
+from inr_jax.io import measuring
 
-SCRIPT = REPOSITORY / "experiments" / "bench_fit.py"
+SCRIPT = REPOSITORY / "benchmarks" / "bench_fit.py"
 
 
 def run(*flags):

@@ -20,9 +20,12 @@ import torch_files
 from absl.testing import flagsaver
 from conftest import CLIPS, REPOSITORY, TINY
 
-from inr_jax import files, noisy_sets, pretrained, torch_checkpoint
+from inr_jax.cli import noisy_sets
+from inr_jax.configs.model_configs import WEIGHTS
 from inr_jax.errors import InputError
-from inr_jax.model_configs import WEIGHTS
+from inr_jax.io import files
+from inr_jax.models import pretrained
+from inr_jax.models.sepformer import torch_checkpoint
 
 load = pretrained.load.__wrapped__  # no cache
 

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from inr_jax import classical, metrics, noise, noise_power
+from inr_jax import metrics
+from inr_jax.data import noise
+from inr_jax.dsp import noise_power
+from inr_jax.enhancement import classical
 
 RATE = 16_000
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from inr_jax import cli
+from inr_jax.cli import cli
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from inr_jax import cli
     ],
 )
 def test_what_the_system_refuses_is_one_line(error, line):
-    code = f"from inr_jax import cli\ndef main(): raise {error}\ncli.run(main)"
+    code = f"from inr_jax.cli import cli\ndef main(): raise {error}\ncli.run(main)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )

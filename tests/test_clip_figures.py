@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from inr_jax import clip_figures, evaluation_figures, figures
+from inr_jax.evaluation import evaluation_figures
+from inr_jax.plots import clip_figures, figures
 
 
 def signals(num_samples):

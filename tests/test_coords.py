@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import coords
+from inr_jax.nn import coords
 
 
 def test_unit_includes_both_ends():

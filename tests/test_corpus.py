@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from inr_jax import audio, corpus
+from inr_jax.audio import audio
+from inr_jax.data import corpus
 from inr_jax.errors import InputError
 
 

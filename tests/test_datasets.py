@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from inr_jax import audio, datasets, noise
+from inr_jax.audio import audio
+from inr_jax.data import datasets, noise
 from inr_jax.errors import InputError
-from inr_jax.files import sha256
+from inr_jax.io.files import sha256
 
 RATE = 16_000
 

@@ -8,16 +8,11 @@ import soundfile
 from conftest import CLIPS, REPOSITORY, TINY, run_script
 
 import inr_jax
-from inr_jax import (
-    audio,
-    denoise_files,
-    denoisers,
-    denoising,
-    pretrained,
-    trained_denoiser,
-)
+from inr_jax.audio import audio
+from inr_jax.enhancement import denoise_files, denoisers, denoising, trained_denoiser
 from inr_jax.errors import InputError
-from inr_jax.local_hypersound import LocalHyperSound
+from inr_jax.models import pretrained
+from inr_jax.models.local_hypersound import LocalHyperSound
 
 
 @pytest.fixture(scope="module")

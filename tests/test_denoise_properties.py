@@ -7,7 +7,9 @@ from absl import logging
 from hypothesis import strategies as st
 
 import inr_jax
-from inr_jax import audio, classical, denoisers, denoising, metrics
+from inr_jax import metrics
+from inr_jax.audio import audio
+from inr_jax.enhancement import classical, denoisers, denoising
 
 SEEDS = st.integers(0, 99)
 drawn = hypothesis.settings(deadline=None, max_examples=40, derandomize=True)

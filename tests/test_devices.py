@@ -9,10 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax import batching, devices, fit_many, gain_denoiser
-from inr_jax.configs import FitConfig, GainFieldConfig, SirenConfig
-from inr_jax.engine import Engine
+from inr_jax.configs.configs import FitConfig, GainFieldConfig, SirenConfig
+from inr_jax.enhancement import gain_denoiser
 from inr_jax.errors import InputError
+from inr_jax.fitting import fit_many
+from inr_jax.parallel import batching, devices
+from inr_jax.parallel.engine import Engine
 
 RATE = 16_000
 # two clips a device and batch, one after the other

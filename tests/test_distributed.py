@@ -13,7 +13,7 @@ import soundfile
 from absl.testing import flagsaver
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax import device_flags
+from inr_jax.cli import device_flags
 from inr_jax.errors import InputError
 
 PATIENCE_S = 1200  # machines are busy
@@ -37,7 +37,7 @@ TRAINING = (
 # Kills this process, which is not the first, between two checkpoints.
 KILLED = """
 import os, signal
-from inr_jax import training_run
+from inr_jax.training import training_run
 add, added = training_run.Meter.add, []
 def add_or_die(meter, measured):
     added.append(measured)

@@ -6,8 +6,9 @@ import pytest
 import scipy.signal
 from conftest import CLIPS
 
-from inr_jax import audio, noise
-from inr_jax.disturbance import disturbance
+from inr_jax.audio import audio
+from inr_jax.data import noise
+from inr_jax.losses.disturbance import disturbance
 
 RATE = 16_000
 COUNT = 2 * RATE

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import dnp, dnp_fits
-from inr_jax.configs import DnpConfig
-from inr_jax.fitting import Signal
-from inr_jax.wave_u_net import WaveUNet
+from inr_jax.configs.configs import DnpConfig
+from inr_jax.enhancement import dnp, dnp_fits
+from inr_jax.fitting.fitting import Signal
+from inr_jax.models.wave_u_net import WaveUNet
 
 TINY = DnpConfig(num_levels=3, num_filters=4, num_steps=52)
 RNG = np.random.default_rng(0)
@@ -213,7 +213,7 @@ def test_clips_of_any_length(uninterrupted):
 
 
 def test_a_fit_goes_on_where_it_was_killed(uninterrupted, tmp_path, monkeypatch):
-    monkeypatch.setattr("inr_jax.saved_fits.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("inr_jax.fitting.saved_fits.SAVE_EVERY_S", 0.0)
     done = 0
 
     def killed(clips):

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from inr_jax import download
 from inr_jax.errors import InputError
+from inr_jax.io import download
 
 
 @pytest.fixture

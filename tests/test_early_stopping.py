@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax import early_stopping
-from inr_jax.configs import FitConfig, SirenConfig
+from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.fitting import early_stopping
 
 CONFIG = FitConfig(
     SirenConfig(32, 1, first_omega=60.0), learning_rate=3e-3, num_steps=300

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import engine, fitting, siren
-from inr_jax.configs import FitConfig, SirenConfig
-from inr_jax.engine import Engine
+from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.fitting import fitting
+from inr_jax.nn import siren
+from inr_jax.parallel import engine
+from inr_jax.parallel.engine import Engine
 
 CONFIG = FitConfig(SirenConfig(16, 1, 100.0), learning_rate=1e-3, num_steps=5)
 

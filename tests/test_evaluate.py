@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax import audio, datasets, evaluating, evaluation
+from inr_jax.audio import audio
+from inr_jax.data import datasets
+from inr_jax.evaluation import evaluating, evaluation
 
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 

@@ -157,7 +157,7 @@ def test_configs_parse(name, tmp_path):
 
 def test_the_fast_flags_are_the_fast_config():
     code = (
-        "from absl import flags; import fit_siren; from inr_jax import configs\n"
+        "from absl import flags; import fit_siren; from inr_jax.configs import configs\n"
         "flags.FLAGS(['', '--flagfile=configs/siren_fast.flags'])\n"
         "assert fit_siren.fit_config() == configs.FAST"
     )

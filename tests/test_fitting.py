@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import fit_many as many
-from inr_jax import fitting, segments
-from inr_jax.configs import FAST, FitConfig, LossWeights, SirenConfig
-from inr_jax.engine import Engine
+from inr_jax.configs.configs import FAST, FitConfig, LossWeights, SirenConfig
+from inr_jax.dsp import segments
+from inr_jax.fitting import fit_many as many
+from inr_jax.fitting import fitting
+from inr_jax.parallel.engine import Engine
 
 SMALL = SirenConfig(width=16, depth=1, first_omega=100.0)
 TEN_STEPS = FitConfig(siren=SMALL, learning_rate=1e-3, num_steps=10)

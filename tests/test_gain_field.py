@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import classical, gain_field, metrics, noise
-from inr_jax.configs import GainFieldConfig, SirenConfig
-from inr_jax.engine import Engine
-from inr_jax.gain_denoiser import PART_S, denoise_many
+from inr_jax import metrics
+from inr_jax.configs.configs import GainFieldConfig, SirenConfig
+from inr_jax.data import noise
+from inr_jax.enhancement import classical, gain_field
+from inr_jax.enhancement.gain_denoiser import PART_S, denoise_many
+from inr_jax.parallel.engine import Engine
 
 RATE = 16_000
 TINY = GainFieldConfig(
@@ -95,7 +97,7 @@ def test_level_comes_back(speech):
 
 
 def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
-    monkeypatch.setattr("inr_jax.gain_denoiser.PART_S", 1.0)
+    monkeypatch.setattr("inr_jax.enhancement.gain_denoiser.PART_S", 1.0)
     signal = np.random.default_rng(0).standard_normal(3 * RATE)
     counted = []
     (found,) = denoise([signal], on_clips=counted.append)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax import gate_network
-from inr_jax.local_hypersound import LocalHyperSound
+from inr_jax.models import gate_network
+from inr_jax.models.local_hypersound import LocalHyperSound
 
 SMALL = LocalHyperSound(TINY)
 

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 from conftest import REPOSITORY
 
-from inr_jax import audio, denoise_files
+from inr_jax.audio import audio
+from inr_jax.enhancement import denoise_files
 from inr_jax.errors import InputError
 
 RATE, COUNT = 16_000, 8000

@@ -8,8 +8,8 @@ import threading
 import pytest
 from conftest import run_script
 
-from inr_jax import files, hub
 from inr_jax.errors import InputError
+from inr_jax.io import files, hub
 
 REPOSITORY = "someone/model"
 LARGE, SMALL = bytes(range(256)) * 1000, b"sample_rate: 16000\n"

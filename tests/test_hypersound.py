@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import hypersound, hypersound_target, nerf, siren
-from inr_jax.hypersound import HyperSound
-from inr_jax.model_configs import HyperSoundConfig
+from inr_jax.configs.model_configs import HyperSoundConfig
+from inr_jax.models import hypersound, hypersound_target
+from inr_jax.models.hypersound import HyperSound
+from inr_jax.nn import nerf, siren
 
 TINY = HyperSoundConfig(
     num_samples=640,

@@ -5,7 +5,7 @@ import os
 import kill_at_random
 import pytest
 
-from inr_jax import files
+from inr_jax.io import files
 
 
 @pytest.mark.parametrize("script", ["denoise", "fit_siren"])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax import frame_targets, siren
-from inr_jax.frame_targets import analyse, synthesise
-from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.model_configs import LocalConfig
+from inr_jax.configs.model_configs import LocalConfig
+from inr_jax.models import frame_targets
+from inr_jax.models.frame_targets import analyse, synthesise
+from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.nn import siren
 
 
 def tone(rate, count):

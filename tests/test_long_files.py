@@ -4,9 +4,11 @@ import pytest
 import soundfile
 from conftest import TINY
 
-from inr_jax import audio, denoise_files, denoisers, denoising, long_files, pretrained
+from inr_jax.audio import audio
+from inr_jax.enhancement import denoise_files, denoisers, denoising, long_files
 from inr_jax.errors import InputError
-from inr_jax.local_hypersound import LocalHyperSound
+from inr_jax.models import pretrained
+from inr_jax.models.local_hypersound import LocalHyperSound
 
 RATE = 22_050
 

@@ -7,8 +7,9 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax import losses, stft
-from inr_jax.configs import LossWeights
+from inr_jax.configs.configs import LossWeights
+from inr_jax.dsp import stft
+from inr_jax.losses import losses
 
 ALL = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1)
 

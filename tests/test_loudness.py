@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax import loudness
+from inr_jax.audio import loudness
 
 
 def tone(seconds, rate=48_000, level=1.0, channels=1):

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from conftest import TINY
 
-from inr_jax import pretrained, sound_files
+from inr_jax.audio import sound_files
+from inr_jax.models import pretrained
 
 
 def printed(code):
@@ -24,8 +25,9 @@ def printed(code):
 
 FIT = """
 import jax, numpy as np
-from inr_jax import configs, measuring
-from inr_jax.fit_many import fit_many
+from inr_jax.configs import configs
+from inr_jax.io import measuring
+from inr_jax.fitting.fit_many import fit_many
 
 count, loss = {count}, configs.LossWeights(**{loss})
 noise = np.random.default_rng(0).uniform(-1, 1, (count, 15 * 16_000))
@@ -57,7 +59,9 @@ def model_folder(tmp_path):
 
 LONG = """
 import numpy as np
-from inr_jax import audio, denoise_files, denoisers, denoising, long_files, measuring
+from inr_jax.audio import audio
+from inr_jax.enhancement import denoise_files, denoisers, denoising, long_files
+from inr_jax.io import measuring
 
 options = denoisers.Options(trained_dir="{folder}")
 denoiser = denoisers.make("local_hypersound", options)
@@ -85,7 +89,10 @@ def test_a_long_file(model_folder):
 
 SOAK = """
 import jax, numpy as np
-from inr_jax import audio, batching, denoisers, denoising, measuring, trained_denoiser
+from inr_jax.audio import audio
+from inr_jax.enhancement import denoisers, denoising, trained_denoiser
+from inr_jax.io import measuring
+from inr_jax.parallel import batching
 
 options = denoisers.Options(trained_dir="{folder}")
 methods = [denoisers.make(name, options) for name in ("wiener", "local_hypersound")]

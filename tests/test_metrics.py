@@ -6,7 +6,8 @@ import pytest
 import soundfile
 from scipy import signal as scipy_signal
 
-from inr_jax import metrics, noise
+from inr_jax import metrics
+from inr_jax.data import noise
 from inr_jax.metrics import segmental
 
 RATE = 16_000

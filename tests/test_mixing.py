@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from inr_jax import mixing
-from inr_jax.mixing import Speech
-from inr_jax.training_configs import MixingConfig
+from inr_jax.configs.training_configs import MixingConfig
+from inr_jax.data import mixing
+from inr_jax.data.mixing import Speech
 
 RNG = np.random.default_rng(0)
 TALK = (3000 * RNG.standard_normal(50_000)).astype(np.int16)

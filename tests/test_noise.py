@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax import noise
+from inr_jax.data import noise
 
 
 @pytest.mark.parametrize("snr_db", [-5, 0, 10])

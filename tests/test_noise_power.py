@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax import noise_power, stft
+from inr_jax.dsp import noise_power, stft
 
 WHITE = 0.01 * np.random.default_rng(0).standard_normal(160_000).astype(np.float32)
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from inr_jax import audio, evaluation, evaluation_results, noisy_sets
+from inr_jax.audio import audio
+from inr_jax.cli import noisy_sets
 from inr_jax.errors import InputError
+from inr_jax.evaluation import evaluation, evaluation_results
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from inr_jax import metrics, noise, peers
+from inr_jax import metrics
+from inr_jax.data import noise
+from inr_jax.enhancement import peers
 
 
 @pytest.mark.parametrize("name", ["rnnoise", "noisereduce", "noisereduce_stationary"])

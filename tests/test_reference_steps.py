@@ -3,9 +3,10 @@
 import jax
 import numpy as np
 import pytest
+import reference_steps
 
-from inr_jax import fitting, reference_steps
-from inr_jax.configs import FitConfig, SirenConfig
+from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.fitting import fitting
 
 CONFIG = FitConfig(SirenConfig(16, 2, 100.0), num_steps=3)
 SIGNALS = np.sin(np.array([[0.1], [0.2]]) * np.arange(500)).astype(np.float32)

@@ -6,7 +6,8 @@ import sys
 
 CODE = """
 import hashlib, numpy as np, inr_jax
-from inr_jax import configs, denoisers
+from inr_jax.configs import configs
+from inr_jax.enhancement import denoisers
 
 fit = configs.FitConfig(configs.SirenConfig(width=32, depth=1), num_steps=40)
 options = denoisers.Options(fit=fit)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from inr_jax import audio, loudness, report, report_takes, tables
+from inr_jax.audio import audio, loudness
 from inr_jax.errors import InputError
+from inr_jax.evaluation import tables
+from inr_jax.evaluation.report import report, report_takes
 
 RATE = 16_000
 SCORES = {key: 1.23456 for key, *_ in tables.SHOWN}
@@ -50,7 +52,12 @@ def test_sounds_are_the_samples_and_every_link_leads_somewhere(tmp_path):
     picture = matplotlib.image.imread(index.parent / f"{path}.webp", format="webp")
     assert picture.shape[0] == 64 and 300 < picture.shape[1] <= 601
     page = index.read_text()
-    names = {p.name for p in (REPOSITORY / "inr_jax" / "report_page").iterdir()}
+    names = {
+        p.name
+        for p in (
+            REPOSITORY / "inr_jax" / "evaluation" / "report" / "report_page"
+        ).iterdir()
+    }
     assert all(f'"{name}"' in page for name in names - {"index.html"})
     assert {p.name for p in index.parent.iterdir()} == names | {"data.js", "sounds"}
 
@@ -183,7 +190,9 @@ def test_takes_of_one_clip_have_one_shape(tmp_path):
 
 def test_the_page_travels_in_the_wheel():
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    patterns = settings["tool"]["setuptools"]["package-data"]["inr_jax"]
+    patterns = settings["tool"]["setuptools"]["package-data"][
+        "inr_jax.evaluation.report"
+    ]
     package = pathlib.Path(report.__file__).parent
     carried = {path for pattern in patterns for path in package.glob(pattern)}
     assert set((package / "report_page").iterdir()) <= carried

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax import checkpoints, saved_fits
-from inr_jax.configs import FitConfig, SirenConfig
-from inr_jax.fit_many import fit_many
+from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.fitting import saved_fits
+from inr_jax.fitting.fit_many import fit_many
+from inr_jax.io import checkpoints
 
 CONFIG = FitConfig(
     SirenConfig(width=16, depth=1, first_omega=100.0),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax import segments
+from inr_jax.dsp import segments
 
 
 @pytest.mark.parametrize("num_samples", [1, 2, 511, 512, 513, 1000, 7777])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import speechbrain_oracle
 
-from inr_jax import sepformer, sepformer_mapping
-from inr_jax.model_configs import SepformerConfig
-from inr_jax.sepformer import Sepformer
+from inr_jax.configs.model_configs import SepformerConfig
+from inr_jax.models.sepformer import sepformer, sepformer_mapping
+from inr_jax.models.sepformer.sepformer import Sepformer
 
 TINY = SepformerConfig(**speechbrain_oracle.TINY)
 

@@ -7,8 +7,11 @@ import speechbrain_oracle
 from conftest import CLIPS, run_script
 
 import inr_jax
-from inr_jax import audio, denoisers, metrics, sepformer_denoiser, sepformer_weights
-from inr_jax.model_configs import SepformerConfig
+from inr_jax import metrics
+from inr_jax.audio import audio
+from inr_jax.configs.model_configs import SepformerConfig
+from inr_jax.enhancement import denoisers, sepformer_denoiser
+from inr_jax.models.sepformer import sepformer_weights
 
 TINY = SepformerConfig(**speechbrain_oracle.TINY)
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch_files
 
-from inr_jax import denoisers, sepformer, sepformer_mapping, sepformer_weights
+from inr_jax.configs.model_configs import SepformerConfig
+from inr_jax.enhancement import denoisers
 from inr_jax.errors import InputError
-from inr_jax.model_configs import SepformerConfig
-from inr_jax.sepformer_mapping import TABLE
+from inr_jax.models.sepformer import sepformer, sepformer_mapping, sepformer_weights
+from inr_jax.models.sepformer.sepformer_mapping import TABLE
 
 TINY = SepformerConfig(
     channels=8, chunk=10, num_blocks=1, num_layers=1, num_heads=2, hidden=12

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import inr_jax
-from inr_jax import metrics, model_configs, noise
+from inr_jax import metrics
+from inr_jax.configs import model_configs
+from inr_jax.data import noise
 
 
 @pytest.mark.parametrize("method", model_configs.MODELS)

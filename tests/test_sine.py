@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.sine import cosine, sine
+from inr_jax.nn.sine import cosine, sine
 
 RANGES = [1e-3, 1, 10, 200, 3000, 3e4, 1e5]
 

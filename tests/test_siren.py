@@ -4,8 +4,8 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax import siren
-from inr_jax.configs import SirenConfig
+from inr_jax.configs.configs import SirenConfig
+from inr_jax.nn import siren
 
 
 def values(params, t, config):

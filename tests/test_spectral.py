@@ -5,7 +5,7 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax import spectral
+from inr_jax.dsp import spectral
 
 
 def noise(num_samples, seed=0):

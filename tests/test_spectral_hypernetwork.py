@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import frame_targets, hypersound_target, siren, spectral_hypernetwork
-from inr_jax.hypersound import HyperSound
-from inr_jax.model_configs import HyperSoundConfig
+from inr_jax.configs.model_configs import HyperSoundConfig
+from inr_jax.models import frame_targets, hypersound_target, spectral_hypernetwork
+from inr_jax.models.hypersound import HyperSound
+from inr_jax.nn import siren
 
 COUNT = 1280
 CONFIG = HyperSoundConfig(target="harmonics", num_samples=COUNT)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from inr_jax import stft
+from inr_jax.dsp import stft
 
 
 def noise(num_samples):

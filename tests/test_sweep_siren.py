@@ -5,7 +5,7 @@ import csv
 import pytest
 from conftest import CLIPS, run_script
 
-from inr_jax import sweep_curves
+from inr_jax.plots import sweep_curves
 
 TOY = ("--widths=4,8", "--depths=0", "--first_omegas=30,90", "--learning_rates=1e-2")
 TOY += ("--num_steps=4", "--every=2", "--max_clips=2", "--max_seconds=0.8")

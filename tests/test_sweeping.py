@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax import fitting, sweeping
-from inr_jax.configs import FitConfig, SirenConfig
+from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.fitting import fitting, sweeping
 
 CONFIG = FitConfig(SirenConfig(16, 1), schedule="cosine", num_steps=20)
 OMEGAS, RATES = [50.0, 100.0, 100.0], [1e-3, 1e-3, 3e-3]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from inr_jax import scoring, table1, tables
+from inr_jax.evaluation import table1, tables
+from inr_jax.metrics import scoring
 
 
 def rows(method, values, **changes):

@@ -8,8 +8,8 @@ import pytest
 import torch_files
 from torch_files import Storage, Tensor
 
-from inr_jax import torch_checkpoint
 from inr_jax.errors import InputError
+from inr_jax.models.sepformer import torch_checkpoint
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax import training, training_run
-from inr_jax.configs import LossWeights
+from inr_jax.configs.configs import LossWeights
+from inr_jax.configs.training_configs import TrainingConfig
 from inr_jax.errors import InputError
-from inr_jax.local_hypersound import LocalHyperSound
-from inr_jax.training_configs import TrainingConfig
+from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.training import training, training_run
 
 MODEL = LocalHyperSound(TINY)
 CONFIG = TrainingConfig(batch_size=2, num_steps=20, warmup_steps=2, learning_rate=1e-2)

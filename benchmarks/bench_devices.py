@@ -1,0 +1,117 @@
+"""Measures how fits scale over devices: as many clips on each, more and more devices.
+
+  python benchmarks/bench_devices.py --output_dir=results/bench_devices
+
+A machine without accelerators has as many devices as it is told to, which share its
+cores: there the work of the processor for a clip tells what the program adds, as a clip
+takes the same time on every number of devices only if it adds nothing.
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import statistics
+import time
+
+from absl import flags
+
+from inr_jax.cli import cli
+from inr_jax.configs import configs
+from inr_jax.errors import InputError
+from inr_jax.io import files, measuring
+
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
+DEVICES = flags.DEFINE_list("devices", ["1", "2", "4", "8"], "Numbers of devices.")
+CLIPS = flags.DEFINE_integer("clips", 4, "On each device.", 1)
+SAMPLES = flags.DEFINE_integer("samples", 8192, "Of each clip.", 1)
+STEPS = flags.DEFINE_integer("num_steps", 100, "Of each fit.", 1)
+ROUNDS = flags.DEFINE_integer("rounds", 5, "Interleaved repetitions.", 1)
+RATE = 16_000
+COLUMNS = ("devices", "clips", "clips_per_s", "cpu_s_per_clip", "efficiency")
+COLUMNS += ("instructions", "compile_s")
+
+
+def main() -> None:
+    if not OUTPUT_DIR.value:
+        raise InputError("--output_dir is missing")
+    counts = cli.numbers(DEVICES, int, 1)
+    # only the processor's devices come from a flag
+    forced = f"--xla_force_host_platform_device_count={max(counts)}"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {forced}"
+    import jax
+
+    config = configs.FitConfig(configs.SirenConfig(64, 3), num_steps=STEPS.value)
+    runs = {count: functools.partial(fit, count, config) for count in counts}
+    compiled = {count: measuring.seconds(run) for count, run in runs.items()}
+    found = {count: [] for count in counts}
+    for _ in range(ROUNDS.value):
+        for count, run in runs.items():
+            cpu = time.process_time()
+            wall = measuring.seconds(run)
+            found[count].append((wall, time.process_time() - cpu))
+    rows = []
+    for count in counts:
+        wall, cpu = (
+            statistics.median(each) for each in zip(*found[count], strict=True)
+        )
+        clips = count * CLIPS.value
+        row = {"devices": count, "clips": clips, "clips_per_s": clips / wall}
+        row |= {"cpu_s_per_clip": cpu / clips, "compile_s": compiled[count] - wall}
+        rows.append(row | {"instructions": instructions(count, config)})
+    add_efficiency(rows, jax.default_backend())
+    folder = pathlib.Path(OUTPUT_DIR.value)
+    machine = measuring.machine() | {"processor": measuring.processor()}
+    files.write_json(folder / "bench_devices.json", {"machine": machine, "rows": rows})
+    files.write_csv(folder / "bench_devices.csv", COLUMNS, rows)
+    for row in rows:
+        print(", ".join(f"{name} {row[name]:.4g}" for name in COLUMNS))
+
+
+def add_efficiency(rows, backend: str) -> None:
+    """Of the first row's clips a second and device; on CPUs, of its work for a clip."""
+    first = rows[0]
+    for row in rows:
+        if backend == "cpu":
+            row["efficiency"] = first["cpu_s_per_clip"] / row["cpu_s_per_clip"]
+        else:
+            speed = row["clips_per_s"] / first["clips_per_s"]
+            row["efficiency"] = speed * first["devices"] / row["devices"]
+
+
+def engine_of(count: int):
+    """The engine of this machine, on so many devices."""
+    from inr_jax.parallel import engine
+
+    return dataclasses.replace(engine.default(), num_devices=count)
+
+
+def fit(count: int, config) -> None:
+    """Fits noise, as many clips a device."""
+    import jax
+    import numpy as np
+
+    from inr_jax.fitting import fit_many
+
+    clips = count * CLIPS.value
+    noise = np.random.default_rng(0).uniform(-1, 1, (clips, SAMPLES.value))
+    keys = list(jax.random.split(jax.random.key(0), clips))
+    signals = list(noise.astype(np.float32))
+    for _ in fit_many.fit_many(
+        keys, signals, [RATE] * clips, config, how=engine_of(count)
+    ):
+        pass
+
+
+def instructions(count: int, config) -> int:
+    """Of the compiled program, which every device runs."""
+    from inr_jax.fitting import fit_many
+    from inr_jax.parallel import batching
+
+    size = batching.bucket_size(SAMPLES.value)
+    text = fit_many.program(count * CLIPS.value, size, RATE, config, engine_of(count))
+    return text.count(" = ")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,188 @@
+"""Sound in and out: float32 full scale inside, and out goes what came in.
+
+Nothing here changes a level. What libsndfile reads is read (WAV, FLAC, Ogg Vorbis and
+Opus, MP3, AIFF and more), at any rate, channel count and length.
+"""
+
+import contextlib
+import os
+import pathlib
+from typing import IO, NamedTuple
+
+import numpy as np
+import soundfile
+
+from inr_jax.audio import sound_files
+from inr_jax.errors import InputError
+
+_READABLE = {*map(str.lower, soundfile.available_formats()), *sound_files.FORMATS}
+_READABLE -= {"raw"}
+# Whatever lies beyond is a broken header or no sound, and would fill memory or overflow.
+LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
+LOUDEST = 1e12
+
+
+class Recording(NamedTuple):
+    """Sound with what is needed to write it back in kind.
+
+    Attributes:
+      samples: float32 (samples, channels), full scale at 1.
+      sample_rate: In Hz.
+      subtype: libsndfile's name of the sample format, as "PCM_16"; None for arrays.
+      name: For messages, as that of the file.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    subtype: str | None = None
+    name: str = "array"
+
+
+def is_audio(path: pathlib.Path) -> bool:
+    """Whether the ending of a file name is one of a readable format."""
+    return path.suffix[1:].lower() in _READABLE
+
+
+def read(
+    source: str | os.PathLike | IO[bytes] | np.ndarray, sample_rate: int | None = None
+) -> Recording:
+    """Reads a path, an open file or an array.
+
+    Args:
+      source: Arrays are (samples,) or (samples, channels); integers are divided by
+        their full scale.
+      sample_rate: Hz of an array; files know theirs.
+
+    Raises:
+      InputError: not readable, cut short, empty, NaN or infinite samples, or a rate
+        that no recording has.
+    """
+    if isinstance(source, np.ndarray):
+        recording = _from_array(source, sample_rate)
+    else:
+        recording = _from_file(source)
+    if recording.samples.size == 0:
+        raise InputError(f"{_name(source)}: holds no samples; empty or cut short")
+    return checked(recording)
+
+
+def checked(recording: Recording) -> Recording:
+    """The same recording, if it is sound.
+
+    Raises:
+      InputError: it holds NaN or infinite samples, or has a rate that no recording has.
+    """
+    name = recording.name
+    if not -LOUDEST < recording.samples.min() <= recording.samples.max() < LOUDEST:
+        raise InputError(
+            f"{name}: holds NaN or infinite samples, or some above {LOUDEST:g} times "
+            "full scale"
+        )
+    if not LOWEST_RATE <= recording.sample_rate <= HIGHEST_RATE:
+        raise InputError(
+            f"{name}: {recording.sample_rate} Hz is outside of {LOWEST_RATE} to "
+            f"{HIGHEST_RATE} Hz"
+        )
+    return recording
+
+
+def write(
+    path: str | os.PathLike,
+    samples: np.ndarray,
+    sample_rate: int,
+    subtype: str | None = None,
+) -> int:
+    """Writes (samples,) or (samples, channels); see `sound_files.writing`.
+
+    Returns:
+      How many samples an integer format had to clip.
+    """
+    channels = samples.shape[1] if samples.ndim > 1 else 1
+    with sound_files.writing(path, sample_rate, channels, subtype) as add:
+        return add(samples)
+
+
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Resamples along the first axis with soxr (HQ), lag 0, float32.
+
+    The length is that of the input times the ratio of the rates, rounded up.
+    """
+    if from_rate == to_rate:
+        return samples
+    import librosa
+
+    return librosa.resample(
+        np.asarray(samples, np.float32),
+        orig_sr=from_rate,
+        target_sr=to_rate,
+        res_type="soxr_hq",
+        axis=0,
+    )
+
+
+def _from_array(array, sample_rate):
+    if sample_rate is None or sample_rate <= 0:
+        raise InputError(f"array: sample_rate must be positive, got {sample_rate}")
+    if array.ndim not in (1, 2):
+        raise InputError(
+            f"array: shape must be (samples,) or (samples, channels), got {array.shape}"
+        )
+    if array.ndim == 2 and array.shape[1] > max(32, array.shape[0]):
+        raise InputError(
+            f"array: shape {array.shape} looks like (channels, samples); transpose it"
+        )
+    if array.dtype.kind == "i":
+        array = array / float(-np.iinfo(array.dtype).min)
+    elif array.dtype.kind != "f":
+        raise InputError(f"array: dtype must be float or signed, got {array.dtype}")
+    samples = np.asarray(array if array.ndim == 2 else array[:, None], np.float32)
+    return Recording(samples, int(sample_rate))
+
+
+def _from_file(source):
+    if isinstance(source, (str, os.PathLike)):
+        source = os.fspath(source)
+        if not os.path.exists(source):
+            raise InputError(f"{source}: no such file")
+        if os.path.isdir(source):
+            raise InputError(f"{source}: is a folder, not an audio file")
+        if not os.path.isfile(source):  # opening a named pipe waits for a writer
+            raise InputError(f"{source}: is a device or a pipe, not an audio file")
+    try:
+        with opened(source) as binary, soundfile.SoundFile(binary) as file:
+            samples = file.read(dtype="float32", always_2d=True)
+            told = file.frames
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise InputError(
+            f"{_name(source)}: cannot read: {sound_files.reason(error)}"
+        ) from None
+    except (MemoryError, ValueError):
+        raise InputError(
+            f"{_name(source)}: cannot read: its header tells no length, or of more than "
+            "memory holds"
+        ) from None
+    require_whole(_name(source), len(samples), told)
+    return Recording(samples, file.samplerate, file.subtype, _name(source))
+
+
+def require_whole(name: str, found: int, told: int) -> None:
+    """Raises InputError where a file holds fewer samples than its header tells of."""
+    if found < told:
+        raise InputError(
+            f"{name}: cut short: holds {found} samples, its header tells of {told}"
+        )
+
+
+def opened(source: str | IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """An open file; libsndfile takes no names that are not UTF-8."""
+    if isinstance(source, str):
+        return open(source, "rb")
+    return contextlib.nullcontext(source)
+
+
+def _name(source):
+    if isinstance(source, np.ndarray):
+        return "array"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "open file"))

@@ -1,0 +1,1 @@
+"""Command lines: flags, progress, messages, exit codes."""

@@ -1,0 +1,232 @@
+"""Settings of networks and fits: frozen, hashable, free of jax.
+
+They are the static arguments of `jit` and what a run writes into its `config.json`.
+The defaults are the published ones (Sitzmann et al. 2020, arXiv 2006.09661, and its
+public audio notebook).
+"""
+
+import dataclasses
+import math
+
+COORDINATES = ("unit", "seconds")
+SCHEDULES = ("constant", "cosine")
+POINTWISE_LOSSES = {"mse", "l1", "smooth_l1"}
+
+# First-layer bandwidth under the rule "seconds", as a share of the Nyquist frequency:
+# 160 Hz at 16 kHz, what the published factor gives a clip of 6 seconds.
+SECONDS_BANDWIDTH = 1 / 50
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def require_one_of(config, **known: tuple[str, ...]) -> None:
+    """Refuses a config whose settings of these names are not among the known ones.
+
+    Raises:
+      ValueError: names the setting and what is known.
+    """
+    for name, values in known.items():
+        value = getattr(config, name)
+        _require(
+            value in values, f"{name} must be one of {', '.join(values)}, got {value!r}"
+        )
+
+
+def _positive(value) -> bool:
+    """Of numbers; those that jax traces, as in a sweep under vmap, pass unseen."""
+    return not isinstance(value, int | float) or math.isfinite(value) and value > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SirenConfig:
+    """Shape and frequencies of one SIREN of one coordinate.
+
+    Attributes:
+      width: Units of every sine layer.
+      depth: Hidden sine layers, after the first sine layer and before the linear one.
+      first_omega: Factor inside the first sine, in rad per unit of the coordinate; a
+        fit also takes None, see `FitConfig.siren_at`.
+      hidden_omega: Factor inside the other sines.
+    """
+
+    width: int = 256
+    depth: int = 3
+    first_omega: float | None = 3000.0
+    hidden_omega: float = 30.0
+
+    def __post_init__(self):
+        _require(self.width >= 1, f"width must be at least 1, got {self.width}")
+        _require(self.depth >= 0, f"depth must be at least 0, got {self.depth}")
+        for name in ("first_omega", "hidden_omega"):
+            value = getattr(self, name)
+            _require(
+                value is None and name == "first_omega" or _positive(value),
+                f"{name} must be positive, got {value}",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term of a waveform loss; see `inr_jax.losses` for the terms."""
+
+    mse: float = 1.0
+    l1: float = 0.0
+    smooth_l1: float = 0.0
+    stft: float = 0.0
+    mel: float = 0.0
+    compressed: float = 0.0
+    snr: float = 0.0
+    segmental: float = 0.0
+    disturbance: float = 0.0
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _require(
+                math.isfinite(value) and value >= 0,
+                f"loss weight {field.name} must be at least 0, got {value}",
+            )
+        _require(
+            any(dataclasses.astuple(self)), "at least one loss weight must be above 0"
+        )
+
+    @property
+    def spectral(self) -> bool:
+        """Whether a term needs the whole signal rather than single samples."""
+        weights = dataclasses.asdict(self)
+        return any(weights[name] for name in weights.keys() - POINTWISE_LOSSES)
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How SIRENs are fitted to signals, by Adam.
+
+    Attributes:
+      siren: The network.
+      loss: Weights of the loss terms.
+      coordinates: "unit" maps the clip to [-1, 1], whatever its length, as published;
+        "seconds" measures time in seconds, so that the bandwidth of the first layer
+        does not shrink as clips grow.
+      learning_rate: Step size of Adam, at the first step.
+      schedule: "constant" as published, or "cosine" down to 0 at the last step.
+      num_steps: Full-batch steps.
+      segment_s: Seconds of the overlapping segments that each have a SIREN of their
+        own; None fits one SIREN to the whole clip, as published.
+    """
+
+    siren: SirenConfig = SirenConfig()
+    loss: LossWeights = LossWeights()
+    coordinates: str = "unit"
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    num_steps: int = 1000
+    segment_s: float | None = None
+
+    def __post_init__(self):
+        require_one_of(self, coordinates=COORDINATES, schedule=SCHEDULES)
+        _require(
+            self.segment_s is None or _positive(self.segment_s),
+            f"segment_s must be positive, got {self.segment_s}",
+        )
+        _require(
+            _positive(self.learning_rate),
+            f"learning_rate must be positive, got {self.learning_rate}",
+        )
+        _require(
+            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
+        )
+
+    def siren_at(self, sample_rate: int) -> SirenConfig:
+        """The network, its first factor chosen by the coordinate rule where it is None.
+
+        "unit": 3000 per half clip as published, i.e. 955/T Hz for a clip of T seconds.
+        "seconds": `SECONDS_BANDWIDTH` of the Nyquist frequency, whatever the length.
+        """
+        if self.siren.first_omega is not None:
+            return self.siren
+        omega = SirenConfig.first_omega
+        if self.coordinates == "seconds":
+            omega = math.pi * sample_rate * SECONDS_BANDWIDTH
+        return dataclasses.replace(self.siren, first_omega=omega)
+
+
+@dataclasses.dataclass(frozen=True)
+class GainFieldConfig:
+    """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip; chosen on 10 clips.
+
+    Attributes:
+      siren: Each network of the ensemble; its frequencies are per unit of the inputs.
+      num_fields: Networks of the ensemble.
+      num_steps: Steps of Adam, its rate falling to 0 on a cosine.
+      num_bins: Time-frequency bins that a step draws.
+      learning_rate: At the first step.
+      frequency_scale: Input for a kHz.
+      time_scale: Input for a second.
+      context_scale: Input for a factor of ten in the power of a bin nearby.
+      exponent: Of the gains: above 1 removes more noise than the least squared error
+        would, which listeners and SSNR prefer.
+      floor: Smallest gain.
+      divergence: Whether the risk is unbiased; otherwise a term is missing.
+    """
+
+    siren: SirenConfig = SirenConfig(64, 1, first_omega=1.0, hidden_omega=10.0)
+    num_fields: int = 2
+    num_steps: int = 300
+    num_bins: int = 4096
+    learning_rate: float = 2e-3
+    frequency_scale: float = 1.5
+    time_scale: float = 15.0
+    context_scale: float = 0.3
+    exponent: float = 1.2
+    floor: float = 0.015
+    divergence: bool = True
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self)[1:-1]:
+            value = getattr(self, field.name)
+            _require(_positive(value), f"{field.name} must be positive, got {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DnpConfig:
+    """How DNP fits its U-Net to one noisy clip; published values.
+
+    Attributes:
+      num_levels: Of the U-Net; each halves the rate.
+      num_filters: Of the first level.
+      learning_rate: Of Adam.
+      num_steps: Full-batch steps.
+      mask: "wiener" or "lsa", what the score becomes.
+    """
+
+    num_levels: int = 6
+    num_filters: int = 60
+    learning_rate: float = 1e-3
+    num_steps: int = 5000
+    mask: str = "lsa"
+
+    def __post_init__(self):
+        require_one_of(self, mask=("wiener", "lsa"))
+        _require(
+            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
+        )
+
+
+# Where the power of the noise is not known as well as that of white noise: noise that is
+# left masks what a wrong estimate does to speech, and fewer steps follow it less.
+# Chosen on 10 clips in recorded noise at 5 dB.
+GAIN_FIELD_RECORDED = GainFieldConfig(num_steps=100, floor=0.1)
+
+
+# experiments/configs/siren_fast.flags: small networks over segments, found on clean
+# speech: 2 or 0 hidden layers, 48 ms, other Adam decays were slower to the same SNR.
+FAST = FitConfig(
+    SirenConfig(width=16, depth=1, first_omega=100.0),
+    learning_rate=7e-3,
+    schedule="cosine",
+    num_steps=150,
+    segment_s=0.032,
+)

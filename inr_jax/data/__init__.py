@@ -1,0 +1,1 @@
+"""Clips: finding, loading, mixing with noise, corpora for training."""

@@ -1,0 +1,199 @@
+"""Clips on disk: LibriSpeech's tree, any folder of clean speech, clean and noisy pairs."""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from inr_jax.audio import audio
+from inr_jax.data import noise
+from inr_jax.errors import InputError
+from inr_jax.io.files import sha256
+
+_UTTERANCE = re.compile(r"(\d+)-\d+-\d+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A clip on disk, not read yet.
+
+    Attributes:
+      name: The utterance in LibriSpeech, else the path below the root without ending.
+      path: The clean file.
+      speaker: Known in LibriSpeech, else empty.
+      noisy_path: The noisy file of a pair, else None: noise is to be added.
+    """
+
+    name: str
+    path: pathlib.Path
+    speaker: str = ""
+    noisy_path: pathlib.Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A clean clip and its noisy version, float32 (samples, channels), one length.
+
+    `manifest` says how to make the same again: clip, path, speaker, seconds, sha256,
+    and noise_seed with snr_db or sigma, or the path of the recorded noisy file.
+    """
+
+    name: str
+    clean: np.ndarray
+    noisy: np.ndarray
+    sample_rate: int
+    manifest: dict[str, object]
+
+
+MANIFEST_COLUMNS = (
+    "clip",
+    "path",
+    "noisy_path",
+    "noise_path",
+    "speaker",
+    "seconds",
+    "sample_rate",
+    "sha256",
+    "noise_seed",
+    "snr_db",
+    "sigma",
+)
+
+
+def find_clips(root: str | os.PathLike) -> list[Clip]:
+    """Every audio file below a folder, sorted; names are unique.
+
+    LibriSpeech's tree, `<subset>/<speaker>/<chapter>/<utterance>.flac`, gives names and
+    speakers of its own.
+
+    Raises:
+      InputError: no such folder, or no audio in it.
+    """
+    root = pathlib.Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    paths = sorted(
+        path
+        for path in root.rglob("*")
+        if audio.is_audio(path) and not path.name.startswith(".") and not path.is_dir()
+    )
+    if not paths:
+        raise InputError(f"{root}: no audio files in this folder")
+    clips: dict[str, Clip] = {}
+    for path in paths:
+        utterance = _UTTERANCE.fullmatch(path.stem)
+        relative = path.relative_to(root)
+        name = path.stem if utterance else relative.with_suffix("").as_posix()
+        if name in clips:
+            name = relative.as_posix()
+        clips[name] = Clip(name, path, utterance[1] if utterance else "")
+    return list(clips.values())
+
+
+def find_pairs(root: str | os.PathLike) -> tuple[list[Clip], list[str]]:
+    """Pairs of equally named files in `root/clean` and `root/noisy`.
+
+    Returns:
+      The pairs, and one line for each file that has no partner.
+
+    Raises:
+      InputError: a folder is missing or empty, or no name is in both.
+    """
+    root = pathlib.Path(root)
+    clean = {clip.name: clip for clip in find_clips(root / "clean")}
+    noisy = {clip.name: clip for clip in find_clips(root / "noisy")}
+    pairs = [
+        dataclasses.replace(clip, noisy_path=noisy[name].path)
+        for name, clip in clean.items()
+        if name in noisy
+    ]
+    if not pairs:
+        raise InputError(f"{root}: no file of the same name in clean/ and noisy/")
+    alone = [
+        f"{clip.path}: no file of this name in {other}/"
+        for mine, theirs, other in ((clean, noisy, "noisy"), (noisy, clean, "clean"))
+        for name, clip in mine.items()
+        if name not in theirs
+    ]
+    return pairs, alone
+
+
+def choose(clips: Sequence[Clip], max_clips: int | None, seed: int) -> list[Clip]:
+    """At most `max_clips` of them, drawn without replacement, in their own order."""
+    if max_clips is None or max_clips >= len(clips):
+        return list(clips)
+    drawn = np.random.default_rng(seed).choice(len(clips), max_clips, replace=False)
+    return [clips[i] for i in sorted(drawn)]
+
+
+def load(
+    clip: Clip,
+    seed: int,
+    snr_db: float | None = 0.0,
+    sigma: float | None = None,
+    max_seconds: float | None = None,
+    noise_path: pathlib.Path | None = None,
+) -> Example:
+    """Reads a clip and adds noise, or reads its recorded noisy version.
+
+    Args:
+      clip: From `find_clips` or `find_pairs`.
+      seed: The noise seed follows from it and the clip's name.
+      snr_db: See `noise.add_white`; not used for pairs.
+      sigma: The same.
+      max_seconds: Only the beginning, when given.
+      noise_path: Recording to add at `snr_db`, its first channel; white noise if None.
+
+    Raises:
+      InputError: a file cannot be read, or a pair differs in rate, channels or length.
+    """
+    recording = audio.read(clip.path)
+    clean, rate = recording.samples, recording.sample_rate
+    manifest = {"clip": clip.name, "path": clip.path, "speaker": clip.speaker}
+    manifest |= {"sample_rate": rate, "sha256": sha256(clip.path)}
+    if clip.noisy_path is None:
+        clean = _beginning(clean, rate, max_seconds)
+        noise_seed = noise.clip_seed(seed, clip.name)
+        level = {"snr_db": snr_db} if sigma is None else {"sigma": sigma}
+        manifest |= {"noise_seed": noise_seed, **level}
+        if noise_path is None:
+            noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
+        else:
+            recorded = audio.read(noise_path)
+            noisy = noise.add_recorded(
+                clean,
+                audio.resample(recorded.samples[:, :1], recorded.sample_rate, rate),
+                noise_seed,
+                snr_db,
+            )
+            manifest |= {"noise_path": noise_path}
+    else:
+        noisy = _partner(clip, recording)
+        clean, noisy = (_beginning(x, rate, max_seconds) for x in (clean, noisy))
+        manifest |= {"noisy_path": clip.noisy_path}
+    manifest["seconds"] = round(len(clean) / rate, 3)
+    return Example(clip.name, clean, noisy, rate, manifest)
+
+
+def _beginning(samples, sample_rate, max_seconds):
+    if max_seconds is None:
+        return samples
+    return samples[: max(1, round(max_seconds * sample_rate))]
+
+
+def _partner(clip, recording):
+    noisy = audio.read(clip.noisy_path)
+    if noisy.sample_rate != recording.sample_rate:
+        raise InputError(
+            f"{clip.noisy_path}: {noisy.sample_rate} Hz, but the clean file has "
+            f"{recording.sample_rate} Hz"
+        )
+    if noisy.samples.shape != recording.samples.shape:
+        raise InputError(
+            f"{clip.noisy_path}: (samples, channels) {noisy.samples.shape}, but the "
+            f"clean file has {recording.samples.shape}"
+        )
+    return noisy.samples

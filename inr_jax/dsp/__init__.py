@@ -1,0 +1,1 @@
+"""Signal processing: STFT, mel filterbanks, overlap-add, noise PSD."""

@@ -1,0 +1,87 @@
+"""The classical denoisers: decision-directed Wiener filter and log-MMSE, one signal.
+
+Ephraim and Malah, "Speech enhancement using a minimum mean-square error log-spectral
+amplitude estimator", 1985; the Wiener filter with the same prior signal-to-noise ratio is
+that of Scalart and Filho 1996. Frames of 32 ms, a quarter apart, noisy phase.
+"""
+
+import numpy as np
+from scipy import special
+
+from inr_jax.dsp import noise_power, segments, stft
+
+WINDOW_S = 0.032
+SMOOTHING = 0.98
+PRIOR_FLOOR = 10**-2.5
+POSTERIOR_CAP = 40.0
+# Longer signals are filtered in parts that overlap by an eighth, in bounded memory.
+PART_S = 120.0
+
+
+def wiener(noisy: np.ndarray, sample_rate: int, noise: str = "white") -> np.ndarray:
+    """Denoised signal (samples,) or signals (samples, channels).
+
+    Args:
+      noisy: (samples,) or (samples, channels); each channel has its own noise.
+      sample_rate: In Hz.
+      noise: A name of `noise_power.ESTIMATORS`.
+    """
+    return _denoise(noisy, sample_rate, noise, _wiener_gain)
+
+
+def log_mmse(noisy: np.ndarray, sample_rate: int, noise: str = "white") -> np.ndarray:
+    """Like `wiener`, by the estimator of log amplitudes."""
+    return _denoise(noisy, sample_rate, noise, log_mmse_gain)
+
+
+def decision_directed(posterior: np.ndarray, rule) -> np.ndarray:
+    """Gains (frames, bins) from posterior signal-to-noise ratios, frame after frame.
+
+    Args:
+      posterior: Power over noise power, (frames, bins).
+      rule: Gain from prior and posterior ratios of one frame.
+    """
+    posterior = np.minimum(posterior, POSTERIOR_CAP)
+    gains, speech = np.empty_like(posterior), np.ones_like(posterior[0])
+    for k, ratio in enumerate(posterior):
+        instant = np.maximum(ratio - 1, 0)
+        prior = np.maximum(SMOOTHING * speech + (1 - SMOOTHING) * instant, PRIOR_FLOOR)
+        gains[k] = rule(prior, ratio)
+        speech = gains[k] ** 2 * ratio
+    return gains
+
+
+def window_of(sample_rate: int) -> int:
+    """Samples of a frame at a rate, a multiple of 4."""
+    return max(4, 4 * round(WINDOW_S * sample_rate / 4))
+
+
+def _wiener_gain(prior, posterior):
+    del posterior
+    return prior / (1 + prior)
+
+
+def log_mmse_gain(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
+    """Gains in [0, 1] of the log-spectral amplitude (Ephraim and Malah 1985)."""
+    wiener_gain = prior / (1 + prior)
+    v = np.maximum(wiener_gain * posterior, 1e-8)
+    return np.minimum(wiener_gain * np.exp(special.exp1(v) / 2), 1)
+
+
+def _denoise(noisy, sample_rate, noise, rule):
+    noisy = np.asarray(noisy, np.float32)
+    if noisy.ndim == 2:
+        channels = [_denoise(x, sample_rate, noise, rule) for x in noisy.T]
+        return np.stack(channels, axis=1)
+    parts = [
+        _denoise_part(part, window_of(sample_rate), noise, rule)
+        for part in segments.split(noisy, round(PART_S * sample_rate))
+    ]
+    return segments.join(parts, len(noisy), len(parts[0]))
+
+
+def _denoise_part(noisy, window, noise, rule):
+    spectrum = stft.analyse(noisy, window)
+    power = np.abs(spectrum) ** 2
+    gains = decision_directed(power / noise_power.ESTIMATORS[noise](power), rule)
+    return stft.synthesise(spectrum * gains.astype(np.float32), len(noisy))

@@ -1,0 +1,205 @@
+"""DNP: a network fitted to a noisy clip follows speech sooner than it follows noise.
+
+Michelashvili and Wolf, "Speech denoising by accumulating per-frequency modeling
+fluctuations" (arXiv 1904.07612), with the constants of its released code. A U-Net is
+fitted to the noisy clip from noise. Bins of its output that keep fluctuating from step to
+step hold what it does not get hold of: noise. The fluctuations add up to a score, the
+score gives a gain for each bin.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from inr_jax.configs.configs import DnpConfig
+from inr_jax.enhancement import classical
+from inr_jax.fitting.fitting import Signal
+from inr_jax.models.wave_u_net import WaveUNet
+
+WINDOW, HOP = 512, 128  # samples
+OVERLAP = WINDOW // HOP
+# Bins whose noisy side is removed: below about 90 Hz at 16 kHz, and the last one.
+LOW_BINS, HIGH_BINS = 3, 1
+# Of the score, after every step.
+LOW_PERCENTILE, HIGH_PERCENTILE = 10, 90
+# Steps before the fluctuations count.
+WARM_UP = 48
+SMALLEST_GAIN = 1e-3
+# Of magnitudes that fluctuations are relative to.
+_EPSILON = float(np.finfo(np.float32).eps)
+
+
+class State(NamedTuple):
+    """All that changes from step to step of one fit.
+
+    Attributes:
+      params: Of the network.
+      opt_state: Of Adam.
+      heard: Fixed noise (samples,), even in [-1, 1), that the network makes sound of.
+      previous: Magnitudes (frames, bins) of the last output.
+      score: Accumulated fluctuations (frames, bins).
+    """
+
+    params: dict
+    opt_state: optax.OptState
+    heard: jax.Array
+    previous: jax.Array
+    score: jax.Array
+
+
+def num_frames(num_samples):
+    """Frames that lie in a clip as a whole."""
+    return (num_samples - WINDOW) // HOP + 1
+
+
+def init(key: jax.Array, num_samples: int, config: DnpConfig) -> State:
+    """State before the first step.
+
+    Args:
+      key: Draws weights and what the network hears.
+      num_samples: Of the padded clip, a multiple of `HOP` and of 2^levels.
+      config: As in `update`.
+    """
+    params_key, heard_key = jax.random.split(key)
+    params = WaveUNet(config).init(params_key, jnp.zeros(num_samples), num_samples)
+    heard = jax.random.uniform(heard_key, (num_samples,), minval=-1.0)
+    zeros = jnp.zeros((num_frames(num_samples), WINDOW // 2 + 1))
+    return State(params, _optimiser(config).init(params), heard, zeros, zeros)
+
+
+def update(
+    state: State, step: jax.Array, signal: Signal, config: DnpConfig
+) -> tuple[State, jax.Array]:
+    """One step of Adam on all samples; also returns the loss before it.
+
+    Args:
+      state: Before the step.
+      step: Steps done before.
+      signal: The noisy clip, `num_samples` a multiple of 2^levels.
+      config: Network and rate.
+    """
+
+    def loss_fn(params):
+        output = WaveUNet(config).apply(params, state.heard, signal.num_samples)
+        valid = jnp.arange(output.shape[0]) < signal.num_samples
+        output = jnp.where(valid, output, 0)
+        error = jnp.sum((output - signal.samples) ** 2, where=valid)
+        return error / signal.num_samples, output
+
+    (loss, output), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    updates, opt_state = _optimiser(config).update(grads, state.opt_state)
+    params = optax.apply_updates(state.params, updates)
+    now = magnitudes(output)
+    frames = num_frames(signal.num_samples)
+    score = accumulate(state.score, state.previous, now, frames)
+    score = jnp.where(step < WARM_UP, state.score, score)
+    return State(params, opt_state, state.heard, now, score), loss
+
+
+def _optimiser(config):
+    return optax.adam(config.learning_rate)
+
+
+def magnitudes(samples: jax.Array) -> jax.Array:
+    """Short-time spectrum's magnitudes (frames, bins), frames that lie in it whole."""
+    return jnp.abs(jnp.fft.rfft(_frames(samples) * _hann()[None]))
+
+
+def accumulate(
+    score: jax.Array, previous: jax.Array, now: jax.Array, num_frames: jax.Array
+) -> jax.Array:
+    """The score with one step more, held between its own percentiles.
+
+    Args:
+      score: (frames, bins), as all.
+      previous: Magnitudes of the step before.
+      now: Those of this step.
+      num_frames: Frames that count.
+    """
+    score += jnp.abs(now - previous) / (now + _EPSILON)
+    count = num_frames * score.shape[1]
+    valid = jnp.arange(score.shape[0])[:, None] < num_frames
+    ordered = jnp.sort(jnp.where(valid, score, jnp.inf), axis=None)
+    # held from below first, which leaves the upper percentile where it was
+    low, high = (
+        _percentile(ordered, count, p) for p in (LOW_PERCENTILE, HIGH_PERCENTILE)
+    )
+    return jnp.clip(score, low, high)
+
+
+def _percentile(ordered, count, percent):
+    """Of the first `count` of an ascending array, linear between neighbours."""
+    place = (count - 1) * (percent / 100)
+    below = jnp.floor(place).astype(jnp.int32)
+    low, high = ordered[below], ordered[jnp.minimum(below + 1, count - 1)]
+    return low + (place - below) * (high - low)
+
+
+def attenuation(score: np.ndarray) -> np.ndarray:
+    """Wiener-like gains in [`SMALLEST_GAIN`, 1] of a score (frames, bins)."""
+    score = np.asarray(score, np.float64)
+    spread = np.ptp(score)
+    if spread == 0:  # nothing ever fluctuated: a silent clip
+        return np.ones_like(score)
+    return np.maximum((np.max(score) - score) / spread, SMALLEST_GAIN)
+
+
+def lsa_gain(attenuation: np.ndarray) -> np.ndarray:
+    """Gains of the log-spectral amplitude estimator for attenuations in [0, 1].
+
+    Its a posteriori ratio is taken from the attenuation.
+    """
+    posterior = 1 / np.maximum((1 - attenuation) ** 2, 1e-10)
+    prior = np.maximum(posterior - 1, 1e-3)
+    wiener = prior / (1 + prior)
+    # where much is speech, its integral is left out
+    gain = classical.log_mmse_gain(prior, posterior)
+    return np.where(wiener * posterior > 5, wiener, gain)
+
+
+GAINS = {"wiener": lambda found: found, "lsa": lsa_gain}
+
+
+def masked(noisy: np.ndarray, score: np.ndarray, mask: str) -> np.ndarray:
+    """The noisy clip (samples,) with the gains of its score, float64.
+
+    Beside the first and the last whole frame the windows sum to little: there the frames
+    that reach over the ends have the gains of these two. Behind the last whole frame the
+    noisy samples stay.
+
+    Args:
+      noisy: As fitted, uncut.
+      score: Of its whole frames; without any, the clip stays as it is.
+      mask: A name of `GAINS`.
+    """
+    if not len(score):
+        return np.array(noisy, np.float64)
+    gains = GAINS[mask](attenuation(score))
+    gains[:, :LOW_BINS] = 0
+    gains[:, gains.shape[1] - HIGH_BINS :] = 0
+    count = WINDOW + (len(score) - 1) * HOP
+    margin = WINDOW - HOP
+    padded = np.pad(np.asarray(noisy[:count], np.float64), margin)
+    gains = np.pad(gains, ((OVERLAP - 1, OVERLAP - 1), (0, 0)), mode="edge")
+    window = _hann().astype(np.float64)[None]
+    frames = np.fft.irfft(np.fft.rfft(_frames(padded) * window) * gains) * window
+    total = np.zeros((len(frames) + OVERLAP - 1, HOP))
+    for i in range(OVERLAP):
+        total[i : i + len(frames)] += frames[:, i * HOP : (i + 1) * HOP]
+    # the squared windows laid over each other sum to 1.5
+    inner = total.reshape(-1)[margin : margin + count] / 1.5
+    return np.concatenate([inner, noisy[count:]])
+
+
+def _frames(samples):
+    xp = samples.__array_namespace__()
+    count = num_frames(samples.shape[0])
+    pieces = samples[: (count + OVERLAP - 1) * HOP].reshape(-1, HOP)
+    return xp.concatenate([pieces[i : i + count] for i in range(OVERLAP)], axis=1)
+
+
+def _hann() -> np.ndarray:
+    return np.hanning(WINDOW + 1)[:-1].astype(np.float32)

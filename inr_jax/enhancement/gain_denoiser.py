@@ -1,0 +1,146 @@
+"""Denoises clips of any length, level and rate by gain fields, many at once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inr_jax.configs.configs import GainFieldConfig
+from inr_jax.dsp import noise_power, segments, stft
+from inr_jax.enhancement import gain_field
+from inr_jax.enhancement.classical import window_of
+from inr_jax.parallel import batching, devices, engine
+from inr_jax.parallel.engine import Engine
+
+# Longer clips are denoised in parts that overlap by an eighth.
+PART_S = 20.0
+
+
+def denoise_many(
+    keys: Sequence[jax.Array],
+    signals: Sequence[np.ndarray],
+    sample_rates: Sequence[int],
+    config: GainFieldConfig,
+    noise: str | float = "white",
+    on_clips: Callable[[float], None] = lambda clips: None,
+    how: Engine | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Fits gain fields to each clip and applies them; clips share nothing.
+
+    Args:
+      keys: One for each clip.
+      signals: Noisy clips (samples,) of at least one sample.
+      sample_rates: Hz of each.
+      config: The same for all.
+      noise: A name of `noise_power.ESTIMATORS`, or the variance of white noise where
+        it is known. All parts of a long clip share one estimate, unless it is tracked.
+      on_clips: Called with clips done since the last call; parts count as shares.
+      how: By default what suits the device.
+
+    Yields:
+      Position in `signals` and estimate (samples,), as clips finish, shortest first.
+
+    Raises:
+      ValueError: a signal is empty, not one-dimensional or not finite.
+    """
+    how = how or engine.default()
+    parts = [
+        part
+        for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
+        for part in _parts(
+            clip, keys[clip], batching.checked(clip, signal), rate, noise
+        )
+    ]
+
+    def run(chosen, batch):
+        estimates = _denoise_batch(chosen, batch, config, how)
+        for part, estimate in zip(chosen, estimates, strict=True):
+            on_clips(1 / part.of)
+            yield estimate
+
+    for clip, found in batching.by_clip(
+        parts, sample_rates, how.batch_samples, how.num_devices, run
+    ):
+        yield clip, segments.join(found, len(signals[clip]), len(found[0]))
+
+
+class _Part(NamedTuple):
+    clip: int
+    of: int  # parts of this clip
+    key: jax.Array
+    samples: np.ndarray
+    noise: np.ndarray | None  # power; None where each part tracks its own
+
+
+def _parts(clip, key, signal, sample_rate, noise):
+    pieces = segments.split(signal, round(PART_S * sample_rate))
+    if noise == "tracked":
+        level = None
+    elif isinstance(noise, str):
+        estimator, window = noise_power.ESTIMATORS[noise], window_of(sample_rate)
+        level = np.median(
+            [estimator(_power(piece, window)) for piece in pieces], axis=0
+        )
+    else:
+        level = np.full((1, 1), max(noise, noise_power.SMALLEST))
+    return [
+        _Part(clip, len(pieces), jax.random.fold_in(key, i), piece, level)
+        for i, piece in enumerate(pieces)
+    ]
+
+
+def _power(signal, window):
+    return np.abs(stft.analyse(signal, window)) ** 2
+
+
+def _ratio(power, noise):
+    return power / (noise_power.tracked(power) if noise is None else noise)
+
+
+def _denoise_batch(parts, batch, config, how):
+    window = window_of(batch.sample_rate)
+    size = stft.num_frames(batch.size, window)
+    spectra = [stft.analyse(part.samples, window) for part in parts]
+    ratios = [
+        _ratio(np.abs(spectrum) ** 2, part.noise)
+        for spectrum, part in zip(spectra, parts, strict=True)
+    ]
+    padded = [
+        np.pad(ratio, ((0, size - len(ratio)), (0, 0)), mode="edge") for ratio in ratios
+    ]
+    gains = _gains_many(
+        jnp.stack([part.key for part in parts]),
+        np.stack(padded).astype(np.float32),
+        np.array([len(ratio) for ratio in ratios]),
+        batch.sample_rate,
+        config,
+        how,
+    )
+    for spectrum, gain, part in zip(spectra, np.asarray(gains), parts, strict=True):
+        gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
+        yield stft.synthesise(spectrum * gain.astype(np.float32), len(part.samples))
+
+
+@jax.jit(static_argnames=("sample_rate", "config", "how"))
+def _gains_many(keys, ratios, num_frames, sample_rate, config, how):
+    """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
+    window = window_of(sample_rate)
+    hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
+
+    def gains_of(keys, ratios, num_frames):
+        def one(clip, field):
+            key = jax.random.fold_in(keys[clip], field)
+            ratio, count = ratios[clip], num_frames[clip]
+            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, how)
+
+        lifted = engine.over_fits(one, how, config.siren.width, config.num_bins)
+        clips, fields = jnp.divmod(
+            jnp.arange(len(ratios) * config.num_fields), config.num_fields
+        )
+        gains = lifted(clips, fields)
+        gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
+        return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
+
+    return devices.over_clips(gains_of, how.num_devices)(keys, ratios, num_frames)

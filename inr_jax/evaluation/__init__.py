@@ -1,0 +1,1 @@
+"""Scores of methods on clips: runs, tables, figures, the listening page."""

@@ -1,0 +1,1 @@
+"""Fits of SIRENs to signals: one, many at once, sweeps, early stopping."""

@@ -1,0 +1,1 @@
+"""Atomic files, checkpoints, downloads, facts about the machine."""

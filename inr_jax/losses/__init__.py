@@ -1,0 +1,1 @@
+"""Differentiable losses of one signal, (estimate, target)."""

@@ -1,0 +1,1 @@
+"""Flax networks and their trained weights."""

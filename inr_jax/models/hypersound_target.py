@@ -1,0 +1,166 @@
+"""Target networks of HyperSound: what the emitted weights are of, and how they begin."""
+
+import itertools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.configs.model_configs import HyperSoundConfig
+from inr_jax.models import frame_targets, spectral_hypernetwork
+from inr_jax.nn import nerf, siren
+
+
+def layer_sizes(config: HyperSoundConfig) -> list[tuple[int, int]]:
+    """Inputs and outputs of each layer of the target."""
+    inputs = nerf.NUM_FEATURES if config.target == "nerf" else 1
+    return list(itertools.pairwise((inputs, *[config.width] * config.num_layers, 1)))
+
+
+def siren_config(config: HyperSoundConfig) -> SirenConfig:
+    """For `siren.apply`, where the target is a SIREN."""
+    if config.target == "harmonics":
+        return frame_targets.TARGET
+    return SirenConfig(
+        config.width, config.num_layers - 1, config.first_omega, config.hidden_omega
+    )
+
+
+def evaluate(
+    params: siren.Params, times: jax.Array, config: HyperSoundConfig
+) -> jax.Array:
+    """Values (n,) of an emitted network at times (n,), -1 and 1 the ends of the clip."""
+    if config.target == "nerf":
+        return nerf.apply(params, times[:, None])[:, 0]
+    return siren.apply(params, times[:, None], siren_config(config))[:, 0]
+
+
+def on_grid(
+    params: siren.Params, count: int, config: HyperSoundConfig, finer: int = 1
+) -> jax.Array:
+    """Values (finer * count,) of a network emitted for a clip of `count` samples."""
+    if config.target == "harmonics":
+        weights = params[-1]["kernel"][:, 0]
+        return spectral_hypernetwork.on_grid(weights, finer * count)
+    times = 2 * jnp.arange(finer * count) / (finer * (count - 1)) - 1
+    return evaluate(params, times, config)
+
+
+def sound(
+    params: siren.Params, noisy: jax.Array, config: HyperSoundConfig, finer: int = 1
+) -> jax.Array:
+    """The signal (finer * samples,) of a network emitted for a noisy one (samples,)."""
+    return peak(noisy) * on_grid(params, noisy.shape[0], config, finer)
+
+
+def finetune(
+    params: siren.Params, noisy: jax.Array, config: HyperSoundConfig, num_steps: int
+) -> siren.Params:
+    """Weights fitted on to the signal itself, as SIRENs are: Adam, squared error.
+
+    Args:
+      params: As emitted for it.
+      noisy: (samples,).
+      config: Of the hypernetwork.
+      num_steps: Full-batch steps; many of them follow the noise.
+    """
+    optimiser = optax.adam(FitConfig.learning_rate)
+    target = noisy / peak(noisy)
+
+    def loss(params):
+        return jnp.mean((on_grid(params, noisy.shape[0], config) - target) ** 2)
+
+    def step(state, _):
+        params, opt_state = state
+        updates, opt_state = optimiser.update(jax.grad(loss)(params), opt_state)
+        return (optax.apply_updates(params, updates), opt_state), None
+
+    state = (params, optimiser.init(params))
+    return jax.lax.scan(step, state, length=num_steps)[0][0]
+
+
+def peak(noisy: jax.Array) -> jax.Array:
+    """What a signal is divided by for the hypernetwork; never 0."""
+    return jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-9)
+
+
+def head_bounds(config: HyperSoundConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Half-widths of the uniform laws of the head: columns of its kernel, its bias.
+
+    "Hyperfan-in" (Chang et al. 2020): weights emitted from the head's inputs begin with
+    the variance of a network that is trained by itself. For a SIREN a thousandth of that,
+    and the bias draws one random SIREN that all clips begin with.
+    """
+    kernel, bias = [], []
+    for _, (fan_in, fan_out) in emitted_layers(config):
+        for count, variance in ((fan_in * fan_out, 1 / fan_in), (fan_out, 1.0)):
+            bound = np.sqrt(3 * variance / config.hidden[-1])
+            if config.target == "siren":
+                kernel.append(np.full(count, 1e-3 * bound))
+                bias.append(np.full(count, siren_bound(fan_in, config)))
+            else:
+                kernel.append(np.full(count, bound))
+                bias.append(np.zeros(count))
+    return np.concatenate(kernel), np.concatenate(bias)
+
+
+def emitted_layers(config: HyperSoundConfig) -> list[tuple[int, tuple[int, int]]]:
+    """Position and sizes of the layers whose weights the hypernetwork emits."""
+    return [
+        (i, sizes)
+        for i, sizes in enumerate(layer_sizes(config))
+        if i not in config.shared_layers
+    ]
+
+
+def own_bound(fan_in: int, config: HyperSoundConfig) -> float:
+    """Half-width of the uniform law of a layer that clips share: of a network by itself."""
+    if config.target == "siren":
+        return siren_bound(fan_in, config)
+    return fan_in**-0.5
+
+
+def siren_bound(fan_in: int, config: HyperSoundConfig) -> float:
+    """Half-width of the uniform law that a layer of a SIREN is drawn from."""
+    return 1.0 if fan_in == 1 else np.sqrt(6 / fan_in) / config.hidden_omega
+
+
+def split(flat: jax.Array, config: HyperSoundConfig) -> siren.Params:
+    """Slices of the head's output in the target's order: w0 (out, in), b0, w1, ..."""
+    layers, start = [], 0
+    for _, (fan_in, fan_out) in emitted_layers(config):
+        middle, stop = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
+        kernel = flat[start:middle].reshape(fan_out, fan_in).T
+        layers.append({"kernel": kernel, "bias": flat[middle:stop]})
+        start = stop
+    return layers
+
+
+def as_siren(layers: siren.Params, config: HyperSoundConfig) -> siren.Params:
+    """HyperSound's sin(W (omega x) + b) as the sin(omega (W x + b)) of `siren.apply`.
+
+    There the factor multiplies biases and not the last layer; here the reverse.
+    """
+    if config.target == "nerf":
+        return layers
+    omegas = [config.first_omega] + [config.hidden_omega] * (len(layers) - 1)
+    changed = [
+        {"kernel": layer["kernel"], "bias": layer["bias"] / omega}
+        for layer, omega in zip(layers[:-1], omegas, strict=False)
+    ]
+    last = {"kernel": omegas[-1] * layers[-1]["kernel"], "bias": layers[-1]["bias"]}
+    return [*changed, last]
+
+
+def uniform_within(bounds) -> Callable:
+    """Initialiser: uniform within plus and minus `bounds`, which broadcast."""
+
+    def init(key, shape, dtype=jnp.float32):
+        return jnp.asarray(bounds, dtype) * jax.random.uniform(
+            key, shape, dtype, -1.0, 1.0
+        )
+
+    return init

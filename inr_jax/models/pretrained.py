@@ -1,0 +1,136 @@
+"""Trained denoisers as small folders that anyone can read: numbers, settings, a card.
+
+`weights.npz` holds 16-bit arrays named by their place in the pytree, `config.json` the
+model's settings, the step and a SHA-256 of both; numpy alone opens them.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inr_jax.configs.model_configs import MODELS, WEIGHTS
+from inr_jax.errors import InputError
+from inr_jax.io import files
+from inr_jax.models.hypersound import HyperSound
+from inr_jax.models.local_hypersound import LocalHyperSound
+
+FORMAT = 1  # of the folder; rises when older versions would misread it
+_MAX_BYTES = 2**30  # of the weights, unpacked: a few bytes could fill memory
+_MODULES = {"local_hypersound": LocalHyperSound, "hypersound": HyperSound}
+
+
+def build(config: Any, precision: str = "float32") -> flax.linen.Module:
+    """The untrained model of these settings; `precision` is that of its products."""
+    return _MODULES[_name(config)](config, precision)
+
+
+def _name(config):
+    return next(name for name, kind in MODELS.items() if kind is type(config))
+
+
+def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None:
+    """Writes a model's weights, rounded to 16 bits, and its settings.
+
+    Args:
+      folder: Where to.
+      config: Settings of one of `model_configs.MODELS`.
+      params: As from the model's `init`.
+      step: Of the training.
+    """
+    folder = pathlib.Path(folder)
+    flat = flax.traverse_util.flatten_dict(params["params"], sep="/")
+    arrays = {key: np.asarray(value, np.float16) for key, value in flat.items()}
+    with (
+        files.replacing(folder / WEIGHTS) as aside,
+        open(aside, "wb") as file,
+    ):
+        np.savez_compressed(file, **arrays)
+    described = {"format": FORMAT, "model": _name(config), "step": step}
+    described["config"] = dataclasses.asdict(config)
+    described["sha256"] = _digest(folder, described)
+    files.write_json(folder / "config.json", described)
+
+
+@functools.cache
+def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
+    """The model of a folder and its weights, float32, for `model.apply(params, noisy)`.
+
+    Raises:
+      InputError: the folder does not hold such a model, or one of other shapes, of a
+        later format, or changed since it was saved.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        described = json.loads((folder / "config.json").read_text())
+        if described.get("format") != FORMAT:
+            raise ValueError(
+                f"its format {described.get('format')!r} is not {FORMAT}, which this "
+                "version of inr_jax reads"
+            )
+        model = _model(described)
+        flat = _weights(folder)
+        wrong = _misfits(flat, model)
+        changed = _is_changed(folder, described)
+    # a broken archive or broken settings can raise anything
+    except Exception as error:  # noqa: BLE001
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder}: no trained model: {reason}") from None
+    if wrong:
+        listed = ", ".join(map(repr, wrong))
+        raise InputError(f"{folder}: weights do not fit the config: {listed}")
+    if changed:
+        raise InputError(f"{folder}: changed since it was saved: not of its SHA-256")
+    params = {"params": flax.traverse_util.unflatten_dict(flat, sep="/")}
+    return model, jax.tree.map(jnp.asarray, params)
+
+
+def _model(described):
+    config = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in described["config"].items()
+    }
+    return build(MODELS[described["model"]](**config))
+
+
+def _weights(folder):
+    with np.load(folder / WEIGHTS) as arrays:
+        if sum(entry.file_size for entry in arrays.zip.infolist()) > _MAX_BYTES:
+            raise ValueError(f"{WEIGHTS} unpacks to more than {_MAX_BYTES} bytes")
+        return {key: arrays[key].astype(np.float32) for key in arrays.files}
+
+
+def _misfits(flat, model):
+    """Names of weights that are missing, unknown, of another shape or not finite."""
+    count = getattr(model.config, "num_samples", 1024)
+    noisy = jax.ShapeDtypeStruct((count,), np.float32)
+    wanted = jax.eval_shape(model.init, jax.random.key(0), noisy)["params"]
+    wanted = flax.traverse_util.flatten_dict(wanted, sep="/")
+    return sorted(
+        key
+        for key in {*flat, *wanted}
+        if key not in flat
+        or key not in wanted
+        or flat[key].shape != wanted[key].shape
+        or not np.all(np.isfinite(flat[key]))
+    )
+
+
+def _is_changed(folder, described):
+    """Whether weights or settings are others than were saved."""
+    told = {key: value for key, value in described.items() if key != "sha256"}
+    return described.get("sha256") != _digest(folder, told)
+
+
+def _digest(folder, described):
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    digest.update((folder / WEIGHTS).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""SepFormer for speech enhancement and its published weights."""

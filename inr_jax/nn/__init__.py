@@ -1,0 +1,1 @@
+"""Coordinate networks as pure functions: SIREN, Fourier features, coordinates."""

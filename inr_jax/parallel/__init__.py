@@ -1,0 +1,1 @@
+"""Devices, processes, batches of padded clips, compute settings."""

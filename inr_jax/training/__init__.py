@@ -1,0 +1,1 @@
+"""Training from noisy to clean: step, loop, validation, what is kept."""
