@@ -35,16 +35,36 @@ def load(
     Raises:
       InputError: no such folder, nothing in it, or a file that cannot be read.
     """
+    return _decoded(folder, cache_dir, sample_rate, on_file)[0]
+
+
+def load_files(
+    folder: str | os.PathLike,
+    cache_dir: str | os.PathLike,
+    sample_rate: int,
+    on_file: Callable[[int, int], None] = lambda done, total: None,
+) -> list[np.ndarray]:
+    """The same as `load`, file by file."""
+    samples, lengths = _decoded(folder, cache_dir, sample_rate, on_file)
+    return np.split(samples, np.cumsum(lengths)[:-1])
+
+
+def _decoded(folder, cache_dir, sample_rate, on_file):
+    """Samples of all files end to end, and how many each has."""
     clips = datasets.find_clips(folder)
-    path = pathlib.Path(cache_dir) / f"{_fingerprint(clips, sample_rate)}.npy"
-    if not path.exists():
+    stem = pathlib.Path(cache_dir) / _fingerprint(clips, sample_rate)
+    paths = [stem.with_suffix(end) for end in (".lengths.npy", ".npy")]
+    if not all(path.exists() for path in paths):
         pieces = []
         for i, clip in enumerate(clips):
             pieces.append(_decode(clip.path, sample_rate))
             on_file(i + 1, len(clips))
-        with replacing(path) as aside, open(aside, "wb") as file:
-            np.save(file, np.concatenate(pieces))
-    return np.load(path, mmap_mode="r")
+        lengths = np.array([len(piece) for piece in pieces])
+        for path, array in zip(paths, (lengths, np.concatenate(pieces)), strict=True):
+            with replacing(path) as aside, open(aside, "wb") as file:
+                np.save(file, array)
+    lengths, samples = (np.load(path, mmap_mode="r") for path in paths)
+    return samples, lengths
 
 
 def _fingerprint(clips, sample_rate):

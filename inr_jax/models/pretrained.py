@@ -17,24 +17,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax.configs.model_configs import MODELS, WEIGHTS
+from inr_jax.configs.hyper_gain import HyperGainConfig
+from inr_jax.configs.model_configs import MODELS, WEIGHTS, HyperSoundConfig
 from inr_jax.errors import InputError
 from inr_jax.io import files
+from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.local_hypersound import LocalHyperSound
 
 FORMAT = 1  # of the folder; rises when older versions would misread it
 _MAX_BYTES = 2**30  # of the weights, unpacked: a few bytes could fill memory
-_MODULES = {"local_hypersound": LocalHyperSound, "hypersound": HyperSound}
+_CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
 
 
 def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
-    return _MODULES[_name(config)](config, precision)
+    if isinstance(config, HyperGainConfig):
+        return HyperGain(config)
+    kind = HyperSound if isinstance(config, HyperSoundConfig) else LocalHyperSound
+    return kind(config, precision)
 
 
 def _name(config):
-    return next(name for name, kind in MODELS.items() if kind is type(config))
+    return next(name for name, kind in _CONFIGS.items() if kind is type(config))
 
 
 def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None:
@@ -94,11 +99,24 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
 
 
 def _model(described):
-    config = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in described["config"].items()
-    }
-    return build(MODELS[described["model"]](**config))
+    return build(_as_config(_CONFIGS[described["model"]], described["config"]))
+
+
+def _as_config(kind, values):
+    """A dataclass, and those in it, from what JSON made of them."""
+    nested = {f.name: f.default_factory for f in dataclasses.fields(kind)}
+    return kind(
+        **{
+            key: _as_config(nested[key], value)
+            if isinstance(value, dict)
+            else _as_tuple(value)
+            for key, value in values.items()
+        }
+    )
+
+
+def _as_tuple(value):
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def _weights(folder):
@@ -110,8 +128,7 @@ def _weights(folder):
 
 def _misfits(flat, model):
     """Names of weights that are missing, unknown, of another shape or not finite."""
-    count = getattr(model.config, "num_samples", 1024)
-    noisy = jax.ShapeDtypeStruct((count,), np.float32)
+    noisy = jax.ShapeDtypeStruct(*_input(model.config))
     wanted = jax.eval_shape(model.init, jax.random.key(0), noisy)["params"]
     wanted = flax.traverse_util.flatten_dict(wanted, sep="/")
     return sorted(
@@ -122,6 +139,13 @@ def _misfits(flat, model):
         or flat[key].shape != wanted[key].shape
         or not np.all(np.isfinite(flat[key]))
     )
+
+
+def _input(config):
+    """Shape and kind of an array that a model takes."""
+    if isinstance(config, HyperGainConfig):
+        return (4, config.field.num_cells * config.field.cell_bins), np.complex64
+    return (getattr(config, "num_samples", 1024),), np.float32
 
 
 def _is_changed(folder, described):

@@ -1,0 +1,56 @@
+"""How noisy examples are made from clean speech and recorded noise."""
+
+import dataclasses
+
+# Kinds of noise; see `data.augment`.
+NOISE_KINDS = (
+    "white",
+    "coloured",
+    "recorded",
+    "two_recorded",
+    "babble",
+    "tonal",
+    "impulsive",
+    "gusts",
+    "none",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Settings of `data.augment`; shares are probabilities.
+
+    Attributes:
+      sample_rate: Hz.
+      num_samples: Samples of an example.
+      snr_range_db: Least and largest ratio of speech to noise, drawn evenly.
+      noise_shares: Of each kind of `NOISE_KINDS`, relative to each other.
+      room_share: In a reverberant room; the target keeps the first 50 ms.
+      equalised_share: Speech with a smooth random gain over frequency.
+      moving_share: Noise whose level moves.
+      rumble_share: Rumble below 60 Hz as well.
+      band_limited_share: Speech and noise with nothing above a random frequency.
+      telephone_share: Speech and noise from 300 to 3400 Hz.
+      gap_share: A stretch of digital silence in speech and noise.
+      clipped_share: Peaks of the noisy signal are clipped.
+    """
+
+    sample_rate: int = 16_000
+    num_samples: int = 32_768
+    snr_range_db: tuple[float, float] = (-5.0, 25.0)
+    noise_shares: tuple[float, ...] = (18, 10, 30, 14, 9, 6, 5, 4, 4)
+    room_share: float = 0.2
+    equalised_share: float = 0.3
+    moving_share: float = 0.3
+    rumble_share: float = 0.15
+    band_limited_share: float = 0.15
+    telephone_share: float = 0.06
+    gap_share: float = 0.1
+    clipped_share: float = 0.05
+
+    def __post_init__(self):
+        if len(self.noise_shares) != len(NOISE_KINDS):
+            raise ValueError(f"noise_shares must be {len(NOISE_KINDS)} numbers")
+        for name, value in dataclasses.asdict(self).items():
+            if name.endswith("_share") and not 0 <= value <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, got {value}")

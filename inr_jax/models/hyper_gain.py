@@ -1,0 +1,202 @@
+"""HyperGain: a hypernetwork that emits a gain field from noisy speech.
+
+After HyperSound (Szatkowski et al. 2022, arXiv 2211.01839), which emits the weights of a
+network of time for each clip; here the emitted network is a gain over time and frequency
+(`nn.gain_field`), the place where speech and noise part.
+
+The network sees powers over the mean power around them, hence the estimate is exactly
+proportional to the input, and frames of digital silence count for nothing. Convolutions
+over frames and cells, the same at every frequency but for a learned position, see what
+harmonics look like; halfway, blocks in the manner of ConvNeXt (Liu et al. 2022,
+arXiv 2201.03545) see whole spectra over a second.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from inr_jax.configs.hyper_gain import FILTER_TAPS, HyperGainConfig
+from inr_jax.nn import gain_field
+from inr_jax.nn.gain_field import GainField
+
+# Features end 80 dB under the level, and are of the order of 1 above.
+_FLOOR, _CENTRE, _SCALE = 1e-8, 3.0, 0.5
+# The level leaves out bins below 94 Hz, where rumble and offsets lie, and frames 50 dB
+# under the mean: silence.
+_LOWEST_BIN, _SILENCE = 3, 1e-5
+# Of the full-band blocks: frames of each filter, and channels of a cell that they see.
+_KERNEL, _SQUEEZED = 5, 8
+
+
+class HyperGain(nn.Module):
+    """For one signal: its STFT in, a gain field out. Lift it with `jax.vmap`."""
+
+    config: HyperGainConfig
+
+    @nn.compact
+    def __call__(
+        self, spectrum: jax.Array, valid: jax.Array | None = None
+    ) -> GainField:
+        """The gain field of a noisy signal.
+
+        Args:
+          spectrum: STFT (frames, bins), complex, of any scale, of `field.hop_s` and
+            `field.bin_hz`; bins beyond the field's cells are not looked at.
+          valid: (frames,), false where frames are padding, which must be zeros; all are
+            valid by default.
+        """
+        config = self.config
+        bins = config.field.num_cells * config.field.cell_bins
+        levels = features(
+            spectrum[:, :bins], config.field.cell_bins, config.level_frames
+        )
+        x = self._trunk(levels, valid)
+        # features once more, as they were before the convolutions blurred them
+        x = jnp.concatenate([x, levels], axis=2)
+        x = nn.relu(nn.Dense(2 * config.channels, name="perceptron")(x))
+        hidden, outputs = config.field.hidden, config.field.outputs
+        weights = nn.Dense(
+            outputs * hidden, kernel_init=_normal(0.3, 100), name="weights"
+        )
+        bias = nn.Dense(outputs, kernel_init=_normal(0.5, 100), name="bias")
+        return GainField(
+            self.param("frequencies", lambda _: gain_field.first_frequencies(hidden)),
+            nn.Dense(hidden, name="phases")(x),
+            weights(x).reshape(*x.shape[:2], outputs, hidden),
+            bias(x),
+        )
+
+    def _trunk(self, levels, valid):
+        """(frames, cells, channels) from features (frames, cells, n)."""
+        config = self.config
+        x = self._convolve(levels, valid, 1, "embed")
+        x += self.param("position", _normal(0.1, 1), x.shape[1:])[None]
+        for i, dilations in enumerate(config.dilations_before):
+            x += self._pair(x, valid, dilations, f"before_{i}")
+        x += self._full_band(x, levels, valid)
+        for i, dilations in enumerate(config.dilations_after):
+            x += self._pair(x, valid, dilations, f"after_{i}")
+        return _activate(x, "trunk_norm")
+
+    def _pair(self, x, valid, dilations, name):
+        first, second = dilations
+        y = self._convolve(_activate(x, f"{name}_norm"), valid, first, f"{name}_first")
+        return self._convolve(nn.relu(y), valid, second, f"{name}_second")
+
+    def _convolve(self, x, valid, dilation, name):
+        """3 x 3 over (frames, cells, channels), zeros beyond the ends."""
+        channels = self.config.channels
+        fan_in = 9 * x.shape[2]
+        kernel = self.param(name, _normal(1.0, fan_in), (3, 3, x.shape[2], channels))
+        bias = self.param(f"{name}_bias", nn.initializers.zeros, (channels,))
+        y = lax.conv_general_dilated(
+            _masked(x, valid)[None],
+            kernel,
+            window_strides=(1, 1),
+            padding=[(dilation, dilation), (1, 1)],
+            rhs_dilation=(dilation, 1),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        return y[0] + bias[None, None]
+
+    def _full_band(self, x, levels, valid):
+        """Blocks over (frames, frame_channels), spread to (frames, cells, channels)."""
+        config = self.config
+        num_frames, width = len(x), config.frame_channels
+        squeezed = nn.Dense(_SQUEEZED, name="squeeze")(_activate(x, "squeeze_norm"))
+        frames = jnp.concatenate([levels, squeezed], axis=2).reshape(num_frames, -1)
+        frames = nn.Dense(width, name="stem")(frames)
+        for i, dilation in enumerate(config.frame_dilations):
+            taps = self.param(f"taps_{i}", _normal(1.0, _KERNEL), (_KERNEL, width))
+            y = _depthwise(_masked(frames, valid), taps, dilation)
+            y = nn.RMSNorm(name=f"frames_norm_{i}")(y)
+            y = nn.relu(nn.Dense(2 * width, name=f"up_{i}")(y))
+            frames += nn.Dense(width, name=f"down_{i}")(y)
+        frames = nn.RMSNorm(name="spread_norm")(frames)
+        size = x.shape[1] * x.shape[2]
+        return nn.Dense(size, name="spread")(frames).reshape(x.shape)
+
+
+def enhance(spectrum: jax.Array, outputs: jax.Array) -> jax.Array:
+    """The estimate's STFT (frames, bins) from that of the noisy signal.
+
+    Args:
+      spectrum: (frames, bins), complex.
+      outputs: Of a gain field, (frames, bins, outputs); see `nn.gain_field`.
+    """
+    gate, taps = gain_field.split(outputs)
+    side = FILTER_TAPS // 2
+    padded = jnp.pad(spectrum, ((side, side), (0, 0)))
+    for i in range(FILTER_TAPS):
+        spectrum += taps[..., i] * padded[i : i + len(spectrum)]
+    return gate * spectrum
+
+
+def outputs_on_bins(
+    field: GainField, num_bins: int, config: HyperGainConfig
+) -> jax.Array:
+    """Outputs (frames, num_bins, outputs) on the STFT that the field was emitted for."""
+    outputs = gain_field.on_bins(field, config.field)
+    # constant above the last cell
+    above = max(num_bins - outputs.shape[1], 0)
+    return jnp.pad(outputs, ((0, 0), (0, above), (0, 0)), mode="edge")[:, :num_bins]
+
+
+def features(spectrum: jax.Array, cell_bins: int, level_frames: int) -> jax.Array:
+    """What the network sees, (frames, cells, 2 * bins of a cell), of any scale alike.
+
+    Logarithms of powers over the level around them, and the same less their mean over
+    time around: what is steady in each bin.
+    """
+    power = spectrum.real**2 + spectrum.imag**2
+    near = _around(len(power), level_frames)
+    level, heard = _level(power, near)
+    levels = _SCALE * (jnp.log10(power / level + _FLOOR) + _CENTRE)
+    steady = near @ (levels * heard) / jnp.maximum(near @ heard, 1e-3)
+    cells = [x.reshape(len(x), -1, cell_bins) for x in (levels, levels - steady)]
+    return jnp.concatenate(cells, axis=2)
+
+
+def _level(power, near):
+    """Mean power of the frames around that are not silent, and which these are.
+
+    Both (frames, 1), the second of zeros and ones.
+    """
+    power = jnp.mean(power[:, _LOWEST_BIN:], axis=1, keepdims=True)
+    mean = near @ power / np.sum(near, axis=1, keepdims=True)
+    heard = (power > _SILENCE * mean).astype(power.dtype)
+    level = near @ (power * heard) / jnp.maximum(near @ heard, 1e-3)
+    return jnp.maximum(level, 1e-30), heard
+
+
+def _around(num_frames, reach):
+    """Weights (frames, frames) of the frames around each: a squared cosine."""
+    distance = np.abs(np.arange(num_frames)[:, None] - np.arange(num_frames)[None])
+    angle = np.minimum(distance / (reach + 1), 1) * np.pi / 2
+    return (np.cos(angle) ** 2).astype(np.float32)
+
+
+def _masked(x, valid):
+    if valid is None:
+        return x
+    return jnp.where(valid.reshape(-1, *[1] * (x.ndim - 1)), x, 0)
+
+
+def _activate(x, name):
+    return nn.relu(nn.RMSNorm(name=name)(x))
+
+
+def _depthwise(x, taps, dilation):
+    """Each channel of (frames, channels) filtered over frames, zeros beyond the ends."""
+    side = len(taps) // 2 * dilation
+    padded = jnp.pad(x, ((side, side), (0, 0)))
+    return sum(
+        padded[i * dilation : i * dilation + len(x)] * taps[i][None]
+        for i in range(len(taps))
+    )
+
+
+def _normal(scale, fan_in):
+    return nn.initializers.normal(scale / np.sqrt(fan_in))

@@ -1,0 +1,127 @@
+"""A complex gain as a continuous function of time and frequency.
+
+A grid of cells covers the time-frequency plane. Each cell has a small SIREN (Sitzmann et
+al. 2020, arXiv 2006.09661) of the place in it,
+
+    g(u) = sum_j w_j sin(omega_j u + phi_j) + b,
+
+u the distance in frequency from its centre in half widths. The frequencies omega_j are
+shared by all cells, the phases phi_j and the output weights w_j, b are the cell's own.
+Between centres, neighbouring cells are blended linearly in time and in frequency, as in
+local implicit image functions (Chen et al. 2021, arXiv 2012.09161), so that the function
+is continuous everywhere. Beyond the first and the last bin it is constant.
+
+Its outputs at a place (t, f) are the logit of a gate and the taps of a deep filter (Mack
+and Habets 2019, arXiv 1904.08369). The estimate of an STFT Y is
+
+    gate(t, f) * (Y(t, f) + sum_k taps_k(t, f) * Y(t + k * hop, f)).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inr_jax.configs.hyper_gain import FieldConfig
+from inr_jax.nn.sine import cosine, sine
+
+
+class GainField(NamedTuple):
+    """Weights of a gain field.
+
+    Attributes:
+      frequencies: Shared omega_j, radians for half the width of a cell, (hidden,).
+      phases: phi_j of each cell, (times, cells, hidden).
+      weights: w_j of each cell, (times, cells, outputs, hidden).
+      bias: b of each cell, (times, cells, outputs).
+    """
+
+    frequencies: jax.Array
+    phases: jax.Array
+    weights: jax.Array
+    bias: jax.Array
+
+
+def first_frequencies(hidden: int) -> np.ndarray:
+    """What shared frequencies begin with: up to the Nyquist frequency of 8 bins a cell."""
+    return np.linspace(0.5, 1.75 * np.pi, hidden, dtype=np.float32)
+
+
+def evaluate(
+    field: GainField, times: jax.Array, frequencies: jax.Array, config: FieldConfig
+) -> tuple[jax.Array, jax.Array]:
+    """Gate and filter taps at any places.
+
+    Args:
+      field: A gain field.
+      times: Seconds (n,); the centre of the first cell is at 0.
+      frequencies: Hz (m,).
+      config: Of the field.
+
+    Returns:
+      Gate (n, m) in (0, 1) and taps (n, m, FILTER_TAPS), complex.
+    """
+    num_times, num_cells = field.phases.shape[:2]
+    last_bin = config.num_cells * config.cell_bins - 1
+    bins = jnp.clip(jnp.asarray(frequencies) / config.bin_hz, 0, last_bin)
+    # the centre of a cell is the mean of its bins
+    at_cell = (bins + 0.5) / config.cell_bins - 0.5
+    at_time = jnp.clip(jnp.asarray(times) / config.hop_s, 0, num_times - 1)
+    total = 0.0
+    for time, time_weight in _neighbours(at_time):
+        for cell, cell_weight in _neighbours(at_cell):
+            weight = time_weight[:, None, None] * cell_weight[None, :, None]
+            place = 2 * (at_cell - cell)
+            # beyond the first and the last centre there is one cell only
+            here = (
+                jnp.clip(time, 0, num_times - 1)[:, None],
+                jnp.clip(cell, 0, num_cells - 1)[None, :],
+            )
+            phases = field.frequencies[None, None] * place[None, :, None]
+            phases += field.phases[here]
+            hidden = sine(phases)[:, :, None, :]
+            outputs = jnp.sum(field.weights[here] * hidden, axis=3) + field.bias[here]
+            total += weight * outputs
+    return split(total)
+
+
+def _neighbours(position):
+    """Indices below and above, and how much each counts."""
+    low = jnp.floor(position).astype(int)
+    return (low, 1 - (position - low)), (low + 1, position - low)
+
+
+def split(outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Gate and complex taps from outputs (..., 1 + 2 * FILTER_TAPS)."""
+    # open gates and no filter to begin with
+    gate = jax.nn.sigmoid(outputs[..., 0] + 1)
+    return gate, jax.lax.complex(outputs[..., 1::2], outputs[..., 2::2])
+
+
+def on_bins(field: GainField, config: FieldConfig) -> jax.Array:
+    """Outputs (times, bins, outputs) at the centres of cells in time, on all their bins.
+
+    The same as `evaluate`, in few products, for training: by the sine of a sum, a cell's
+    outputs are products of its weights with sines and cosines that all cells share.
+    """
+    count = config.cell_bins
+    place = (2 * np.arange(2 * count) + 1 - 2 * count) / count  # two widths
+    angles = field.frequencies[:, None] * place[None].astype(np.float32)
+    basis = [sine(angles), cosine(angles), np.ones((1, 2 * count), np.float32)]
+    blend = (1 - np.abs(place) / 2).astype(np.float32)
+    phases = field.phases[:, :, None]
+    weights = [
+        field.weights * cosine(phases),
+        field.weights * sine(phases),
+        field.bias[..., None],
+    ]
+    outputs = jnp.concatenate(weights, 3) @ (jnp.concatenate(basis) * blend[None])
+    # a cell reaches half a width over its neighbours' bins
+    side = count // 2
+    padded = jnp.pad(outputs, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="edge")
+    below, above = padded[:, :-2, :, side + count :], padded[:, 2:, :, :side]
+    total = outputs[..., side : side + count]
+    total += jnp.pad(below, [(0, 0)] * 3 + [(0, count - side)])
+    total += jnp.pad(above, [(0, 0)] * 3 + [(count - side, 0)])
+    return total.swapaxes(2, 3).reshape(total.shape[0], -1, total.shape[2])

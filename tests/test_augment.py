@@ -1,0 +1,105 @@
+"""Examples for training are what their settings promise."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inr_jax.configs.augment import NOISE_KINDS, AugmentConfig
+from inr_jax.data import augment
+
+CONFIG = AugmentConfig(num_samples=4096)
+PLAIN = dataclasses.replace(
+    CONFIG,
+    room_share=0.0,
+    equalised_share=0.0,
+    moving_share=0.0,
+    rumble_share=0.0,
+    band_limited_share=0.0,
+    telephone_share=0.0,
+    gap_share=0.0,
+    clipped_share=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    rng = np.random.default_rng(0)
+    speech = [np.int16(3000 * rng.standard_normal(n)) for n in (9000, 20_000)]
+    noise = [np.int16(3000 * rng.standard_normal(n)) for n in (1500, 9000)]
+    rooms = rng.standard_normal((3, 2000)) * np.exp(-np.arange(2000) / 300)
+    rooms[:, 0] = 5
+    return jax.device_put(
+        augment.Corpus(
+            augment.sounds(speech, [1, 2]),
+            augment.sounds(noise, [1, 1]),
+            rooms.astype(np.float16),
+        )
+    )
+
+
+def only(kind, config=PLAIN, **changes):
+    shares = tuple(float(kind == name) for name in NOISE_KINDS)
+    return dataclasses.replace(config, noise_shares=shares, **changes)
+
+
+def drawn(corpus, config, count=4, seed=0):
+    keys = jax.random.split(jax.random.key(seed), count)
+    return jax.jit(augment.examples, static_argnums=2)(keys, corpus, config)
+
+
+@pytest.mark.parametrize("kind", NOISE_KINDS)
+def test_every_kind_of_noise_has_the_ratio_that_is_asked_for(corpus, kind):
+    noisy, clean = drawn(corpus, only(kind, snr_range_db=(3.0, 3.0)))
+    assert np.all(np.isfinite(noisy)) and np.all(np.isfinite(clean))
+    np.testing.assert_allclose(np.max(np.abs(noisy), axis=1), 1, rtol=1e-5)
+    if kind == "none":
+        np.testing.assert_array_equal(noisy, clean)
+        return
+    error = np.mean((noisy - clean) ** 2, axis=1)
+    ratio_db = 10 * np.log10(np.mean(clean**2, axis=1) / error)
+    np.testing.assert_allclose(ratio_db, 3, atol=0.05)
+
+
+def test_an_example_follows_from_its_key(corpus):
+    one, again, other = (drawn(corpus, CONFIG, seed=seed)[0] for seed in (5, 5, 6))
+    np.testing.assert_array_equal(one, again)
+    assert np.all(np.max(np.abs(one - other), axis=1) > 0)
+
+
+def test_a_gap_is_digital_silence_in_both(corpus):
+    noisy, clean = drawn(corpus, only("white", gap_share=1.0), count=8)
+    silent = noisy == 0
+    assert np.any(silent) and np.all(clean[silent] == 0)
+
+
+def test_clipping_is_of_the_noisy_side_alone(corpus):
+    noisy, clean = drawn(corpus, only("none", clipped_share=1.0))
+    assert np.all(np.sum(np.abs(noisy) == np.max(np.abs(noisy), 1)[:, None], 1) > 2)
+    assert np.max(np.abs(clean)) > np.max(np.abs(noisy))
+
+
+def test_band_limits_hold_for_both(corpus):
+    noisy, clean = drawn(corpus, only("white", telephone_share=1.0))
+    frequency = np.arange(2049) * 16_000 / 4096
+    above = (frequency > 3600) | (frequency < 200)
+    for side in (noisy, clean):
+        power = np.abs(np.fft.rfft(side)) ** 2
+        assert np.sum(power[:, above]) < 1e-6 * np.sum(power)
+
+
+def test_the_target_of_a_room_is_its_early_part(corpus):
+    noisy, clean = drawn(corpus, only("none", room_share=1.0))
+    late = noisy - clean
+    assert np.all(np.mean(late**2, 1) > 1e-4 * np.mean(clean**2, 1))
+    dry = drawn(corpus, only("none"))
+    assert float(jnp.max(jnp.abs(dry[0] - dry[1]))) == 0
+
+
+def test_shares_are_checked():
+    with pytest.raises(ValueError, match="gap_share must be from 0 to 1"):
+        AugmentConfig(gap_share=1.5)
+    with pytest.raises(ValueError, match="must be 9 numbers"):
+        AugmentConfig(noise_shares=(1.0, 2.0))

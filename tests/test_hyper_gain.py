@@ -1,0 +1,96 @@
+"""The hypernetwork of the gain field: what it promises whatever its weights are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
+from inr_jax.dsp import half_overlap
+from inr_jax.models import hyper_gain, pretrained
+from inr_jax.training.hyper_gain import denoise
+
+CONFIG = HyperGainConfig(
+    field=FieldConfig(num_cells=4),
+    channels=8,
+    dilations_before=((1, 2),),
+    dilations_after=((1, 1),),
+    frame_channels=8,
+    frame_dilations=(1, 2),
+    level_frames=4,
+)
+WINDOW = 64  # 2 kHz
+
+
+@pytest.fixture(scope="module")
+def model():
+    return hyper_gain.HyperGain(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def params(model):
+    """Far from what training begins with: every kind of gain."""
+    params = model.init(jax.random.key(0), jnp.zeros((4, 33), jnp.complex64))
+    return jax.tree.map(lambda x: 2 * x, params)
+
+
+def noise(num_samples, seed=1):
+    return 0.1 * jax.random.normal(jax.random.key(seed), (num_samples,))
+
+
+@pytest.mark.parametrize("gain_db", [-90, -40, 40, 90])
+def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
+    signal, gain = noise(3000), 10 ** (gain_db / 20)
+    expected = denoise(params, signal, model, WINDOW)
+    found = denoise(params, gain * signal, model, WINDOW) / gain
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert float(jnp.max(jnp.abs(expected - signal))) > 0.01
+
+
+def test_padding_around_a_signal_changes_nothing(model, params):
+    spectrum = half_overlap.stft(noise(2000), WINDOW)
+    field = model.apply(params, spectrum)
+    before, after = 16, 40
+    padded = jnp.pad(spectrum, ((before, after), (0, 0)))
+    place = np.arange(len(padded)) - before
+    valid = (place >= 0) & (place < len(spectrum))
+    found = model.apply(params, padded, valid)
+    for name in ("phases", "weights", "bias"):
+        inside = getattr(found, name)[before : before + len(spectrum)]
+        np.testing.assert_allclose(inside, getattr(field, name), atol=1e-5)
+
+
+def test_the_receptive_field_is_as_stated(model, params):
+    frames = half_overlap.stft(noise(8000), WINDOW)
+    reach, at = CONFIG.receptive_field, len(frames) // 2
+    assert reach < at
+    # the taps of the filter reach one frame further than the field
+    expected = model.apply(params, frames).phases[at]
+
+    def changed(distance):
+        louder = frames.at[at + distance].multiply(5.0)
+        found = model.apply(params, louder).phases[at]
+        return float(jnp.max(jnp.abs(found - expected)))
+
+    assert changed(reach) == changed(-reach) == 0
+    assert changed(reach - 6) > 0 and changed(6 - reach) > 0
+
+
+def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
+    signal = noise(4000)
+    gap = signal.at[1000:2000].set(0.0)
+    loud, quiet = (
+        hyper_gain.features(half_overlap.stft(x, WINDOW)[:, :32], 8, 128)
+        for x in (signal, gap)
+    )
+    # frames far from the gap keep their features but for the smaller sample of noise
+    assert float(jnp.max(jnp.abs(loud[-20:] - quiet[-20:]))) < 0.1
+
+
+def test_saved_and_loaded(tmp_path, model, params):
+    pretrained.save(tmp_path, CONFIG, params, 7)
+    again, weights = pretrained.load(tmp_path)
+    assert again.config == CONFIG
+    expected = denoise(params, noise(1000), model, WINDOW)
+    found = denoise(weights, noise(1000), again, WINDOW)
+    np.testing.assert_allclose(found, expected, atol=1e-2)

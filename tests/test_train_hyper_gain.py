@@ -1,0 +1,93 @@
+"""The command that trains the emitted gain field, from noisy to clean."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import CLIPS, run_script
+
+from inr_jax.models import pretrained
+
+SMALL = (
+    "--set=model.channels=4",
+    "--set=model.frame_channels=8",
+    "--set=model.dilations_before=((1,1),)",
+    "--set=model.dilations_after=((1,1),)",
+    "--set=mixing.num_samples=4096",
+    "--set=training.batch_size=2",
+    "--set=training.warmup_steps=1",
+    "--set=training.decay_steps=1",
+    "--num_rooms=2",
+    "--num_devices=2",
+    "--log_every=1",
+    "--save_every=2",
+    "--validate_every=2",
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (folder / "noise").mkdir(exist_ok=True)
+        sound = 0.1 * rng.standard_normal(20_000)
+        soundfile.write(folder / "noise" / f"{name}.wav", sound, 16_000)
+    rooms = np.zeros((2, 2000), np.float16)
+    rooms[:, [0, 1500]] = 1, 0.3
+    (folder / "cache").mkdir()
+    np.save(folder / "cache" / "rooms_2_0_16000.npy", rooms)
+    return folder
+
+
+def train(folders, output, *flags, expect=0):
+    return run_script(
+        "train_hyper_gain.py",
+        f"--speech_dirs={CLIPS}",
+        f"--noise_dir={folders / 'noise'}",
+        f"--valid_dir={CLIPS}",
+        f"--cache_dir={folders / 'cache'}",
+        f"--output_dir={output}",
+        *SMALL,
+        *flags,
+        expect=expect,
+    )
+
+
+@pytest.mark.parametrize("flag", ["--set=training.num_steps=4"])
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+    folders, tmp_path, flag
+):
+    train(folders, tmp_path / "whole", flag)
+    # the rate would fall at the end: two steps that are not the last ones
+    train(folders, tmp_path / "parts", flag, "--stop_at=2")
+    train(folders, tmp_path / "parts", flag)
+    whole, parts = (
+        [
+            {k: v for k, v in json.loads(line).items() if not k.endswith("per_s")}
+            for line in (tmp_path / name / "log.jsonl").read_text().splitlines()
+        ]
+        for name in ("whole", "parts")
+    )
+    assert whole == parts
+    assert [line["step"] for line in whole] == [1, 2, 2, 3, 4, 4]
+    weights = [
+        pretrained.load(tmp_path / name / "model")[1] for name in ("whole", "parts")
+    ]
+    np.testing.assert_equal(*weights)
+
+
+@pytest.mark.parametrize(
+    "flags, reason",
+    [
+        (["--noise_dir="], "--noise_dir is missing"),
+        (["--set=training.rate=1"], "there is no setting 'rate'"),
+        (["--speech_weights=1,2"], "a number for each of --speech_dirs"),
+        (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
+    ],
+)
+def test_mistakes_are_one_line(folders, tmp_path, flags, reason):
+    done = train(folders, tmp_path / "out", *flags, expect=2)
+    assert reason in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
