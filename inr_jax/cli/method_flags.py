@@ -13,7 +13,7 @@ FINETUNE_STEPS = flags.DEFINE_integer(
 SEPFORMER_DIR = flags.DEFINE_string(
     "sepformer_dir",
     None,
-    "Folder with the weights of sepformer; see fetch_sepformer.py.",
+    "Folder with the weights of sepformer; see inr-jax download.",
 )
 DNP_NUM_STEPS = flags.DEFINE_integer(
     "dnp_num_steps", configs.DnpConfig.num_steps, "Steps of dnp; as published.", 1

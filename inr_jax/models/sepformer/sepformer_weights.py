@@ -43,8 +43,8 @@ def load(
     """
     if folder is None:
         raise InputError(
-            "sepformer: its weights are not given; fetch them by python "
-            "experiments/fetch_sepformer.py --output_dir=DIR and name --sepformer_dir=DIR"
+            "sepformer: its weights are not given; fetch them by "
+            "inr-jax download --output_dir=DIR and name --sepformer_dir=DIR"
         )
     config, tensors = read(folder, config)
     params = jax.tree.map(jnp.asarray, to_params(tensors, config))

@@ -1,0 +1,141 @@
+"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
+
+  inr-jax evaluate --clean_dir=DIR --snr_db=0,5,10 \
+      --methods=noisy,wiener,log_mmse,gain_field,local_hypersound \
+      --output_dir=results/evaluation
+
+Killed and started again with the same flags, it goes on behind the last row. Of a large
+set each machine does a share with --num_shards and --shard_index, or with --distributed,
+into shard_0, shard_1 and so on of --output_dir; --merge joins them.
+"""
+
+import pathlib
+
+from absl import flags
+
+from inr_jax.cli import cli, device_flags, method_flags, noisy_sets
+from inr_jax.errors import InputError
+
+flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(device_flags)
+flags.adopt_module_key_flags(method_flags)
+flags.adopt_module_key_flags(noisy_sets)
+METHODS = flags.DEFINE_list(
+    "methods",
+    ["noisy", "silence", "lowpass", "wiener", "log_mmse", "gain_field"],
+    "In the order of the table.",
+)
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for all results.")
+ESTIMATE = flags.DEFINE_enum(
+    "estimate",
+    "white",
+    ["white", "stationary", "tracked"],
+    "How untrained methods tell the power of the noise.",
+)
+AUDIO = flags.DEFINE_bool(
+    "audio", True, "Keeps estimates; the page and --rescore need them."
+)
+REPORT = flags.DEFINE_bool("report", True, "Draws figures, writes a page to listen to.")
+RESCORE = flags.DEFINE_bool(
+    "rescore", False, "Scores the kept estimates anew, without denoising."
+)
+NUM_SHARDS = flags.DEFINE_integer("num_shards", 1, "Shares of the clips.", 1)
+SHARD_INDEX = flags.DEFINE_integer("shard_index", 0, "Which of them to do, from 0.", 0)
+MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead.")
+
+
+def main() -> None:
+    from inr_jax.evaluation import evaluating, evaluation, evaluation_results, runs
+    from inr_jax.metrics import scoring
+    from inr_jax.parallel import devices
+
+    if not OUTPUT_DIR.value:
+        raise InputError("--output_dir is missing")
+    folder, index, count = shard()
+    conditions = noisy_sets.conditions()
+    denoisers = {} if MERGE.value or RESCORE.value else made()
+    source = evaluation.Source(
+        noisy_sets.clips(), noisy_sets.recordings(), noisy_sets.MAX_SECONDS.value
+    )
+    if MERGE.value:
+        evaluation_results.merge([pathlib.Path(path) for path in MERGE.value], folder)
+    else:
+        source = source.share(index, count)
+    runs.keep_settings(folder, settings(index, count))
+    found = evaluation.Evaluation(folder)
+    if RESCORE.value:
+        with (
+            scoring.ScorePool() as pool,
+            cli.progress("scoring", len(found.rows), "rows") as on_rows,
+        ):
+            evaluating.rescore(found, source, pool, on_rows)
+    elif not MERGE.value:
+        denoise(found, source, denoisers, conditions)
+    finish(found, source, conditions, settings(index, count))
+    devices.wait_for_all("rows")
+
+
+def shard() -> tuple[pathlib.Path, int, int]:
+    """The folder of this share of the clips, which it is, and how many there are."""
+    folder = pathlib.Path(OUTPUT_DIR.value)
+    if SHARD_INDEX.value >= NUM_SHARDS.value:
+        raise InputError("--shard_index must be below --num_shards")
+    process, num_processes = device_flags.start()
+    if num_processes == 1:
+        return folder, SHARD_INDEX.value, NUM_SHARDS.value
+    if MERGE.value or NUM_SHARDS.value > 1:
+        raise InputError("--distributed goes without --merge and --num_shards")
+    return folder / f"shard_{process}", process, num_processes
+
+
+def made() -> dict:
+    """The denoisers of --methods, by name."""
+    from inr_jax.enhancement import denoisers
+
+    options = method_flags.options(ESTIMATE.value)
+    return {name: denoisers.make(name, options) for name in METHODS.value}
+
+
+def settings(index: int, count: int) -> dict:
+    """All that rows of a share depend on beside method and condition."""
+    own = {ESTIMATE.name: ESTIMATE.value, "num_shards": count, "shard_index": index}
+    return noisy_sets.settings() | method_flags.settings() | own
+
+
+def denoise(found, source, denoisers: dict, conditions) -> None:
+    """Every method in every condition, what is missing of it."""
+    from inr_jax.evaluation import evaluating
+    from inr_jax.metrics import scoring
+
+    cli.use_compilation_cache()
+    total = len(source.clips) * len(denoisers) * len(conditions)
+    with (
+        scoring.ScorePool() as pool,
+        cli.progress("evaluating", total, "rows") as on_rows,
+    ):
+        for condition in conditions:
+            evaluating.run(
+                found, source, denoisers, condition, pool, on_rows, AUDIO.value
+            )
+
+
+def finish(found, source, conditions, settings: dict) -> None:
+    """Tables and manifest of the rows that are there; figures and page but of a shard."""
+    from inr_jax.evaluation import (
+        evaluation_figures,
+        evaluation_report,
+        evaluation_results,
+    )
+
+    methods = METHODS.value
+    against = "noisy" if "noisy" in methods else methods[0]
+    summaries = evaluation_results.summarise(found, methods, conditions, against)
+    print(evaluation_results.write(found, summaries, against))
+    evaluation_results.write_manifest(found.folder, source, noisy_sets.root(), settings)
+    if not REPORT.value or settings["num_shards"] > 1:
+        return
+    evaluation_figures.write_scores(found, methods, conditions, against)
+    if AUDIO.value:
+        evaluation_figures.write_clip(found, source, methods, conditions[0], against)
+        page = evaluation_report.write(found, source, summaries)
+        print(f"Listen: {page}")

@@ -1,0 +1,61 @@
+"""`python -m inr_jax`, which is also the command `inr-jax` of the wheel."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import CLIPS, REPOSITORY
+
+from inr_jax.cli import commands
+
+
+def run(*args, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "inr_jax", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+    )
+
+
+@pytest.mark.parametrize("args", [(), ("--help",)])
+def test_alone_it_lists_its_commands(args):
+    done = run(*args)
+    assert done.returncode == 0
+    for name in commands.COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+def test_an_unknown_command_is_one_line():
+    done = run("denoize")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no command 'denoize': denoise, ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_is_that_of_the_command():
+    done = run("denoise", "--help")
+    assert done.stdout.startswith("Removes noise from recordings.")
+    assert "--residual" in done.stdout and "runpy" not in done.stdout
+
+
+def test_a_command_works_in_any_folder(tmp_path):
+    source = str(CLIPS / "letter.flac")
+    done = run("denoise", source, "--output=out.wav", "--method=wiener", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.wav").exists()
+    done = run("denoise", source, "--method=wiener", cwd=tmp_path)
+    assert done.returncode == 2 and "--output" in done.stderr
+
+
+def test_the_wheel_has_the_command_and_every_folder():
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    assert settings["project"]["scripts"]["inr-jax"] == "inr_jax.cli.commands:main"
+    folders = {
+        ".".join(path.parent.relative_to(REPOSITORY).parts)
+        for path in (REPOSITORY / "inr_jax").rglob("__init__.py")
+    }
+    listed = set(settings["tool"]["setuptools"]["packages"])
+    assert folders == listed - {"inr_jax.trained"}
