@@ -18,10 +18,10 @@ import time
 
 from absl import flags
 
-from inr_jax.cli import cli
+from inr_jax.cli import app
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the JSON file.")
 METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
 SECONDS = flags.DEFINE_list("seconds", ["4", "124"], "Of the short and the long file.")
@@ -32,11 +32,11 @@ def main(inputs: list[str]) -> None:
     import numpy as np
 
     from inr_jax.audio import audio
-    from inr_jax.io import files, measuring
+    from inr_jax.io import atomic, measuring
 
     if len(inputs) != 1 or not OUTPUT_DIR.value:
         raise InputError("name one file, and a folder with --output_dir")
-    lengths = cli.numbers(SECONDS)
+    lengths = app.numbers(SECONDS)
     if len(lengths) != 2 or lengths[0] >= lengths[1]:
         raise InputError("--seconds must be two numbers, the second larger")
     if hasattr(os, "sched_setaffinity"):
@@ -59,7 +59,7 @@ def main(inputs: list[str]) -> None:
         ),
         "rounds": ROUNDS.value,
     }
-    files.write_json(pathlib.Path(OUTPUT_DIR.value) / "bench_denoise.json", result)
+    atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "bench_denoise.json", result)
     print(
         f"{METHOD.value}: first output after {result['first_output_s']:.1f} s, "
         f"{result['cpu_s_per_s']:.4f} s of one core for a second of sound"
@@ -69,7 +69,7 @@ def main(inputs: list[str]) -> None:
 def run(path: pathlib.Path) -> tuple[float, float]:
     """Seconds, and those of the processor, of denoise.py on one file."""
     script = pathlib.Path(__file__).parent / "denoise.py"
-    cache = cli.COMPILATION_CACHE.value
+    cache = app.COMPILATION_CACHE.value
     command = [sys.executable, script, path, f"--output={path.with_suffix('.flac')}"]
     command += [f"--method={METHOD.value}"]
     command += [] if cache is None else [f"--compilation_cache={cache}"]
@@ -88,4 +88,4 @@ def children_s() -> float:
 
 
 if __name__ == "__main__":
-    cli.run(main, takes_arguments=True)
+    app.run(main, takes_arguments=True)

@@ -16,10 +16,10 @@ import time
 
 from absl import flags
 
-from inr_jax.cli import cli
-from inr_jax.configs import configs
+from inr_jax.cli import app
+from inr_jax.configs import fitting
 from inr_jax.errors import InputError
-from inr_jax.io import files, measuring
+from inr_jax.io import atomic, measuring
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 DEVICES = flags.DEFINE_list("devices", ["1", "2", "4", "8"], "Numbers of devices.")
@@ -35,13 +35,13 @@ COLUMNS += ("instructions", "compile_s")
 def main() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    counts = cli.numbers(DEVICES, int, 1)
+    counts = app.numbers(DEVICES, int, 1)
     # only the processor's devices come from a flag
     forced = f"--xla_force_host_platform_device_count={max(counts)}"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {forced}"
     import jax
 
-    config = configs.FitConfig(configs.SirenConfig(64, 3), num_steps=STEPS.value)
+    config = fitting.FitConfig(fitting.SirenConfig(64, 3), num_steps=STEPS.value)
     runs = {count: functools.partial(fit, count, config) for count in counts}
     compiled = {count: measuring.seconds(run) for count, run in runs.items()}
     found = {count: [] for count in counts}
@@ -62,8 +62,8 @@ def main() -> None:
     add_efficiency(rows, jax.default_backend())
     folder = pathlib.Path(OUTPUT_DIR.value)
     machine = measuring.machine() | {"processor": measuring.processor()}
-    files.write_json(folder / "bench_devices.json", {"machine": machine, "rows": rows})
-    files.write_csv(folder / "bench_devices.csv", COLUMNS, rows)
+    atomic.write_json(folder / "bench_devices.json", {"machine": machine, "rows": rows})
+    atomic.write_csv(folder / "bench_devices.csv", COLUMNS, rows)
     for row in rows:
         print(", ".join(f"{name} {row[name]:.4g}" for name in COLUMNS))
 
@@ -81,9 +81,9 @@ def add_efficiency(rows, backend: str) -> None:
 
 def engine_of(count: int):
     """The engine of this machine, on so many devices."""
-    from inr_jax.parallel import engine
+    from inr_jax.parallel import compute
 
-    return dataclasses.replace(engine.default(), num_devices=count)
+    return dataclasses.replace(compute.default(), num_devices=count)
 
 
 def fit(count: int, config) -> None:
@@ -91,13 +91,13 @@ def fit(count: int, config) -> None:
     import jax
     import numpy as np
 
-    from inr_jax.fitting import fit_many
+    from inr_jax.fitting import batch
 
     clips = count * CLIPS.value
     noise = np.random.default_rng(0).uniform(-1, 1, (clips, SAMPLES.value))
     keys = list(jax.random.split(jax.random.key(0), clips))
     signals = list(noise.astype(np.float32))
-    for _ in fit_many.fit_many(
+    for _ in batch.fit_many(
         keys, signals, [RATE] * clips, config, how=engine_of(count)
     ):
         pass
@@ -105,13 +105,13 @@ def fit(count: int, config) -> None:
 
 def instructions(count: int, config) -> int:
     """Of the compiled program, which every device runs."""
-    from inr_jax.fitting import fit_many
-    from inr_jax.parallel import batching
+    from inr_jax.fitting import batch
+    from inr_jax.parallel import bucketing
 
-    size = batching.bucket_size(SAMPLES.value)
-    text = fit_many.program(count * CLIPS.value, size, RATE, config, engine_of(count))
+    size = bucketing.bucket_size(SAMPLES.value)
+    text = batch.program(count * CLIPS.value, size, RATE, config, engine_of(count))
     return text.count(" = ")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    app.run(main)

@@ -12,10 +12,10 @@ import statistics
 
 from absl import flags
 
-from inr_jax.cli import cli
-from inr_jax.configs import configs
+from inr_jax.cli import app
+from inr_jax.configs import fitting as configs
 from inr_jax.errors import InputError
-from inr_jax.io import files, measuring
+from inr_jax.io import atomic, measuring
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 SECONDS = flags.DEFINE_float("seconds", 1.74, "Of the clip, at 16 kHz.", 0.1)
@@ -54,7 +54,7 @@ def main() -> None:
     }
     if "torch_eager" in steps:
         result["speedup"] = median(r["torch_eager"] / r["ours"] for r in rounds)
-    files.write_json(pathlib.Path(OUTPUT_DIR.value) / "bench_dnp.json", result)
+    atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "bench_dnp.json", result)
     for name, value in result.items():
         print(f"{name}: {value}")
 
@@ -156,4 +156,4 @@ def pytorch(signal, config):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    app.run(main)

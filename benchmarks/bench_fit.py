@@ -13,10 +13,10 @@ import time
 
 from absl import flags
 
-from inr_jax.cli import cli
-from inr_jax.configs import configs
+from inr_jax.cli import app
+from inr_jax.configs import fitting
 from inr_jax.errors import InputError
-from inr_jax.io import files, measuring
+from inr_jax.io import atomic, measuring
 from inr_jax.io.measuring import seconds
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
@@ -43,9 +43,9 @@ def main() -> None:
     if QUICK.value:
         widths, clips = [64, 256], [1, 8]
     if WIDTHS.value is not None:
-        widths = cli.numbers(WIDTHS, int)
+        widths = app.numbers(WIDTHS, int)
     if CLIPS.value is not None:
-        clips = cli.numbers(CLIPS, int)
+        clips = app.numbers(CLIPS, int)
     rounds = ROUNDS.value or (3 if QUICK.value else 7)
     rows = []  # no compilation cache: it would hide what compiling costs
     for width in widths:
@@ -55,8 +55,8 @@ def main() -> None:
     result = {"machine": measuring.machine(), "samples": SAMPLES.value, "rows": rows}
     result["time_to_quality"] = time_to_quality(rounds)
     folder = pathlib.Path(OUTPUT_DIR.value)
-    files.write_json(folder / "bench_fit.json", result)
-    files.write_text(folder / "bench_fit.md", markdown(result))
+    atomic.write_json(folder / "bench_fit.json", result)
+    atomic.write_text(folder / "bench_fit.md", markdown(result))
     print(markdown(result))
 
 
@@ -85,7 +85,7 @@ def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
         "share_of_ceiling": round(share, 3),
         "peak_mib": round(peak - before),
         "compile_s": round(compile_s, 2),
-        "clips_per_s": round(count / step / configs.FitConfig().num_steps, 4),
+        "clips_per_s": round(count / step / fitting.FitConfig().num_steps, 4),
     }
     for name in RIVALS:
         ratios = [one[name] / one["ours"] for one in found if name in one]
@@ -110,11 +110,11 @@ def our_fits(width: int, count: int, num_samples: int, steps: int):
     """
     import jax
 
-    from inr_jax.fitting.fit_many import fit_many
-    from inr_jax.parallel import engine
+    from inr_jax.fitting.batch import fit_many
+    from inr_jax.parallel import compute
 
-    config = configs.FitConfig(configs.SirenConfig(width, DEPTH), num_steps=2 * steps)
-    how = dataclasses.replace(engine.default(), steps_per_call=steps)
+    config = fitting.FitConfig(fitting.SirenConfig(width, DEPTH), num_steps=2 * steps)
+    how = dataclasses.replace(compute.default(), steps_per_call=steps)
     signals = list(tones(count, num_samples))
 
     def run() -> float:
@@ -143,7 +143,7 @@ def rivals(width: int, count: int, num_samples: int) -> dict:
 
     from inr_jax.nn import siren
 
-    config = configs.SirenConfig(width, DEPTH)
+    config = fitting.SirenConfig(width, DEPTH)
     found = {}
     if width * count * num_samples <= 2**26:  # 256 MiB for every array of activations
         keys = jax.random.split(jax.random.key(0), count)
@@ -165,7 +165,7 @@ def torch_step(width: int, num_samples: int, compiled: bool):
 
     from inr_jax.nn import siren
 
-    config = configs.SirenConfig(width, DEPTH)
+    config = fitting.SirenConfig(width, DEPTH)
     params = siren.init(jax.random.key(0), config)
     try:
         step = reference_steps.pytorch(params, tones(1, num_samples), config, compiled)
@@ -181,7 +181,7 @@ def time_to_quality(rounds: int) -> dict:
 
     from inr_jax import metrics
     from inr_jax.audio import audio
-    from inr_jax.fitting.fit_many import fit_many
+    from inr_jax.fitting.batch import fit_many
 
     clips = pathlib.Path(__file__).parent / "clips"
     recording = audio.read(clips / "letter.flac")
@@ -189,7 +189,7 @@ def time_to_quality(rounds: int) -> dict:
     fits = []
 
     def fast():
-        fits[:] = fit_many([jax.random.key(0)], [signal], [rate], configs.FAST)
+        fits[:] = fit_many([jax.random.key(0)], [signal], [rate], fitting.FAST)
 
     reference = our_fits(256, 1, len(signal), steps=3)
     torch = torch_step(256, len(signal), compiled=False)
@@ -224,4 +224,4 @@ def markdown(result: dict) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    app.run(main)

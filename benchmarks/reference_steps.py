@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inr_jax.configs.configs import SirenConfig
+from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn.siren import Params
 
 LEARNING_RATE = 1e-4

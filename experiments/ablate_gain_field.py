@@ -10,11 +10,11 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli
-from inr_jax.configs.configs import GainFieldConfig, SirenConfig
+from inr_jax.cli import app
+from inr_jax.configs.fitting import GainFieldConfig, SirenConfig
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for scores and tables.")
 MAX_CLIPS = flags.DEFINE_integer("max_clips", 10, "Clips to draw.", 1)
@@ -42,8 +42,8 @@ ESTIMATORS = {"stationary estimate": "stationary", "tracked estimate": "tracked"
 
 def main() -> None:
     from inr_jax.data import datasets
-    from inr_jax.evaluation import evaluating, evaluation, evaluation_results, runs
-    from inr_jax.metrics import scoring
+    from inr_jax.evaluation import results, runner, runs, store
+    from inr_jax.metrics import pool as scoring
 
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
@@ -54,20 +54,18 @@ def main() -> None:
     clips = datasets.choose(datasets.find_clips(CLEAN_DIR.value), MAX_CLIPS.value, 0)
     settings = ("clean_dir", "max_clips", "max_seconds", "snr_db")
     runs.keep_settings(folder, {name: flags.FLAGS[name].value for name in settings})
-    cli.use_compilation_cache()
-    condition = evaluation.Condition("white", SNR_DB.value, 0)
-    source = evaluation.Source(clips, max_seconds=MAX_SECONDS.value)
-    found = evaluation.Evaluation(folder)
+    app.use_compilation_cache()
+    condition = store.Condition("white", SNR_DB.value, 0)
+    source = store.Source(clips, max_seconds=MAX_SECONDS.value)
+    found = store.Evaluation(folder)
     with (
         scoring.ScorePool() as pool,
-        cli.progress("evaluating", len(clips) * len(rows), "rows") as on_rows,
+        app.progress("evaluating", len(clips) * len(rows), "rows") as on_rows,
     ):
         methods = {row: functools.partial(denoise, row=row) for row in rows}
-        evaluating.run(
-            found, source, methods, condition, pool, on_rows, keep_audio=False
-        )
-    summaries = evaluation_results.summarise(found, rows, [condition], rows[0])
-    print(evaluation_results.write(found, summaries, rows[0]))
+        runner.run(found, source, methods, condition, pool, on_rows, keep_audio=False)
+    summaries = results.summarise(found, rows, [condition], rows[0])
+    print(results.write(found, summaries, rows[0]))
 
 
 def denoise(signals, sample_rates, keys, on_clips, row: str):
@@ -82,4 +80,4 @@ def denoise(signals, sample_rates, keys, on_clips, row: str):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    app.run(main)

@@ -9,11 +9,12 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli
-from inr_jax.configs import model_configs, training_configs
+from inr_jax.cli import app
+from inr_jax.configs import networks
+from inr_jax.configs import training as training_configs
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for curve and figure.")
 NUM_CLIPS = flags.DEFINE_integer("num_clips", 4, "Clips of the one batch.", 1)
@@ -26,20 +27,21 @@ EVERY = 20  # steps from one line of the curve to the next
 
 
 def main() -> None:
-    from inr_jax.io import files
-    from inr_jax.plots import figures, training_curves
+    from inr_jax.io import atomic
+    from inr_jax.plots import style
+    from inr_jax.plots import training as training_curves
 
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
     try:
-        config = model_configs.parse("hypersound", MODEL_SETTINGS.value)
+        config = networks.parse("hypersound", MODEL_SETTINGS.value)
     except ValueError as error:
         raise InputError(str(error)) from None
-    cli.use_compilation_cache()
+    app.use_compilation_cache()
     lines = list(curve(config, crops(config)))
     folder = pathlib.Path(OUTPUT_DIR.value)
-    files.write_csv(folder / "overfit.csv", ("step", "loss", "si_sdr"), lines)
-    figures.save(training_curves.overfit(lines), folder / "overfit.png")
+    atomic.write_csv(folder / "overfit.csv", ("step", "loss", "si_sdr"), lines)
+    style.save(training_curves.overfit(lines), folder / "overfit.png")
     print(f"SI-SDR {lines[-1]['si_sdr']:.2f} dB at step {lines[-1]['step']}")
 
 
@@ -70,7 +72,7 @@ def curve(config, clean):
 
     from inr_jax import metrics
     from inr_jax.models import pretrained
-    from inr_jax.training import training
+    from inr_jax.training import step as training
 
     model = pretrained.build(config)
     how = training_configs.TrainingConfig(
@@ -82,7 +84,7 @@ def curve(config, clean):
     state = training.init(jax.random.key(0), model, config.num_samples, how)
     update = training.compiled_update(model, config.sample_rate, how)
     estimate = jax.jit(jax.vmap(model.apply, in_axes=(None, 0)))
-    with cli.progress("training", NUM_STEPS.value, "steps") as on_steps:
+    with app.progress("training", NUM_STEPS.value, "steps") as on_steps:
         for step in range(NUM_STEPS.value):
             shown = step % EVERY == 0 or step == NUM_STEPS.value - 1
             estimates = np.asarray(estimate(state.params, clean)) if shown else None
@@ -97,4 +99,4 @@ def curve(config, clean):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    app.run(main)

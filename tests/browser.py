@@ -9,7 +9,7 @@ from conftest import CLIPS
 from inr_jax.audio import audio
 from inr_jax.data import noise
 from inr_jax.evaluation import tables
-from inr_jax.evaluation.report import report
+from inr_jax.evaluation.report import page as report
 
 CONDITIONS = ("white, 0 dB, seed 0", "white, 5 dB, seed 0")
 METHODS = ("noisy", "quiet", "log_mmse")

@@ -99,8 +99,8 @@ def run(parts, noisy: np.ndarray) -> dict[str, np.ndarray]:
 
 def main():
     """Writes the golden file."""
-    from inr_jax.configs.model_configs import SepformerConfig
-    from inr_jax.models.sepformer.sepformer_mapping import TABLE
+    from inr_jax.configs.networks import SepformerConfig
+    from inr_jax.models.sepformer.params import TABLE
 
     parts = build(SepformerConfig(**TINY))
     noisy = np.random.default_rng(0).standard_normal(1003).astype(np.float32)

@@ -1,20 +1,20 @@
 import numpy as np
 import pytest
 
-from inr_jax.parallel import batching
+from inr_jax.parallel import bucketing
 
 
 @pytest.mark.parametrize(
     "num_samples", [1, 256, 257, 512, 5000, 8192, 101_360, 558_000]
 )
 def test_bucket_holds_the_clip_and_wastes_a_quarter_at_most(num_samples):
-    size = batching.bucket_size(num_samples)
+    size = bucketing.bucket_size(num_samples)
     assert num_samples <= size <= max(256, 1.25 * num_samples + 1)
-    assert batching.bucket_size(size) == size
+    assert bucketing.bucket_size(size) == size
 
 
 def test_few_buckets_cover_all_of_librispeech():
-    sizes = {batching.bucket_size(n) for n in range(16_000, 560_000, 100)}
+    sizes = {bucketing.bucket_size(n) for n in range(16_000, 560_000, 100)}
     assert len(sizes) <= 22
 
 
@@ -22,7 +22,7 @@ def test_every_clip_runs_once_and_buckets_keep_one_shape():
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 60_000, 57).tolist()
     rates = rng.choice([8000, 16_000], 57).tolist()
-    batches = batching.plan(lengths, rates, max_samples=100_000)
+    batches = bucketing.plan(lengths, rates, max_samples=100_000)
     own = [i for b in batches for i in b.clips[: b.num_clips]]
     assert sorted(own) == list(range(57))
     shapes = {}
@@ -35,10 +35,10 @@ def test_every_clip_runs_once_and_buckets_keep_one_shape():
 
 
 def test_a_clip_longer_than_the_limit_runs_alone():
-    (batch,) = batching.plan([50_000], [16_000], max_samples=10)
+    (batch,) = bucketing.plan([50_000], [16_000], max_samples=10)
     assert batch.clips == (0,)
 
 
 def test_pad_puts_zeros_behind():
-    padded = batching.pad([np.ones(2), np.ones(3)], 4)
+    padded = bucketing.pad([np.ones(2), np.ones(3)], 4)
     np.testing.assert_array_equal(padded, [[1, 1, 0, 0], [1, 1, 1, 0]])

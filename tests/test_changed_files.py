@@ -20,12 +20,12 @@ import torch_files
 from absl.testing import flagsaver
 from conftest import CLIPS, REPOSITORY, TINY
 
-from inr_jax.cli import noisy_sets
-from inr_jax.configs.model_configs import WEIGHTS
+from inr_jax.cli.flags import datasets
+from inr_jax.configs.networks import WEIGHTS
 from inr_jax.errors import InputError
-from inr_jax.io import files
+from inr_jax.io import atomic
 from inr_jax.models import pretrained
-from inr_jax.models.sepformer import torch_checkpoint
+from inr_jax.models.sepformer import torch_pickle
 
 load = pretrained.load.__wrapped__  # no cache
 
@@ -37,9 +37,9 @@ def whole(folder):
     state = torch_files.tensors({"a": np.ones((3, 4)), "b": np.arange(5)})
     torch_files.save(folder / "a.ckpt", state)
     paths = sorted(CLIPS.glob("*.flac"))[:2]
-    clips = [{"clip": p.stem, "sha256": files.sha256(p)} for p in paths]
+    clips = [{"clip": p.stem, "sha256": atomic.sha256(p)} for p in paths]
     manifest = {"root": str(CLIPS), "clips": clips, "flags": {"pairs_dir": None}}
-    files.write_json(folder / "manifest.json", manifest)
+    atomic.write_json(folder / "manifest.json", manifest)
     return folder
 
 
@@ -68,7 +68,7 @@ def readers(folder):
 
     def listed(path):
         with flagsaver.flagsaver(manifest=str(path)):
-            noisy_sets.clips()
+            datasets.clips()
 
     def same_settings(before, after):
         return json.loads(before) == json.loads(after)
@@ -76,7 +76,7 @@ def readers(folder):
     return [
         (model / WEIGHTS, lambda path: load(model), lambda *_: False),
         (model / "config.json", lambda path: load(model), same_settings),
-        (folder / "a.ckpt", torch_checkpoint.read, lambda *_: True),
+        (folder / "a.ckpt", torch_pickle.read, lambda *_: True),
         (folder / "manifest.json", listed, lambda *_: True),
     ]
 
@@ -118,7 +118,7 @@ def saved(folder, into, **changes):
     """The model's folder with other entries in `config.json`, its hash not renewed."""
     into.mkdir()
     described = json.loads((folder / "model" / "config.json").read_text()) | changes
-    files.write_json(into / "config.json", described)
+    atomic.write_json(into / "config.json", described)
     (into / WEIGHTS).write_bytes((folder / "model" / WEIGHTS).read_bytes())
     return into
 
@@ -143,7 +143,7 @@ def test_a_folder_that_tells_no_format_is_refused(folder, tmp_path):
     old = saved(folder, tmp_path / "old")
     described = json.loads((old / "config.json").read_text())
     del described["format"], described["sha256"]
-    files.write_json(old / "config.json", described)
+    atomic.write_json(old / "config.json", described)
     with pytest.raises(InputError, match="its format None is not 1"):
         load(old)
 

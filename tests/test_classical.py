@@ -3,7 +3,7 @@ import pytest
 
 from inr_jax import metrics
 from inr_jax.data import noise
-from inr_jax.dsp import noise_power
+from inr_jax.dsp import noise_psd
 from inr_jax.enhancement import classical
 
 RATE = 16_000
@@ -15,7 +15,7 @@ def noisy(speech):
 
 
 @pytest.mark.parametrize("method", [classical.wiener, classical.log_mmse])
-@pytest.mark.parametrize("estimate", noise_power.ESTIMATORS)
+@pytest.mark.parametrize("estimate", noise_psd.ESTIMATORS)
 def test_denoises(speech, noisy, method, estimate):
     """White noise at 0 dB; 6 to 9 dB were measured."""
     assert metrics.si_sdr(speech, method(noisy, RATE, estimate), RATE) > 5

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from inr_jax.cli import cli
+from inr_jax.cli import app
 
 
 @pytest.mark.parametrize(
@@ -18,18 +18,18 @@ from inr_jax.cli import cli
     ],
 )
 def test_what_the_system_refuses_is_one_line(error, line):
-    code = f"from inr_jax.cli import cli\ndef main(): raise {error}\ncli.run(main)"
+    code = f"from inr_jax.cli import app\ndef main(): raise {error}\napp.run(main)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (cli.MISTAKE, line)
+    assert (done.returncode, done.stderr) == (app.MISTAKE, line)
 
 
 def test_what_was_done_before_a_resumption_soon_counts_no_more(monkeypatch, capsys):
     """Half of the items at once, then one in five seconds: ten left for 50 seconds."""
     now = [0.0]
-    monkeypatch.setattr(cli.time, "monotonic", lambda: now[0])
-    with cli.progress("fitting", 100, "clips", num_steps=100) as on_clips:
+    monkeypatch.setattr(app.time, "monotonic", lambda: now[0])
+    with app.progress("fitting", 100, "clips", num_steps=100) as on_clips:
         on_clips(50)
         for _ in range(40):
             now[0] += 5

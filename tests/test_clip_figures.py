@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from inr_jax.evaluation import evaluation_figures
-from inr_jax.plots import clip_figures, figures
+from inr_jax.evaluation import plots
+from inr_jax.plots import clips, style
 
 
 def signals(num_samples):
@@ -12,7 +12,7 @@ def signals(num_samples):
 
 
 def test_spectrograms_share_the_scale_of_the_first_signal():
-    figure = clip_figures.mel_spectrograms(signals(16_000), 16_000, "x")
+    figure = clips.mel_spectrograms(signals(16_000), 16_000, "x")
     *panels, _ = figure.axes  # one colour bar
     meshes = [panel.collections[0] for panel in panels]
     peaks = [float(mesh.get_array().max()) for mesh in meshes]
@@ -23,7 +23,7 @@ def test_spectrograms_share_the_scale_of_the_first_signal():
 
 
 def test_spectrograms_show_a_tone_at_its_frequency():
-    figure = clip_figures.mel_spectrograms(signals(16_000), 16_000, "x")
+    figure = clips.mel_spectrograms(signals(16_000), 16_000, "x")
     mesh = figure.axes[0].collections[0]
     band = int(np.argmax(mesh.get_array().mean(axis=1)))
     low, high = mesh.get_coordinates()[band : band + 2, 0, 1]
@@ -31,7 +31,7 @@ def test_spectrograms_show_a_tone_at_its_frequency():
 
 
 def test_waveforms_keep_their_level_and_the_quieter_stands_in_front():
-    figure = clip_figures.waveforms(signals(16_000), 16_000, "x")
+    figure = clips.waveforms(signals(16_000), 16_000, "x")
     titles = [panel.get_title() for panel in figure.axes]
     assert titles == ["noisy, gain 0.10", "siren, gain 0.00"]
     for panel, levels in zip(figure.axes, ([0.5, 0.05], [0.5, 0.05, 0]), strict=True):
@@ -44,19 +44,17 @@ def test_waveforms_keep_their_level_and_the_quieter_stands_in_front():
 
 def test_the_lowest_panel_of_every_column_tells_the_time():
     silence = {name: np.zeros(1600) for name in "abcdefghijk"}
-    figure = clip_figures.mel_spectrograms(silence, 16_000, "x")
+    figure = clips.mel_spectrograms(silence, 16_000, "x")
     *panels, _ = figure.axes
     named = [panel.get_title() for panel in panels if panel.get_xlabel()]
     assert named == ["i", "j", "k"]
 
 
 @pytest.mark.parametrize("num_samples", [1, 700, 50_000])
-@pytest.mark.parametrize(
-    "draw", [clip_figures.mel_spectrograms, clip_figures.waveforms]
-)
+@pytest.mark.parametrize("draw", [clips.mel_spectrograms, clips.waveforms])
 def test_any_length_is_drawn(tmp_path, num_samples, draw):
     figure = draw(signals(num_samples), 8000, "x")
-    figures.save(figure, tmp_path / "x.png")
+    style.save(figure, tmp_path / "x.png")
     assert (tmp_path / "x.png").stat().st_size > 5000
 
 
@@ -67,7 +65,7 @@ def test_the_clip_that_stands_for_the_others():
         ]
         return [*noisy, {"clip": "x", "method": "wiener", "pesq": 1.0}]
 
-    assert evaluation_figures.median_clip(rows(3.0, 1.0, 2.0), "noisy") == "2"
-    assert evaluation_figures.median_clip(rows(4.0, 1.0, 3.0, 2.0), "noisy") == "3"
-    assert evaluation_figures.median_clip(rows(np.nan, 2.0), "noisy") == "1"
-    assert evaluation_figures.median_clip(rows(np.nan), "noisy") is None
+    assert plots.median_clip(rows(3.0, 1.0, 2.0), "noisy") == "2"
+    assert plots.median_clip(rows(4.0, 1.0, 3.0, 2.0), "noisy") == "3"
+    assert plots.median_clip(rows(np.nan, 2.0), "noisy") == "1"
+    assert plots.median_clip(rows(np.nan), "noisy") is None

@@ -1,6 +1,6 @@
 import pytest
 
-from inr_jax.configs.configs import FitConfig, LossWeights, SirenConfig
+from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from inr_jax.audio import audio
-from inr_jax.data import corpus
+from inr_jax.data import decoded_cache
 from inr_jax.errors import InputError
 
 
@@ -16,7 +16,7 @@ def folder(tmp_path):
 
 
 def test_files_lie_end_to_end_at_one_rate_and_level(folder, tmp_path):
-    samples = corpus.load(folder, tmp_path / "cache", 16_000)
+    samples = decoded_cache.load(folder, tmp_path / "cache", 16_000)
     assert samples.dtype == np.int16 and samples.shape == (12_000,)
     assert not samples.flags.writeable
     for part in (samples[:4000], samples[4000:]):
@@ -27,7 +27,7 @@ def test_is_decoded_once_until_a_file_changes(folder, tmp_path):
     calls = []
 
     def load():
-        return corpus.load(
+        return decoded_cache.load(
             folder, tmp_path / "cache", 16_000, lambda *done: calls.append(done)
         )
 
@@ -41,5 +41,5 @@ def test_is_decoded_once_until_a_file_changes(folder, tmp_path):
 def test_an_unreadable_file_is_named_and_nothing_is_kept(folder, tmp_path):
     (folder / "broken.wav").write_bytes(b"not sound")
     with pytest.raises(InputError, match="broken.wav"):
-        corpus.load(folder, tmp_path / "cache", 16_000)
+        decoded_cache.load(folder, tmp_path / "cache", 16_000)
     assert not list((tmp_path / "cache").glob("*"))

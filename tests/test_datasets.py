@@ -5,7 +5,7 @@ import soundfile
 from inr_jax.audio import audio
 from inr_jax.data import datasets, noise
 from inr_jax.errors import InputError
-from inr_jax.io.files import sha256
+from inr_jax.io.atomic import sha256
 
 RATE = 16_000
 

@@ -9,10 +9,10 @@ from conftest import CLIPS, REPOSITORY, TINY, run_script
 
 import inr_jax
 from inr_jax.audio import audio
-from inr_jax.enhancement import denoise_files, denoisers, denoising, trained_denoiser
+from inr_jax.enhancement import api, files, neural, registry
 from inr_jax.errors import InputError
 from inr_jax.models import pretrained
-from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.models.stft_mask import LocalHyperSound
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_every_method_keeps_shape_and_level(method, shape):
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_trained_methods_take_any_rate(checkpoint, rate):
-    options = denoisers.Options(trained_dir=checkpoint)
+    options = registry.Options(trained_dir=checkpoint)
     for shape in ((1,), (rate // 3,), (2001, 2)):
         found = inr_jax.denoise(
             signal(*shape), rate, "local_hypersound", options=options
@@ -51,28 +51,28 @@ def test_trained_methods_take_any_rate(checkpoint, rate):
 
 
 def test_windows_give_what_the_whole_clip_gives(checkpoint, monkeypatch):
-    monkeypatch.setattr(trained_denoiser, "WINDOW_S", 0.05)
+    monkeypatch.setattr(neural, "WINDOW_S", 0.05)
     model, params = pretrained.load(checkpoint)
     noisy = signal(5003)
-    ((_, found),) = trained_denoiser.denoise_many(model, params, [noisy], [16_000])
+    ((_, found),) = neural.denoise_many(model, params, [noisy], [16_000])
     np.testing.assert_allclose(found, model.apply(params, noisy), atol=1e-5)
 
 
 def test_a_finer_grid_is_as_long_in_seconds(checkpoint):
-    options = denoisers.Options(trained_dir=checkpoint, output_rate=48_000)
+    options = registry.Options(trained_dir=checkpoint, output_rate=48_000)
     recording = audio.Recording(signal(1000, 1), 16_000)
-    denoiser = denoisers.make("local_hypersound", options)
-    ((_, found),) = denoising.denoise_recordings(denoiser, [recording], [0])
+    denoiser = registry.make("local_hypersound", options)
+    ((_, found),) = api.denoise_recordings(denoiser, [recording], [0])
     assert found.shape == (3000, 1)
-    options = denoisers.Options(trained_dir=checkpoint)
+    options = registry.Options(trained_dir=checkpoint)
     coarse = inr_jax.denoise(
         recording.samples, 16_000, "local_hypersound", options=options
     )
     np.testing.assert_allclose(found[::3], coarse, atol=1e-5)
     with pytest.raises(InputError, match="multiple of the model's 16000"):
-        odd = denoisers.Options(trained_dir=checkpoint, output_rate=44_100)
-        denoiser = denoisers.make("local_hypersound", odd)
-        next(denoising.denoise_recordings(denoiser, [recording], [0]))
+        odd = registry.Options(trained_dir=checkpoint, output_rate=44_100)
+        denoiser = registry.make("local_hypersound", odd)
+        next(api.denoise_recordings(denoiser, [recording], [0]))
 
 
 def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
@@ -90,7 +90,7 @@ def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
 
 
 def test_one_call_takes_a_finer_grid(checkpoint):
-    options = denoisers.Options(trained_dir=checkpoint, output_rate=48_000)
+    options = registry.Options(trained_dir=checkpoint, output_rate=48_000)
     for samples in (signal(3000), signal(2500, 2)):
         found = inr_jax.denoise(samples, 16_000, options=options)
         assert found.shape == (3 * len(samples), *samples.shape[1:])
@@ -100,7 +100,7 @@ def test_unknown_methods_and_bad_samples_are_named():
     with pytest.raises(InputError, match="method must be one of noisy, "):
         inr_jax.denoise(signal(10), 16_000, "magic")
     with pytest.raises(InputError, match="output rate of its own"):
-        denoisers.make("wiener", denoisers.Options(output_rate=48_000))
+        registry.make("wiener", registry.Options(output_rate=48_000))
     with pytest.raises(InputError, match="NaN"):
         inr_jax.denoise(np.full(10, np.nan), 16_000, "noisy")
 
@@ -108,10 +108,10 @@ def test_unknown_methods_and_bad_samples_are_named():
 def test_wet_and_attenuation_leave_noise_in():
     noisy, estimate = np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
     for mix, expected in (
-        (denoise_files.Mix(), 0.0),
-        (denoise_files.Mix(wet=0.7), 0.3),
-        (denoise_files.Mix(max_attenuation_db=20), 0.1),
-        (denoise_files.Mix(wet=0.5, max_attenuation_db=20), 0.55),
+        (files.Mix(), 0.0),
+        (files.Mix(wet=0.7), 0.3),
+        (files.Mix(max_attenuation_db=20), 0.1),
+        (files.Mix(wet=0.5, max_attenuation_db=20), 0.55),
     ):
         assert mix.apply(noisy, estimate.copy())[0, 0] == pytest.approx(expected)
 
@@ -186,7 +186,7 @@ def test_two_inputs_of_one_name_are_refused(tmp_path):
     for place in ("x", "y"):
         audio.write(tmp_path / place / "a.wav", signal(10), 16_000)
     with pytest.raises(InputError, match="both become"):
-        denoise_files.jobs(
+        files.jobs(
             [str(tmp_path / "x" / "a.wav"), str(tmp_path / "y" / "a.wav")], "out", None
         )
 
@@ -200,22 +200,20 @@ def test_nothing_is_written_over_an_input_or_twice(tmp_path):
         ([a, b], f"{tmp_path}/out/", f"{tmp_path}"),
     ):
         with pytest.raises(InputError, match="would be overwritten"):
-            denoise_files.jobs(inputs, output, residual)
+            files.jobs(inputs, output, residual)
     with pytest.raises(InputError, match="would both become"):
-        denoise_files.jobs([a], new, new)
-    (job,), _ = denoise_files.jobs([a], new, f"{tmp_path}/rest/")
+        files.jobs([a], new, new)
+    (job,), _ = files.jobs([a], new, f"{tmp_path}/rest/")
     assert job.residual == tmp_path / "rest" / "a.wav"
     for output, residual in (("clean", None), (new, "rest")):
         with pytest.raises(InputError, match="unknown audio format"):
-            denoise_files.jobs([a], output, residual)
+            files.jobs([a], output, residual)
 
 
 def test_outputs_inside_the_input_are_no_inputs(tmp_path):
     for name in ("a.wav", "clean/a.wav", "rest/a.wav"):
         audio.write(tmp_path / name, signal(10), 16_000)
-    found, _ = denoise_files.jobs(
-        [str(tmp_path)], f"{tmp_path}/clean/", f"{tmp_path}/rest/"
-    )
+    found, _ = files.jobs([str(tmp_path)], f"{tmp_path}/clean/", f"{tmp_path}/rest/")
     assert [job.source for job in found] == [str(tmp_path / "a.wav")]
 
 
@@ -224,4 +222,4 @@ def test_an_input_is_never_overwritten(tmp_path):
     audio.write(path, signal(10), 16_000)
     for output in (path, str(tmp_path)):
         with pytest.raises(InputError, match="would be overwritten"):
-            denoise_files.jobs([path], output, None)
+            files.jobs([path], output, None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import inr_jax
 from inr_jax import metrics
 from inr_jax.audio import audio
-from inr_jax.enhancement import classical, denoisers, denoising
+from inr_jax.enhancement import api, classical, registry
 
 SEEDS = st.integers(0, 99)
 drawn = hypothesis.settings(deadline=None, max_examples=40, derandomize=True)
@@ -53,7 +53,7 @@ def test_what_is_kept_has_its_level_and_place(rate, seed, seconds, level, method
     scale = 10 ** (level / 20)
     clean = np.sin(0.15 * np.pi * np.arange(count) * (1 + 0.2 / count))
     noisy = scale * (clean + 0.1 * noise(count, seed))
-    options = denoisers.Options(noise="white")
+    options = registry.Options(noise="white")
     found = inr_jax.denoise(noisy, rate, method, options=options) / scale
     assert np.dot(found, clean) / np.dot(clean, clean) == pytest.approx(1, abs=0.1)
     assert np.dot(found, clean) > np.dot(found[1:], clean[:-1])
@@ -77,7 +77,7 @@ def test_what_is_not_finite_never_leaves(finer, monkeypatch):
             estimate[7] = np.nan if i else estimate[7]
             yield i, estimate
 
-    ((_, found),) = denoising.denoise_recordings(broken, [recording], [0])
+    ((_, found),) = api.denoise_recordings(broken, [recording], [0])
     first, second = recording.samples.T
     np.testing.assert_array_equal(found[:, 0], np.repeat(0.1 * first, finer))
     assert len(found) == 900 * finer

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax.configs.configs import FitConfig, GainFieldConfig, SirenConfig
+from inr_jax.configs.fitting import FitConfig, GainFieldConfig, SirenConfig
 from inr_jax.enhancement import gain_denoiser
 from inr_jax.errors import InputError
-from inr_jax.fitting import fit_many
-from inr_jax.parallel import batching, devices
-from inr_jax.parallel.engine import Engine
+from inr_jax.fitting import batch as fit_many
+from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel.compute import Engine
 
 RATE = 16_000
 # two clips a device and batch, one after the other
@@ -117,7 +117,7 @@ def test_a_fit_compiles_once_for_each_number_of_devices(found):
 
 def test_slots_are_a_multiple_of_the_devices():
     lengths = [1000] * 11 + [5000]
-    batches = batching.plan(lengths, [RATE] * 12, max_samples=2048, num_devices=4)
+    batches = bucketing.plan(lengths, [RATE] * 12, max_samples=2048, num_devices=4)
     assert [len(batch.clips) for batch in batches] == [8, 8, 4]
     assert [batch.num_clips for batch in batches] == [8, 3, 1]
     own = [i for batch in batches for i in batch.clips[: batch.num_clips]]

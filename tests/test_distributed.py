@@ -13,7 +13,7 @@ import soundfile
 from absl.testing import flagsaver
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax.cli import device_flags
+from inr_jax.cli.flags import devices
 from inr_jax.errors import InputError
 
 PATIENCE_S = 1200  # machines are busy
@@ -37,14 +37,14 @@ TRAINING = (
 # Kills this process, which is not the first, between two checkpoints.
 KILLED = """
 import os, signal
-from inr_jax.training import training_run
-add, added = training_run.Meter.add, []
+from inr_jax.training import run
+add, added = run.Meter.add, []
 def add_or_die(meter, measured):
     added.append(measured)
     if len(added) == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     add(meter, measured)
-training_run.Meter.add = add_or_die
+run.Meter.add = add_or_die
 """
 
 
@@ -168,7 +168,7 @@ def test_an_evaluation_is_split_by_process(tmp_path, speech_dir):
 )
 def test_flags_that_make_no_sense(given, message):
     with flagsaver.flagsaver(**given), pytest.raises(InputError, match=message):
-        device_flags.start()
+        devices.start()
 
 
 def test_no_cluster_to_be_found(tmp_path, speech_dir):

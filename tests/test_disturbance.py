@@ -8,7 +8,7 @@ from conftest import CLIPS
 
 from inr_jax.audio import audio
 from inr_jax.data import noise
-from inr_jax.losses.disturbance import disturbance
+from inr_jax.losses.pmsqe import disturbance
 
 RATE = 16_000
 COUNT = 2 * RATE

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.configs.configs import DnpConfig
+from inr_jax.configs.fitting import DnpConfig
 from inr_jax.enhancement import dnp, dnp_fits
 from inr_jax.fitting.fitting import Signal
-from inr_jax.models.wave_u_net import WaveUNet
+from inr_jax.models.wave_unet import WaveUNet
 
 TINY = DnpConfig(num_levels=3, num_filters=4, num_steps=52)
 RNG = np.random.default_rng(0)

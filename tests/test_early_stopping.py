@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.fitting import early_stopping
 
 CONFIG = FitConfig(

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.fitting import fitting
 from inr_jax.nn import siren
-from inr_jax.parallel import engine
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel import compute
+from inr_jax.parallel.compute import Engine
 
 CONFIG = FitConfig(SirenConfig(16, 1, 100.0), learning_rate=1e-3, num_steps=5)
 
@@ -20,12 +20,12 @@ def losses(how):
 
 
 def test_an_engine_stands_for_this_device():
-    assert engine.default() == engine.BACKENDS["cpu"]
+    assert compute.default() == compute.BACKENDS["cpu"]
 
 
-@pytest.mark.parametrize("name", engine.BACKENDS)
+@pytest.mark.parametrize("name", compute.BACKENDS)
 def test_every_engine_fits_alike(name):
-    np.testing.assert_allclose(losses(engine.BACKENDS[name]), losses(None), rtol=1e-4)
+    np.testing.assert_allclose(losses(compute.BACKENDS[name]), losses(None), rtol=1e-4)
 
 
 def test_either_sine():
@@ -48,7 +48,7 @@ def test_precision_rounds_hidden_layers_and_only_them(name, bits):
 def test_over_fits_equals_a_loop(at_once):
     how = Engine(activations_at_once=at_once * 4 * 10)
     x, y = jnp.arange(70.0).reshape(7, 10), jnp.arange(7.0)
-    lifted = engine.over_fits(lambda x, y: {"sum": x.sum() + y}, how, 4, 10)
+    lifted = compute.over_fits(lambda x, y: {"sum": x.sum() + y}, how, 4, 10)
     found = jax.jit(lifted)(x, y)["sum"]
     np.testing.assert_allclose(found, x.sum(axis=1) + y)
 

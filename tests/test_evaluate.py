@@ -15,7 +15,7 @@ from conftest import CLIPS, REPOSITORY, run_script
 
 from inr_jax.audio import audio
 from inr_jax.data import datasets
-from inr_jax.evaluation import evaluating, evaluation
+from inr_jax.evaluation import runner, store
 
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 
@@ -93,9 +93,9 @@ def test_scored_anew_from_what_was_kept(tmp_path):
 
 def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
     clips = datasets.find_clips(CLIPS)[:2]
-    source = evaluation.Source(clips, max_seconds=0.5)
-    found = evaluation.Evaluation(tmp_path)
-    for condition in (evaluation.Condition("white", level, 0) for level in (0, 5)):
+    source = store.Source(clips, max_seconds=0.5)
+    found = store.Evaluation(tmp_path)
+    for condition in (store.Condition("white", level, 0) for level in (0, 5)):
         for method in ("noisy", "silence"):  # as rows come: method by method
             for i, clip in enumerate(clips):
                 example = source.load(i, condition)
@@ -117,7 +117,7 @@ def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
             )
             return future
 
-    evaluating.rescore(found, source, Pool(), lambda rows: None)
+    runner.rescore(found, source, Pool(), lambda rows: None)
     assert len(read) == len(set(read)) == 2 * 2
     assert len(found.rows) == 2 * 2 * 2
     assert all((row["energy"] > 0) == (row["method"] == "noisy") for row in found.rows)

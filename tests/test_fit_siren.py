@@ -157,8 +157,8 @@ def test_configs_parse(name, tmp_path):
 
 def test_the_fast_flags_are_the_fast_config():
     code = (
-        "from absl import flags; from inr_jax.cli.commands import fit; from inr_jax.configs import configs\n"
+        "from absl import flags; from inr_jax.cli.commands import fit; from inr_jax.configs import fitting\n"
         "flags.FLAGS(['', '--flagfile=configs/siren_fast.flags'])\n"
-        "assert fit.fit_config() == configs.FAST"
+        "assert fit.fit_config() == fitting.FAST"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=SCRIPT.parent)

@@ -5,11 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.configs.configs import FAST, FitConfig, LossWeights, SirenConfig
-from inr_jax.dsp import segments
-from inr_jax.fitting import fit_many as many
-from inr_jax.fitting import fitting
-from inr_jax.parallel.engine import Engine
+from inr_jax.configs.fitting import FAST, FitConfig, LossWeights, SirenConfig
+from inr_jax.dsp import overlap_add
+from inr_jax.fitting import batch, fitting
+from inr_jax.parallel.compute import Engine
 
 SMALL = SirenConfig(width=16, depth=1, first_omega=100.0)
 TEN_STEPS = FitConfig(siren=SMALL, learning_rate=1e-3, num_steps=10)
@@ -31,7 +30,7 @@ def tones(*lengths):
 
 
 def fit_all(keys, signals, config, rate=16_000, **options):
-    fits = dict(many.fit_many(keys, signals, [rate] * len(signals), config, **options))
+    fits = dict(batch.fit_many(keys, signals, [rate] * len(signals), config, **options))
     return [fits[i] for i in range(len(signals))]
 
 
@@ -170,12 +169,12 @@ def test_segments_equal_fits_of_their_own():
     signals = tones(2000, 300)
     found, short = fit_all(keys(2), signals, config)
     assert [len(f.segments) for f in (found, short)] == [3, 1]
-    parts = segments.split(signals[0], 800)
+    parts = overlap_add.split(signals[0], 800)
     seeds = [jax.random.fold_in(keys(2)[0], i) for i in range(3)]
     alone = fit_all(seeds, parts, TEN_STEPS)
     for one, other in zip(found.segments, alone, strict=True):
         assert_same(one.params, other.segments[0].params)
-    joined = segments.join([f.estimate for f in alone], 2000, 800)
+    joined = overlap_add.join([f.estimate for f in alone], 2000, 800)
     assert_same(found.estimate, joined)
 
 
@@ -192,13 +191,13 @@ def test_seams_add_no_energy(speech):
 def test_a_fit_that_diverged_is_fitted_again_at_half_the_rate(rate, monkeypatch):
     """The better of both is given, and a line says so."""
     said = []
-    monkeypatch.setattr(many.logging, "warning", lambda *args: said.append(args))
+    monkeypatch.setattr(batch.logging, "warning", lambda *args: said.append(args))
     config = dataclasses.replace(TEN_STEPS, learning_rate=rate)
     slower = dataclasses.replace(TEN_STEPS, learning_rate=rate / 2)
-    real = many._diverged
-    monkeypatch.setattr(many, "_diverged", lambda fit: False)
+    real = batch._diverged
+    monkeypatch.setattr(batch, "_diverged", lambda fit: False)
     alone = [fit_all(keys(2), tones(700, 690), c) for c in (config, slower)]
-    monkeypatch.setattr(many, "_diverged", lambda fit: True)
+    monkeypatch.setattr(batch, "_diverged", lambda fit: True)
     found = fit_all(keys(2), tones(700, 690), config)
     assert len(said) == 2
     for clip, *both in zip(found, *alone, strict=True):

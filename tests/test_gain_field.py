@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from inr_jax import metrics
-from inr_jax.configs.configs import GainFieldConfig, SirenConfig
+from inr_jax.configs.fitting import GainFieldConfig, SirenConfig
 from inr_jax.data import noise
 from inr_jax.enhancement import classical, gain_field
 from inr_jax.enhancement.gain_denoiser import PART_S, denoise_many
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel.compute import Engine
 
 RATE = 16_000
 TINY = GainFieldConfig(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax.models import gate_network
-from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.models import mask_net
+from inr_jax.models.stft_mask import LocalHyperSound
 
 SMALL = LocalHyperSound(TINY)
 
@@ -20,7 +20,7 @@ def test_a_larger_model_goes_on_from_a_smaller_one():
     large = LocalHyperSound(config)
     noisy, clean = jax.random.normal(jax.random.key(2), (2, 1024))
     drawn = large.init(jax.random.key(1), noisy)
-    grown = gate_network.grown(small, drawn)
+    grown = mask_net.grown(small, drawn)
     np.testing.assert_allclose(
         large.apply(grown, noisy), SMALL.apply(small, noisy), atol=1e-6
     )
@@ -36,4 +36,4 @@ def test_a_larger_model_goes_on_from_a_smaller_one():
     moved = jax.tree.map(lambda a, b: jnp.any(a != b), state, grown)
     assert all(jax.tree.leaves(moved))
     with pytest.raises(ValueError, match="no place for .*_1"):
-        gate_network.grown(drawn, small)
+        mask_net.grown(drawn, small)

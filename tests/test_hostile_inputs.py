@@ -12,7 +12,7 @@ import soundfile
 from conftest import REPOSITORY
 
 from inr_jax.audio import audio
-from inr_jax.enhancement import denoise_files
+from inr_jax.enhancement import files
 from inr_jax.errors import InputError
 
 RATE, COUNT = 16_000, 8000
@@ -161,9 +161,9 @@ def test_nothing_else_is_said_or_left(run):
     _, out, errors = run
     assert len(errors) == len(REFUSED) + len(STRANGE)
     left = {path.name for path in out.iterdir()}
-    assert left == {*DONE, "tiny", denoise_files.RECORD}
+    assert left == {*DONE, "tiny", files.RECORD}
     tiny = {path.name for path in (out / "tiny").iterdir()}
-    assert tiny == {*(f"{i}.wav" for i in range(TINY)), denoise_files.RECORD}
+    assert tiny == {*(f"{i}.wav" for i in range(TINY)), files.RECORD}
     assert len(audio.read(out / "tiny" / "0.wav").samples) == 160
 
 
@@ -171,10 +171,8 @@ def test_strange_things_by_name(run, tmp_path):
     folder, _, _ = run
     for name in STRANGE:
         with pytest.raises(InputError, match="no such file"):
-            denoise_files.jobs([str(folder / name)], str(tmp_path / "x.wav"), None)
-    found, problems = denoise_files.jobs(
-        [str(folder / "folder.wav")], str(tmp_path), None
-    )
+            files.jobs([str(folder / name)], str(tmp_path / "x.wav"), None)
+    found, problems = files.jobs([str(folder / "folder.wav")], str(tmp_path), None)
     assert not found and "folder.wav: no audio files" in problems[0]
     target = tmp_path / "under" / "a.wav"
     target.parent.touch()  # a file where a folder is needed
@@ -205,9 +203,9 @@ def test_a_full_disk(small_disk, tmp_path):
     audio.write(tmp_path / "in" / "b.wav", sound(10_000), RATE)
     first, second = denoise(str(tmp_path / "in"), f"--output={small_disk}/")
     assert "a.wav: cannot write: No space left on device" in first
-    assert f"/{denoise_files.RECORD}/" in second and "No space left" in second
+    assert f"/{files.RECORD}/" in second and "No space left" in second
     left = {path.name for path in small_disk.iterdir()}
-    assert left == {"full", "b.wav", denoise_files.RECORD}
+    assert left == {"full", "b.wav", files.RECORD}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -9,7 +9,7 @@ import pytest
 from conftest import run_script
 
 from inr_jax.errors import InputError
-from inr_jax.io import files, hub
+from inr_jax.io import atomic, hub
 
 REPOSITORY = "someone/model"
 LARGE, SMALL = bytes(range(256)) * 1000, b"sample_rate: 16000\n"
@@ -118,7 +118,7 @@ def test_what_is_not_the_file_is_refused(tmp_path, served, name, content, messag
         fetch(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert name not in left and left <= {"masknet.ckpt"}  # whole ones stay
-    assert not left or files.sha256(tmp_path / "masknet.ckpt") == (
+    assert not left or atomic.sha256(tmp_path / "masknet.ckpt") == (
         hashlib.sha256(LARGE).hexdigest()
     )
 

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.configs.model_configs import HyperSoundConfig
+from inr_jax.configs.networks import HyperSoundConfig
 from inr_jax.models import hypersound, hypersound_target
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.nn import nerf, siren
+from inr_jax.nn import fourier_mlp, siren
 
 TINY = HyperSoundConfig(
     num_samples=640,
@@ -98,7 +98,7 @@ def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
 def test_nerf_features_are_sines_then_cosines():
     times = jnp.linspace(-1, 1, 7)[:, None]
     identity = [{"kernel": jnp.eye(20), "bias": jnp.zeros(20)}]
-    found = nerf.apply(identity, times)
+    found = fourier_mlp.apply(identity, times)
     np.testing.assert_allclose(found[:, 3], np.sin(8 * np.pi * times[:, 0]), atol=1e-5)
     np.testing.assert_allclose(found[:, 12], np.cos(4 * np.pi * times[:, 0]), atol=1e-5)
 

@@ -5,7 +5,7 @@ import os
 import kill_at_random
 import pytest
 
-from inr_jax.io import files
+from inr_jax.io import atomic
 
 
 @pytest.mark.parametrize("script", ["denoise", "fit_siren"])
@@ -17,5 +17,5 @@ def test_what_a_killed_process_left_goes_when_it_is_old(tmp_path):
     for name in (".a.txt.1.part", ".b.txt.2.part"):
         (tmp_path / name).touch()
     os.utime(tmp_path / ".a.txt.1.part", (0, 0))
-    files.write_text(tmp_path / "c.txt", "whole")
+    atomic.write_text(tmp_path / "c.txt", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {".b.txt.2.part", "c.txt"}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax.configs.model_configs import LocalConfig
-from inr_jax.models import frame_targets
-from inr_jax.models.frame_targets import analyse, synthesise
-from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.configs.networks import LocalConfig
+from inr_jax.models import harmonic_siren
+from inr_jax.models.harmonic_siren import analyse, synthesise
+from inr_jax.models.stft_mask import LocalHyperSound
 from inr_jax.nn import siren
 
 
@@ -39,9 +39,9 @@ def test_untouched_weights_give_back_the_signal(count):
 def test_a_target_is_a_siren_that_the_frame_lies_on():
     signal = np.random.default_rng(0).standard_normal(64).astype(np.float32)
     frame = analyse(jnp.asarray(signal), 32)[2]
-    times = frame_targets.local_times(32)[:, None]
+    times = harmonic_siren.local_times(32)[:, None]
     values = siren.apply(
-        frame_targets.target_params(frame), times, frame_targets.TARGET
+        harmonic_siren.target_params(frame), times, harmonic_siren.TARGET
     )
     expected = signal[16:48] * np.cos(np.pi / 2 * times[:, 0])
     np.testing.assert_allclose(values[:, 0], expected, atol=5e-6)

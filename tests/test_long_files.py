@@ -5,10 +5,10 @@ import soundfile
 from conftest import TINY
 
 from inr_jax.audio import audio
-from inr_jax.enhancement import denoise_files, denoisers, denoising, long_files
+from inr_jax.enhancement import api, chunking, files, registry
 from inr_jax.errors import InputError
 from inr_jax.models import pretrained
-from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.models.stft_mask import LocalHyperSound
 
 RATE = 22_050
 
@@ -18,13 +18,13 @@ def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     params = LocalHyperSound(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
     pretrained.save(folder, TINY, params, 0)
-    return denoisers.Options(trained_dir=folder)
+    return registry.Options(trained_dir=folder)
 
 
 @pytest.fixture(autouse=True)
 def short_pieces(monkeypatch):
-    monkeypatch.setattr(long_files, "LONG_S", 2)
-    monkeypatch.setattr(long_files, "PIECE_S", 2)
+    monkeypatch.setattr(chunking, "LONG_S", 2)
+    monkeypatch.setattr(chunking, "PIECE_S", 2)
 
 
 def noisy(seconds):
@@ -32,24 +32,24 @@ def noisy(seconds):
     return 0.2 * rng.standard_normal((round(seconds * RATE), 2)).astype(np.float32)
 
 
-def denoise(folder, options, mix=denoise_files.Mix(), name="in.wav"):  # noqa: B008
-    denoiser = denoisers.make("local_hypersound", options)
-    (job,), _ = denoise_files.jobs(
+def denoise(folder, options, mix=files.Mix(), name="in.wav"):  # noqa: B008
+    denoiser = registry.make("local_hypersound", options)
+    (job,), _ = files.jobs(
         [str(folder / name)], str(folder / "out.wav"), str(folder / "rest.wav")
     )
-    assert long_files.is_long(job)
-    reach, shares = denoisers.reach("local_hypersound", options), []
-    long_files.denoise(denoiser, reach, job, mix, 0, shares.append)
+    assert chunking.is_long(job)
+    reach, shares = registry.reach("local_hypersound", options), []
+    chunking.denoise(denoiser, reach, job, mix, 0, shares.append)
     assert sum(shares) == pytest.approx(1) and len(shares) > 1
 
 
 @pytest.mark.parametrize("seconds", [4.0, 7.3])
 def test_pieces_give_what_the_whole_gives(tmp_path, options, seconds):
     audio.write(tmp_path / "in.wav", noisy(seconds), RATE, "FLOAT")
-    denoise(tmp_path, options, denoise_files.Mix(wet=0.9))
+    denoise(tmp_path, options, files.Mix(wet=0.9))
     recording = audio.read(tmp_path / "in.wav")
-    denoiser = denoisers.make("local_hypersound", options)
-    ((_, whole),) = denoising.denoise_recordings(denoiser, [recording], [0])
+    denoiser = registry.make("local_hypersound", options)
+    ((_, whole),) = api.denoise_recordings(denoiser, [recording], [0])
     expected = 0.9 * whole + 0.1 * recording.samples
     found = audio.read(tmp_path / "out.wav")
     assert (found.sample_rate, found.subtype) == (RATE, "FLOAT")
@@ -74,22 +74,20 @@ def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, options):
 
 def test_a_finer_grid(tmp_path, options):
     audio.write(tmp_path / "in.wav", noisy(5), RATE)
-    denoiser = denoisers.make(
+    denoiser = registry.make(
         "local_hypersound",
-        denoisers.Options(trained_dir=options.trained_dir, output_rate=48_000),
+        registry.Options(trained_dir=options.trained_dir, output_rate=48_000),
     )
-    (job,), _ = denoise_files.jobs(
-        [str(tmp_path / "in.wav")], str(tmp_path / "out.wav"), None
-    )
-    reach = denoisers.reach("local_hypersound", options)
-    long_files.denoise(denoiser, reach, job, denoise_files.Mix(output_rate=48_000), 0)
+    (job,), _ = files.jobs([str(tmp_path / "in.wav")], str(tmp_path / "out.wav"), None)
+    reach = registry.reach("local_hypersound", options)
+    chunking.denoise(denoiser, reach, job, files.Mix(output_rate=48_000), 0)
     assert soundfile.info(tmp_path / "out.wav").frames == 5 * 48_000
 
 
 def test_pipes_short_files_and_other_methods_are_heard_at_once(tmp_path, options):
     audio.write(tmp_path / "in.wav", noisy(1), RATE)
-    (job,), _ = denoise_files.jobs([str(tmp_path / "in.wav")], "out.wav", None)
-    assert not long_files.is_long(job)
-    (job,), _ = denoise_files.jobs(["-"], "-", None)
-    assert not long_files.is_long(job)
-    assert denoisers.reach("wiener", options) is None
+    (job,), _ = files.jobs([str(tmp_path / "in.wav")], "out.wav", None)
+    assert not chunking.is_long(job)
+    (job,), _ = files.jobs(["-"], "-", None)
+    assert not chunking.is_long(job)
+    assert registry.reach("wiener", options) is None

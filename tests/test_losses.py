@@ -7,7 +7,7 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax.configs.configs import LossWeights
+from inr_jax.configs.fitting import LossWeights
 from inr_jax.dsp import stft
 from inr_jax.losses import losses
 

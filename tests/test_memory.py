@@ -25,13 +25,13 @@ def printed(code):
 
 FIT = """
 import jax, numpy as np
-from inr_jax.configs import configs
+from inr_jax.configs import fitting
 from inr_jax.io import measuring
-from inr_jax.fitting.fit_many import fit_many
+from inr_jax.fitting.batch import fit_many
 
-count, loss = {count}, configs.LossWeights(**{loss})
+count, loss = {count}, fitting.LossWeights(**{loss})
 noise = np.random.default_rng(0).uniform(-1, 1, (count, 15 * 16_000))
-config = configs.FitConfig(configs.SirenConfig(depth=1), loss, num_steps=1)
+config = fitting.FitConfig(fitting.SirenConfig(depth=1), loss, num_steps=1)
 keys = list(jax.random.split(jax.random.key(0), count))
 for _ in fit_many(keys, list(noise), [16_000] * count, config):
     pass
@@ -60,18 +60,18 @@ def model_folder(tmp_path):
 LONG = """
 import numpy as np
 from inr_jax.audio import audio
-from inr_jax.enhancement import denoise_files, denoisers, denoising, long_files
+from inr_jax.enhancement import files, registry, api, chunking
 from inr_jax.io import measuring
 
-options = denoisers.Options(trained_dir="{folder}")
-denoiser = denoisers.make("local_hypersound", options)
-reach = denoisers.reach("local_hypersound", options)
+options = registry.Options(trained_dir="{folder}")
+denoiser = registry.make("local_hypersound", options)
+reach = registry.reach("local_hypersound", options)
 second = audio.Recording(np.zeros((22_050, 1), np.float32), 22_050)
-list(denoising.denoise_recordings(denoiser, [second], [0]))
+list(api.denoise_recordings(denoiser, [second], [0]))
 before = measuring.peak_mib()
-(job,), _ = denoise_files.jobs(["{folder}/in.flac"], "{folder}/out.flac", None)
-assert long_files.is_long(job)
-long_files.denoise(denoiser, reach, job, denoise_files.Mix(), 0)
+(job,), _ = files.jobs(["{folder}/in.flac"], "{folder}/out.flac", None)
+assert chunking.is_long(job)
+chunking.denoise(denoiser, reach, job, files.Mix(), 0)
 print(measuring.peak_mib() - before)
 """
 
@@ -90,18 +90,18 @@ def test_a_long_file(model_folder):
 SOAK = """
 import jax, numpy as np
 from inr_jax.audio import audio
-from inr_jax.enhancement import denoisers, denoising, trained_denoiser
+from inr_jax.enhancement import registry, api, neural
 from inr_jax.io import measuring
-from inr_jax.parallel import batching
+from inr_jax.parallel import bucketing
 
-options = denoisers.Options(trained_dir="{folder}")
-methods = [denoisers.make(name, options) for name in ("wiener", "local_hypersound")]
+options = registry.Options(trained_dir="{folder}")
+methods = [registry.make(name, options) for name in ("wiener", "local_hypersound")]
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None
 )
 rng = np.random.default_rng(0)
-sizes = sorted({{batching.bucket_size(n) for n in range(800, {longest})}})
+sizes = sorted({{bucketing.bucket_size(n) for n in range(800, {longest})}})
 # one of each bucket, then any
 lengths = [min(size, {longest}) for size in sizes]
 lengths += [int(n) for n in rng.integers(800, {longest}, {count})]
@@ -110,11 +110,11 @@ curve = []
 for i, length in enumerate(lengths):
     for method in methods:
         clip = audio.Recording(noise[:length], 16_000)
-        ((_, found),) = denoising.denoise_recordings(method, [clip], [i])
+        ((_, found),) = api.denoise_recordings(method, [clip], [i])
         assert found.shape == (length, 1)
     if i + 1 >= len(sizes) and (i + 1 - len(sizes)) % ({count} // 4) == 0:
         curve.append((measuring.reset_peak(), len(compiled)))
-assert trained_denoiser._run._cache_size() <= len(sizes)
+assert neural._run._cache_size() <= len(sizes)
 print([round(mib) for mib, _ in curve], [n for _, n in curve], len(sizes))
 """
 

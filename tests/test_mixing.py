@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from inr_jax.configs.training_configs import MixingConfig
+from inr_jax.configs.training import MixingConfig
 from inr_jax.data import mixing
 from inr_jax.data.mixing import Speech
 

@@ -5,9 +5,9 @@ import pytest
 from absl.testing import flagsaver
 
 from inr_jax.audio import audio
-from inr_jax.cli import noisy_sets
+from inr_jax.cli.flags import datasets
 from inr_jax.errors import InputError
-from inr_jax.evaluation import evaluation, evaluation_results
+from inr_jax.evaluation import results, store
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def pairs(tmp_path):
             samples = 0.1 * rng.standard_normal(160)
             audio.write(tmp_path / part / f"{name}.wav", samples, 16_000)
     with flagsaver.flagsaver(pairs_dir=str(tmp_path)):
-        evaluation_results.write_manifest(
+        results.write_manifest(
             tmp_path,
-            evaluation.Source(noisy_sets.clips()),
-            noisy_sets.root(),
-            noisy_sets.settings(),
+            store.Source(datasets.clips()),
+            datasets.root(),
+            datasets.settings(),
         )
     return tmp_path
 
@@ -31,21 +31,21 @@ def pairs(tmp_path):
 def test_a_manifest_of_pairs_lists_both_sides(pairs):
     manifest = str(pairs / "manifest.json")
     with flagsaver.flagsaver(manifest=manifest, pairs_dir=str(pairs)):
-        assert [clip.name for clip in noisy_sets.clips()] == ["a", "b"]
+        assert [clip.name for clip in datasets.clips()] == ["a", "b"]
         audio.write(pairs / "noisy" / "b.wav", np.zeros(160), 16_000)
         with pytest.raises(InputError, match=r"noisy/b\.wav: not the file that"):
-            noisy_sets.clips()
+            datasets.clips()
         (pairs / "clean" / "a.wav").unlink()
         with pytest.raises(InputError, match="has no clip a, which"):
-            noisy_sets.clips()
+            datasets.clips()
     with (
         flagsaver.flagsaver(manifest=manifest),
         pytest.raises(InputError, match="lists pairs; give --pairs_dir too"),
     ):
-        noisy_sets.clips()
+        datasets.clips()
 
 
 @pytest.mark.parametrize("given", [{}, {"clean_dir": "a", "pairs_dir": "b"}])
 def test_one_source_must_be_named(given):
     with flagsaver.flagsaver(**given), pytest.raises(InputError, match="^give --clean"):
-        noisy_sets.clips()
+        datasets.clips()

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from inr_jax.data.prefetching import Prefetch
+from inr_jax.data.prefetch import Prefetch
 
 
 def test_items_come_in_order_none_left_out():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import reference_steps
 
-from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.fitting import fitting
 
 CONFIG = FitConfig(SirenConfig(16, 2, 100.0), num_steps=3)

@@ -14,7 +14,8 @@ from conftest import REPOSITORY
 from inr_jax.audio import audio, loudness
 from inr_jax.errors import InputError
 from inr_jax.evaluation import tables
-from inr_jax.evaluation.report import report, report_takes
+from inr_jax.evaluation.report import clips as report_takes
+from inr_jax.evaluation.report import page as report
 
 RATE = 16_000
 SCORES = {key: 1.23456 for key, *_ in tables.SHOWN}

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax.configs.configs import FitConfig, SirenConfig
+from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.fitting import saved_fits
-from inr_jax.fitting.fit_many import fit_many
+from inr_jax.fitting.batch import fit_many
 from inr_jax.io import checkpoints
 
 CONFIG = FitConfig(

@@ -9,7 +9,7 @@ import pytest
 from inr_jax import metrics
 from inr_jax.audio import audio
 from inr_jax.data import noise
-from inr_jax.metrics import scoring
+from inr_jax.metrics import pool as scoring
 
 
 def job(reference, estimate, rate=16_000):
@@ -61,7 +61,7 @@ def test_workers_give_the_same_rows_in_order(speech):
 
 
 def test_workers_do_not_load_jax():
-    code = "import sys, inr_jax.metrics.scoring; sys.exit('jax' in sys.modules)"
+    code = "import sys, inr_jax.metrics.pool; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -69,7 +69,7 @@ def test_workers_do_not_load_jax():
 def test_workers_end_when_their_parent_is_killed():
     code = (
         "import numpy as np, os, signal\n"
-        "from inr_jax.metrics.scoring import Job, ScorePool\n"
+        "from inr_jax.metrics.pool import Job, ScorePool\n"
         "if __name__ == '__main__':\n"
         "    sound = np.ones((1600, 1))\n"
         "    pool = ScorePool()\n"

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import speechbrain_oracle
 
-from inr_jax.configs.model_configs import SepformerConfig
-from inr_jax.models.sepformer import sepformer, sepformer_mapping
-from inr_jax.models.sepformer.sepformer import Sepformer
+from inr_jax.configs.networks import SepformerConfig
+from inr_jax.models.sepformer import modeling
+from inr_jax.models.sepformer import params as sepformer_mapping
+from inr_jax.models.sepformer.modeling import Sepformer
 
 TINY = SepformerConfig(**speechbrain_oracle.TINY)
 
@@ -92,7 +93,7 @@ def test_many_signals_by_vmap(golden, params, run):
 
 def test_groups_of_sequences_change_nothing(golden, params, run, monkeypatch):
     expected = run(golden["_noisy"])
-    monkeypatch.setattr(sepformer, "SEQUENCES_AT_ONCE", 7)
+    monkeypatch.setattr(modeling, "SEQUENCES_AT_ONCE", 7)
     found = jax.jit(Sepformer(TINY).apply)(params, golden["_noisy"])
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -104,11 +105,11 @@ def test_the_level_of_the_output_is_that_of_the_input(golden, run):
 
 def test_overlapping_pieces_add_up():
     x = jnp.arange(24.0).reshape(12, 2)
-    pieces = sepformer.overlapping(x, 3)
+    pieces = modeling.overlapping(x, 3)
     assert pieces.shape == (3, 6, 2)
     np.testing.assert_array_equal(pieces[1], x[3:9])
     expected = x * np.repeat([1.0, 2.0, 2.0, 1.0], 3)[:, None]
-    np.testing.assert_array_equal(sepformer.overlap_add(pieces), expected)
+    np.testing.assert_array_equal(modeling.overlap_add(pieces), expected)
 
 
 def test_number_of_parameters():
@@ -156,12 +157,12 @@ def test_full_size_layer_by_layer(full):
                 layer.register_forward_hook(keep((way, b, i)))
     speechbrain_oracle.run(parts, noise(0.5))
     assert len(seen) == 2 * (1 + 2 * 8)
-    layer = jax.jit(sepformer.TransformerLayer(config).apply, static_argnums=2)
+    layer = jax.jit(modeling.TransformerLayer(config).apply, static_argnums=2)
     for (way, *place), (x, expected) in seen.items():
         if way == "block":
             x, expected = (a[0].transpose(2, 1, 0) for a in (x, expected))
             own = jax.tree.map(lambda leaf: leaf[place[0]], blocks)  # noqa: B023
-            found = sepformer.DualBlock(config).apply(
+            found = modeling.DualBlock(config).apply(
                 {"params": own}, x, np.ones(len(x), bool)
             )
         else:

@@ -9,9 +9,9 @@ from conftest import CLIPS, run_script
 import inr_jax
 from inr_jax import metrics
 from inr_jax.audio import audio
-from inr_jax.configs.model_configs import SepformerConfig
-from inr_jax.enhancement import denoisers, sepformer_denoiser
-from inr_jax.models.sepformer import sepformer_weights
+from inr_jax.configs.networks import SepformerConfig
+from inr_jax.enhancement import registry, sepformer_denoiser
+from inr_jax.models.sepformer import weights as sepformer_weights
 
 TINY = SepformerConfig(**speechbrain_oracle.TINY)
 
@@ -30,7 +30,7 @@ def signal(*shape):
 
 
 def denoise(noisy, rate, weights):
-    options = denoisers.Options(sepformer_dir=weights)
+    options = registry.Options(sepformer_dir=weights)
     return inr_jax.denoise(noisy, rate, "sepformer", options=options)
 
 

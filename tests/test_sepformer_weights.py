@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch_files
 
-from inr_jax.configs.model_configs import SepformerConfig
-from inr_jax.enhancement import denoisers
+from inr_jax.configs.networks import SepformerConfig
+from inr_jax.enhancement import registry
 from inr_jax.errors import InputError
-from inr_jax.models.sepformer import sepformer, sepformer_mapping, sepformer_weights
-from inr_jax.models.sepformer.sepformer_mapping import TABLE
+from inr_jax.models.sepformer import modeling, weights
+from inr_jax.models.sepformer import params as sepformer_mapping
+from inr_jax.models.sepformer.params import TABLE
 
 TINY = SepformerConfig(
     channels=8, chunk=10, num_blocks=1, num_layers=1, num_heads=2, hidden=12
@@ -23,13 +24,13 @@ def tensors():
     rng = np.random.default_rng(0)
     shapes = sepformer_mapping.shapes(TINY)
     found = {k: rng.standard_normal(s, np.float32) for k, s in shapes.items()}
-    tables = {k: sepformer.positions(*s[1:]) for k, s in shapes.items() if TABLE in k}
+    tables = {k: modeling.positions(*s[1:]) for k, s in shapes.items() if TABLE in k}
     return found | {name: table[None] for name, table in tables.items()}
 
 
 def write(folder, tensors):
     """SpeechBrain's three files."""
-    for part in sepformer_weights.PARTS:
+    for part in weights.PARTS:
         own = {
             name.removeprefix(f"{part}."): tensor
             for name, tensor in tensors.items()
@@ -71,7 +72,7 @@ def test_names_and_shapes_of_the_published_checkpoint():
 
 
 def test_every_weight_finds_its_place(tensors):
-    model = sepformer.Sepformer(TINY)
+    model = modeling.Sepformer(TINY)
     params = sepformer_mapping.to_params(tensors, TINY)
     wanted = jax.eval_shape(model.init, jax.random.key(0), np.zeros(99, np.float32))
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, wanted)
@@ -85,10 +86,10 @@ def test_speechbrains_files_and_a_copy_are_the_same_model(tmp_path, tensors):
     original.mkdir()
     write(original, tensors)
     (original / "hyperparams.yaml").write_text("N: 1\nsample_rate: 8000  # Hz\n")
-    model, params = sepformer_weights.load(original, TINY)
+    model, params = weights.load(original, TINY)
     assert model.config.sample_rate == 8000
-    sepformer_weights.save(copy, *sepformer_weights.read(original, TINY))
-    other_model, other_params = sepformer_weights.load(copy)
+    weights.save(copy, *weights.read(original, TINY))
+    other_model, other_params = weights.load(copy)
     assert other_model == model
     jax.tree.map(np.testing.assert_array_equal, other_params, params)
     with np.load(copy / "weights.npz") as arrays:
@@ -101,7 +102,7 @@ def test_without_a_line_of_its_own_the_rate_is_16_khz(tmp_path, tensors, text):
     write(tmp_path, tensors)
     if text:
         (tmp_path / "hyperparams.yaml").write_text(text)
-    config, _ = sepformer_weights.read(tmp_path, TINY)
+    config, _ = weights.read(tmp_path, TINY)
     assert config.sample_rate == 16_000
 
 
@@ -119,19 +120,19 @@ def test_what_is_wrong_is_named(tmp_path, tensors):
         changed = {k: v for k, v in (tensors | change).items() if v is not None}
         write(tmp_path, changed)
         with pytest.raises(InputError, match=message):
-            sepformer_weights.read(tmp_path, TINY)
+            weights.read(tmp_path, TINY)
     with pytest.raises(InputError, match="and [0-9]+ more$"):
-        sepformer_weights.read(tmp_path, SepformerConfig())
+        weights.read(tmp_path, SepformerConfig())
 
 
 def test_folders_that_hold_no_weights(tmp_path, tensors):
     with pytest.raises(InputError, match="nowhere: no such folder"):
-        sepformer_weights.read("nowhere")
+        weights.read("nowhere")
     write(tmp_path, tensors)
     (tmp_path / "masknet.ckpt").unlink()
     with pytest.raises(InputError, match=r"masknet\.ckpt: no such file"):
-        sepformer_weights.read(tmp_path, TINY)
-    sepformer_weights.save(tmp_path, TINY, tensors)
+        weights.read(tmp_path, TINY)
+    weights.save(tmp_path, TINY, tensors)
     described = json.loads((tmp_path / "config.json").read_text())
     for broken in (
         {"model": "hypersound"},
@@ -142,6 +143,6 @@ def test_folders_that_hold_no_weights(tmp_path, tensors):
     ):
         (tmp_path / "config.json").write_text(json.dumps(described | broken))
         with pytest.raises(InputError, match="no SepFormer: "):
-            sepformer_weights.read(tmp_path)
+            weights.read(tmp_path)
     with pytest.raises(InputError, match="not given; fetch them by python"):
-        denoisers.make("sepformer")
+        registry.make("sepformer")

@@ -5,11 +5,11 @@ import pytest
 
 import inr_jax
 from inr_jax import metrics
-from inr_jax.configs import model_configs
+from inr_jax.configs import networks
 from inr_jax.data import noise
 
 
-@pytest.mark.parametrize("method", model_configs.MODELS)
+@pytest.mark.parametrize("method", networks.MODELS)
 def test_shipped_weights_denoise_a_sentence(method, speech):
     noisy = noise.add_white(speech, 0, 5.0)
     found = inr_jax.denoise(noisy, 16_000, method=method)
@@ -22,7 +22,7 @@ def test_shipped_weights_denoise_a_sentence(method, speech):
     assert np.all(np.array(gains) > (6, 4, 0.3))
 
 
-@pytest.mark.parametrize("method", model_configs.MODELS)
+@pytest.mark.parametrize("method", networks.MODELS)
 def test_shipped_weights_pass_clean_speech(method, speech):
     found = inr_jax.denoise(speech, 16_000, method=method)
     assert metrics.si_sdr(speech, found, 16_000) > 25

@@ -4,7 +4,7 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax.configs.configs import SirenConfig
+from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn import siren
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.configs.model_configs import HyperSoundConfig
-from inr_jax.models import frame_targets, hypersound_target, spectral_hypernetwork
+from inr_jax.configs.networks import HyperSoundConfig
+from inr_jax.models import harmonic_siren, hypersound_target, subband_mask
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.nn import siren
 
@@ -22,29 +22,29 @@ def params():
 
 
 def exact_weights():
-    return spectral_hypernetwork.as_weights(spectral_hypernetwork.amplitudes(SIGNAL))
+    return subband_mask.as_weights(subband_mask.amplitudes(SIGNAL))
 
 
 def test_exact_weights_give_back_the_signal():
-    found = spectral_hypernetwork.on_grid(exact_weights(), COUNT)
+    found = subband_mask.on_grid(exact_weights(), COUNT)
     np.testing.assert_allclose(found, SIGNAL, atol=5e-6)
 
 
 @pytest.mark.parametrize("finer", [1, 3])
 def test_the_grid_all_at_once_is_the_siren_sample_by_sample(finer):
     weights = exact_weights()
-    times = frame_targets.local_times(finer * COUNT).astype(np.float32)
+    times = harmonic_siren.local_times(finer * COUNT).astype(np.float32)
     expected = siren.apply(
-        frame_targets.target_params(weights), times[:, None], frame_targets.TARGET
+        harmonic_siren.target_params(weights), times[:, None], harmonic_siren.TARGET
     )
-    found = spectral_hypernetwork.on_grid(weights, finer * COUNT)
+    found = subband_mask.on_grid(weights, finer * COUNT)
     # phases reach 2,000 rad in float32
     np.testing.assert_allclose(found, expected[:, 0], atol=5e-4)
 
 
 def test_emitted_weights_are_a_siren_of_time():
     emitted = MODEL.apply(params(), SIGNAL, method="emit")
-    times = frame_targets.local_times(COUNT).astype(np.float32)
+    times = harmonic_siren.local_times(COUNT).astype(np.float32)
     values = hypersound_target.evaluate(emitted, jnp.asarray(times), CONFIG)
     peak = jnp.max(jnp.abs(SIGNAL))
     np.testing.assert_allclose(

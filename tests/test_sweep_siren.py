@@ -5,7 +5,7 @@ import csv
 import pytest
 from conftest import CLIPS, run_script
 
-from inr_jax.plots import sweep_curves
+from inr_jax.plots import sweep
 
 TOY = ("--widths=4,8", "--depths=0", "--first_omegas=30,90", "--learning_rates=1e-2")
 TOY += ("--num_steps=4", "--every=2", "--max_clips=2", "--max_seconds=0.8")
@@ -67,8 +67,8 @@ def test_the_best_is_where_the_mean_over_clips_peaks():
             row(step=step, si_sdr=s, clip=c) for s, c in zip(pair, "ab", strict=True)
         ]
     rows += [row(step=1, si_sdr=2, width=16)]
-    curves = sweep_curves.mean_over_clips(rows)
-    small, large = sweep_curves.best_of_each_shape(curves, "noisy")
+    curves = sweep.mean_over_clips(rows)
+    small, large = sweep.best_of_each_shape(curves, "noisy")
     assert small.best_step() == 2 and small.scores[2]["si_sdr"] == 4
     assert large.width == 16
-    assert "| 2 | 0.00 | 4.00 |" in sweep_curves.best(curves)
+    assert "| 2 | 0.00 | 4.00 |" in sweep.best(curves)

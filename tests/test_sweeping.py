@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax.configs.configs import FitConfig, SirenConfig
-from inr_jax.fitting import fitting, sweeping
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.fitting import fitting
+from inr_jax.fitting import sweep as sweeping
 
 CONFIG = FitConfig(SirenConfig(16, 1), schedule="cosine", num_steps=20)
 OMEGAS, RATES = [50.0, 100.0, 100.0], [1e-3, 1e-3, 3e-3]

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from inr_jax.evaluation import table1, tables
-from inr_jax.metrics import scoring
+from inr_jax.evaluation import paper_table, tables
+from inr_jax.metrics import pool
 
 
 def rows(method, values, **changes):
-    base = dict.fromkeys(scoring.METRICS, 1.0)
+    base = dict.fromkeys(pool.METRICS, 1.0)
     return [
         {"clip": str(i), "method": method, "seed": 0, **base, "ssnr": v, **changes}
         for i, v in enumerate(values)
@@ -75,12 +75,12 @@ def test_the_paper_s_table_beside_ours():
     found = rows("noisy", [-4.0, -3.0], **condition) + rows(
         "wiener", [1.0], **condition
     )
-    text = table1.markdown(table1.lines(found))
+    text = paper_table.markdown(paper_table.lines(found))
     assert "| noisy | 2 | -3.82 / -3.50 | 0.813 / 1.000 |" in text
     assert "| wiener | 1 | 1.00 |" in text
     assert "| dnp | not run | -2.52 | 0.757 |" in text
     assert "| sepformer | weights not given | 3.50 |" in text
     louder = rows("wiener", [9.0], noise="white", snr_db="5.0")
-    assert table1.lines(found + louder) == table1.lines(found)
+    assert paper_table.lines(found + louder) == paper_table.lines(found)
     with pytest.raises(ValueError, match="0 dB"):
-        table1.lines(louder)
+        paper_table.lines(louder)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax.configs.configs import LossWeights
-from inr_jax.configs.training_configs import TrainingConfig
+from inr_jax.configs.fitting import LossWeights
+from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
-from inr_jax.models.local_hypersound import LocalHyperSound
-from inr_jax.training import training, training_run
+from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.training import run as training_run
+from inr_jax.training import step as training
 
 MODEL = LocalHyperSound(TINY)
 CONFIG = TrainingConfig(batch_size=2, num_steps=20, warmup_steps=2, learning_rate=1e-2)

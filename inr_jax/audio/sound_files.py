@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from inr_jax.errors import InputError
-from inr_jax.io.files import replacing
+from inr_jax.io.atomic import replacing
 
 # Endings that do not name their libsndfile format.
 FORMATS = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV", "snd": "AU"}

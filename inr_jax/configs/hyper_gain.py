@@ -3,7 +3,7 @@
 import dataclasses
 
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.configs import LossWeights
+from inr_jax.configs.fitting import LossWeights
 
 
 @dataclasses.dataclass(frozen=True)

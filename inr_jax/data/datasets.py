@@ -11,7 +11,7 @@ import numpy as np
 from inr_jax.audio import audio
 from inr_jax.data import noise
 from inr_jax.errors import InputError
-from inr_jax.io.files import sha256
+from inr_jax.io.atomic import sha256
 
 _UTTERANCE = re.compile(r"(\d+)-\d+-\d+")
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inr_jax.configs.training_configs import MixingConfig
+from inr_jax.configs.training import MixingConfig
 
 # Crops quieter than this against full scale are drawn again, a few times.
 _QUIET_RMS = 0.01

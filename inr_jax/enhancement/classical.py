@@ -8,7 +8,7 @@ that of Scalart and Filho 1996. Frames of 32 ms, a quarter apart, noisy phase.
 import numpy as np
 from scipy import special
 
-from inr_jax.dsp import noise_power, segments, stft
+from inr_jax.dsp import noise_psd, overlap_add, stft
 
 WINDOW_S = 0.032
 SMOOTHING = 0.98
@@ -75,13 +75,13 @@ def _denoise(noisy, sample_rate, noise, rule):
         return np.stack(channels, axis=1)
     parts = [
         _denoise_part(part, window_of(sample_rate), noise, rule)
-        for part in segments.split(noisy, round(PART_S * sample_rate))
+        for part in overlap_add.split(noisy, round(PART_S * sample_rate))
     ]
-    return segments.join(parts, len(noisy), len(parts[0]))
+    return overlap_add.join(parts, len(noisy), len(parts[0]))
 
 
 def _denoise_part(noisy, window, noise, rule):
     spectrum = stft.analyse(noisy, window)
     power = np.abs(spectrum) ** 2
-    gains = decision_directed(power / noise_power.ESTIMATORS[noise](power), rule)
+    gains = decision_directed(power / noise_psd.ESTIMATORS[noise](power), rule)
     return stft.synthesise(spectrum * gains.astype(np.float32), len(noisy))

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inr_jax.configs.configs import DnpConfig
+from inr_jax.configs.fitting import DnpConfig
 from inr_jax.enhancement import classical
 from inr_jax.fitting.fitting import Signal
-from inr_jax.models.wave_u_net import WaveUNet
+from inr_jax.models.wave_unet import WaveUNet
 
 WINDOW, HOP = 512, 128  # samples
 OVERLAP = WINDOW // HOP

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from inr_jax.configs.configs import DnpConfig
+from inr_jax.configs.fitting import DnpConfig
 from inr_jax.enhancement import dnp
 from inr_jax.fitting import stepping
 from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel import batching, devices, engine
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel import bucketing, compute, devices
+from inr_jax.parallel.compute import Engine
 
 
 class DnpFit(NamedTuple):
@@ -57,8 +57,8 @@ def fit_many(
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
     """
-    how = how or engine.default()
-    signals = [batching.checked(i, signal) for i, signal in enumerate(signals)]
+    how = how or compute.default()
+    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
     pieces = []
     for i, signal in enumerate(signals):
         cut = len(signal) // 2**config.num_levels * 2**config.num_levels
@@ -67,7 +67,7 @@ def fit_many(
         else:
             yield i, DnpFit(np.zeros((0, dnp.WINDOW // 2 + 1)), np.zeros(0))
             on_clips(1)
-    batches = batching.plan(
+    batches = bucketing.plan(
         [len(piece.samples) for piece in pieces],
         [0] * len(pieces),
         how.batch_samples,
@@ -96,7 +96,7 @@ def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
     samples = [piece.samples for piece in pieces]
     lengths = np.array([len(one) for one in samples])
     signal = devices.spread(
-        Signal(batching.pad(samples, batch.size), lengths), how.num_devices
+        Signal(bucketing.pad(samples, batch.size), lengths), how.num_devices
     )
     saved, names = None, ()
     if checkpoint_dir:
@@ -139,5 +139,5 @@ def _advance_many(state, done, signal, config, how):
         )
 
     size = signal.samples.shape[1]
-    lifted = engine.over_fits(advance, how, config.num_filters, size)
+    lifted = compute.over_fits(advance, how, config.num_filters, size)
     return devices.over_clips(lifted, how.num_devices)(state, done, signal)

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax.configs.configs import GainFieldConfig
-from inr_jax.dsp import noise_power, segments, stft
+from inr_jax.configs.fitting import GainFieldConfig
+from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import window_of
-from inr_jax.parallel import batching, devices, engine
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel import bucketing, compute, devices
+from inr_jax.parallel.compute import Engine
 
 # Longer clips are denoised in parts that overlap by an eighth.
 PART_S = 20.0
@@ -45,12 +45,12 @@ def denoise_many(
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
     """
-    how = how or engine.default()
+    how = how or compute.default()
     parts = [
         part
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
         for part in _parts(
-            clip, keys[clip], batching.checked(clip, signal), rate, noise
+            clip, keys[clip], bucketing.checked(clip, signal), rate, noise
         )
     ]
 
@@ -60,10 +60,10 @@ def denoise_many(
             on_clips(1 / part.of)
             yield estimate
 
-    for clip, found in batching.by_clip(
+    for clip, found in bucketing.by_clip(
         parts, sample_rates, how.batch_samples, how.num_devices, run
     ):
-        yield clip, segments.join(found, len(signals[clip]), len(found[0]))
+        yield clip, overlap_add.join(found, len(signals[clip]), len(found[0]))
 
 
 class _Part(NamedTuple):
@@ -75,16 +75,16 @@ class _Part(NamedTuple):
 
 
 def _parts(clip, key, signal, sample_rate, noise):
-    pieces = segments.split(signal, round(PART_S * sample_rate))
+    pieces = overlap_add.split(signal, round(PART_S * sample_rate))
     if noise == "tracked":
         level = None
     elif isinstance(noise, str):
-        estimator, window = noise_power.ESTIMATORS[noise], window_of(sample_rate)
+        estimator, window = noise_psd.ESTIMATORS[noise], window_of(sample_rate)
         level = np.median(
             [estimator(_power(piece, window)) for piece in pieces], axis=0
         )
     else:
-        level = np.full((1, 1), max(noise, noise_power.SMALLEST))
+        level = np.full((1, 1), max(noise, noise_psd.SMALLEST))
     return [
         _Part(clip, len(pieces), jax.random.fold_in(key, i), piece, level)
         for i, piece in enumerate(pieces)
@@ -96,7 +96,7 @@ def _power(signal, window):
 
 
 def _ratio(power, noise):
-    return power / (noise_power.tracked(power) if noise is None else noise)
+    return power / (noise_psd.tracked(power) if noise is None else noise)
 
 
 def _denoise_batch(parts, batch, config, how):
@@ -135,7 +135,7 @@ def _gains_many(keys, ratios, num_frames, sample_rate, config, how):
             ratio, count = ratios[clip], num_frames[clip]
             return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, how)
 
-        lifted = engine.over_fits(one, how, config.siren.width, config.num_bins)
+        lifted = compute.over_fits(one, how, config.siren.width, config.num_bins)
         clips, fields = jnp.divmod(
             jnp.arange(len(ratios) * config.num_fields), config.num_fields
         )

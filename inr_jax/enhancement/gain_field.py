@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from inr_jax.configs.configs import GainFieldConfig
+from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.nn import siren
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel.compute import Engine
 
 # Bins around (frames, bins): frames less than four away overlap, and within a frame the
 # window spreads noise over one bin to each side.

@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 from inr_jax.audio import audio
-from inr_jax.dsp import segments
-from inr_jax.models.sepformer.sepformer import Sepformer
-from inr_jax.parallel import batching
+from inr_jax.dsp import overlap_add
+from inr_jax.models.sepformer.modeling import Sepformer
+from inr_jax.parallel import bucketing
 
 # Clips beyond it are cut; it was trained on 4 s.
 WINDOW_S = 16.0
@@ -44,7 +44,7 @@ def denoise_many(
     """
     rate = model.config.sample_rate
     for i, (signal, own_rate) in enumerate(zip(signals, sample_rates, strict=True)):
-        noisy = batching.checked(i, signal)
+        noisy = bucketing.checked(i, signal)
         heard = audio.resample(noisy, own_rate, rate)
         found = _whole(model, params, heard, on_clips)
         estimate = audio.resample(found, rate, own_rate)[: len(noisy)]
@@ -66,14 +66,14 @@ def at_level_of(noisy: np.ndarray, estimate: np.ndarray) -> np.ndarray:
 def _whole(model, params, signal, on_clips):
     """The estimate of one signal at the model's rate, window after window."""
     length = round(WINDOW_S * model.config.sample_rate)
-    windows = segments.split(signal, length)
+    windows = overlap_add.split(signal, length)
     found = []
     for window in windows:
-        (padded,) = batching.pad([window], batching.bucket_size(len(window)))
+        (padded,) = bucketing.pad([window], bucketing.bucket_size(len(window)))
         estimate = np.asarray(_run(model, params, padded, len(window)))
         found.append(estimate[: len(window)])
         on_clips(1 / len(windows))
-    return segments.join(found, len(signal), length)
+    return overlap_add.join(found, len(signal), length)
 
 
 @functools.partial(jax.jit, static_argnames="model")

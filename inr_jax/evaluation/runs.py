@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from inr_jax.data import datasets
 from inr_jax.errors import InputError
 from inr_jax.evaluation import tables
-from inr_jax.io import files
-from inr_jax.metrics import scoring
+from inr_jax.io import atomic
+from inr_jax.metrics import pool
 
 _PACKAGES = ("inr_jax", "jax", "numpy", "librosa", "soxr", "pesq", "pystoi")
 
@@ -46,7 +46,7 @@ class Run:
         keep_settings(self.folder, settings, process)
         self.done = {row["clip"] for row in self._read_all("scores.csv")}
         self._scores, self._manifest = (
-            files.part(self.folder / name, process)
+            atomic.part(self.folder / name, process)
             for name in ("scores.csv", "manifest.csv")
         )
         self._rows, self._lines = _read(self._scores), _read(self._manifest)
@@ -57,18 +57,18 @@ class Run:
         self._lines = [*known, example.manifest]
         self._rows += rows
         self.done.add(example.name)
-        files.write_csv(self._manifest, datasets.MANIFEST_COLUMNS, self._lines)
-        files.write_csv(self._scores, scoring.COLUMNS, self._rows)
+        atomic.write_csv(self._manifest, datasets.MANIFEST_COLUMNS, self._lines)
+        atomic.write_csv(self._scores, pool.COLUMNS, self._rows)
 
     def table(self) -> str:
         """Writes `table.md` of all clips so far, of all processes, and returns it."""
         summaries = tables.summarise(self._read_all("scores.csv"), self.methods)
         text = tables.markdown(summaries)
-        files.write_text(self.folder / "table.md", text)
+        atomic.write_text(self.folder / "table.md", text)
         return text
 
     def _read_all(self, name):
-        return [row for path in files.parts(self.folder / name) for row in _read(path)]
+        return [row for path in atomic.parts(self.folder / name) for row in _read(path)]
 
 
 def keep_settings(folder: pathlib.Path, settings: dict, process: int = 0) -> None:
@@ -86,7 +86,7 @@ def keep_settings(folder: pathlib.Path, settings: dict, process: int = 0) -> Non
     if path.exists():
         _refuse_other(path, settings)
     if process == 0:
-        files.write_json(path, {"settings": settings, "versions": versions()})
+        atomic.write_json(path, {"settings": settings, "versions": versions()})
 
 
 def read_settings(folder: pathlib.Path) -> dict:
@@ -103,7 +103,7 @@ def read_settings(folder: pathlib.Path) -> dict:
 
 
 def _read(path):
-    return files.read_csv(path) if path.exists() else []
+    return atomic.read_csv(path) if path.exists() else []
 
 
 def versions() -> dict[str, str]:

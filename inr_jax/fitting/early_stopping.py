@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax.configs.configs import FitConfig
-from inr_jax.fitting import stepping, sweeping
+from inr_jax.configs.fitting import FitConfig
+from inr_jax.fitting import stepping, sweep
 from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel import batching, engine
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel import bucketing, compute
+from inr_jax.parallel.compute import Engine
 
 RULES = ("discrepancy", "sure")
 # Steps between looks.
@@ -70,15 +70,15 @@ def fit_many(
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-    how = how or engine.default()
-    signals = [batching.checked(i, signal) for i, signal in enumerate(signals)]
+    how = how or compute.default()
+    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
     lengths = [len(signal) for signal in signals]
-    for batch in batching.plan(lengths, sample_rates, how.batch_samples):
+    for batch in bucketing.plan(lengths, sample_rates, how.batch_samples):
         own = batch.clips[: batch.num_clips]
         clips = [_Clip.of(keys[i], signals[i], noise_variances[i]) for i in batch.clips]
         fits = _fits(clips, batch, config, rule)
         best: dict[int, Stopped] = {}
-        for step, found in sweeping.trajectories(
+        for step, found in sweep.trajectories(
             fits, batch.sample_rate, config, EVERY, how
         ):
             for clip, i, estimates in zip(
@@ -119,11 +119,11 @@ def _fits(clips, batch, config, rule):
     count = len(twins[0])
     samples = [twin for pair in twins for twin in pair]
     siren = config.siren_at(batch.sample_rate)
-    return sweeping.Fits(
+    return sweep.Fits(
         # the same first weights for both, whatever the position in the batch
         stepping.stack_keys([clip.key for clip in clips for _ in range(count)]),
         Signal(
-            jnp.asarray(batching.pad(samples, batch.size)),
+            jnp.asarray(bucketing.pad(samples, batch.size)),
             jnp.array([len(one) for one in samples]),
         ),
         jnp.full(len(samples), siren.first_omega, jnp.float32),

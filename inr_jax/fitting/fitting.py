@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from inr_jax.configs.configs import FitConfig
+from inr_jax.configs.fitting import FitConfig
 from inr_jax.losses import losses
 from inr_jax.nn import coords, siren
-from inr_jax.parallel import engine
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel import compute
+from inr_jax.parallel.compute import Engine
 
 
 class Signal(NamedTuple):
@@ -56,7 +56,7 @@ def evaluate(
     Returns:
       (n,) values.
     """
-    how = how or engine.default()
+    how = how or compute.default()
 
     @jax.checkpoint
     def block(positions):
@@ -106,7 +106,7 @@ def update(
     how: Engine | None = None,
 ) -> tuple[State, jax.Array]:
     """One step; also returns the loss before it."""
-    how = how or engine.default()
+    how = how or compute.default()
     loss_and_grad = (
         _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
     )

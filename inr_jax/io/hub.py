@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from inr_jax.errors import InputError
-from inr_jax.io import download, files
+from inr_jax.io import atomic, download
 
 HUB = "https://huggingface.co"
 SOURCE = "source.json"  # beside the files: where they are from, and their SHA-256
@@ -51,16 +51,16 @@ def fetch(repository: str, names: Sequence[str], folder: str | os.PathLike) -> N
             url = f"{HUB}/{repository}/resolve/{revision}/{name}"
             fetch_one = functools.partial(_fetch_one, url, folder / name, listed[name])
             _retry(repository, fetch_one)
-    hashes = {name: files.sha256(folder / name) for name in names}
+    hashes = {name: atomic.sha256(folder / name) for name in names}
     source = {"repository": repository, "revision": revision, "sha256": hashes}
-    files.write_json(folder / SOURCE, source)
+    atomic.write_json(folder / SOURCE, source)
 
 
 def _is_complete(repository, names, folder):
     try:
         source = json.loads((folder / SOURCE).read_text())
         return source["repository"] == repository and all(
-            files.sha256(folder / name) == source["sha256"][name] for name in names
+            atomic.sha256(folder / name) == source["sha256"][name] for name in names
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -120,7 +120,7 @@ def _reason(error):
 
 
 def _fetch_one(url, path, wanted):
-    with files.replacing(path) as aside:
+    with atomic.replacing(path) as aside:
         download.to_file(url, aside, wanted.size)
         if not _matches(aside, wanted):
             raise ValueError(f"{path.name}: another hash than the hub's")
@@ -131,7 +131,7 @@ def _matches(path, wanted):
     if not path.exists() or path.stat().st_size != wanted.size:
         return False
     if wanted.sha256:
-        return files.sha256(path) == wanted.sha256
+        return atomic.sha256(path) == wanted.sha256
     content = path.read_bytes()
     header = f"blob {len(content)}\0".encode()  # as git hashes
     return hashlib.sha1(header + content).hexdigest() == wanted.git_hash

@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from inr_jax.configs.configs import LossWeights
-from inr_jax.dsp import spectral
+from inr_jax.configs.fitting import LossWeights
+from inr_jax.dsp import mel as spectral
 from inr_jax.dsp import stft as fourier
-from inr_jax.losses.disturbance import disturbance
+from inr_jax.losses.pmsqe import disturbance
 
 # (window, hop) in samples, those of HyperSound.
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32))

@@ -10,9 +10,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from inr_jax.configs.model_configs import HyperSoundConfig
-from inr_jax.models import frame_targets, hypersound_target
-from inr_jax.models.spectral_hypernetwork import SpectralHypernetwork
+from inr_jax.configs.networks import HyperSoundConfig
+from inr_jax.models import harmonic_siren, hypersound_target
+from inr_jax.models.subband_mask import SpectralHypernetwork
 from inr_jax.nn import siren
 
 
@@ -78,7 +78,7 @@ class HyperSound(nn.Module):
         if config.target == "harmonics":
             network = SpectralHypernetwork(self.dtype, name="spectral")
             weights = network(noisy / hypersound_target.peak(noisy))
-            return frame_targets.target_params(weights)
+            return harmonic_siren.target_params(weights)
         x = Encoder(config, self.dtype, name="encoder")(
             noisy / hypersound_target.peak(noisy)
         )

@@ -8,22 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inr_jax.configs.configs import FitConfig, SirenConfig
-from inr_jax.configs.model_configs import HyperSoundConfig
-from inr_jax.models import frame_targets, spectral_hypernetwork
-from inr_jax.nn import nerf, siren
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.configs.networks import HyperSoundConfig
+from inr_jax.models import harmonic_siren, subband_mask
+from inr_jax.nn import fourier_mlp, siren
 
 
 def layer_sizes(config: HyperSoundConfig) -> list[tuple[int, int]]:
     """Inputs and outputs of each layer of the target."""
-    inputs = nerf.NUM_FEATURES if config.target == "nerf" else 1
+    inputs = fourier_mlp.NUM_FEATURES if config.target == "nerf" else 1
     return list(itertools.pairwise((inputs, *[config.width] * config.num_layers, 1)))
 
 
 def siren_config(config: HyperSoundConfig) -> SirenConfig:
     """For `siren.apply`, where the target is a SIREN."""
     if config.target == "harmonics":
-        return frame_targets.TARGET
+        return harmonic_siren.TARGET
     return SirenConfig(
         config.width, config.num_layers - 1, config.first_omega, config.hidden_omega
     )
@@ -34,7 +34,7 @@ def evaluate(
 ) -> jax.Array:
     """Values (n,) of an emitted network at times (n,), -1 and 1 the ends of the clip."""
     if config.target == "nerf":
-        return nerf.apply(params, times[:, None])[:, 0]
+        return fourier_mlp.apply(params, times[:, None])[:, 0]
     return siren.apply(params, times[:, None], siren_config(config))[:, 0]
 
 
@@ -44,7 +44,7 @@ def on_grid(
     """Values (finer * count,) of a network emitted for a clip of `count` samples."""
     if config.target == "harmonics":
         weights = params[-1]["kernel"][:, 0]
-        return spectral_hypernetwork.on_grid(weights, finer * count)
+        return subband_mask.on_grid(weights, finer * count)
     times = 2 * jnp.arange(finer * count) / (finer * (count - 1)) - 1
     return evaluate(params, times, config)
 

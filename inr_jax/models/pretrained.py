@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.model_configs import MODELS, WEIGHTS, HyperSoundConfig
+from inr_jax.configs.networks import MODELS, WEIGHTS, HyperSoundConfig
 from inr_jax.errors import InputError
-from inr_jax.io import files
+from inr_jax.io import atomic
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.models.local_hypersound import LocalHyperSound
+from inr_jax.models.stft_mask import LocalHyperSound
 
 FORMAT = 1  # of the folder; rises when older versions would misread it
 _MAX_BYTES = 2**30  # of the weights, unpacked: a few bytes could fill memory
@@ -55,14 +55,14 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
     flat = flax.traverse_util.flatten_dict(params["params"], sep="/")
     arrays = {key: np.asarray(value, np.float16) for key, value in flat.items()}
     with (
-        files.replacing(folder / WEIGHTS) as aside,
+        atomic.replacing(folder / WEIGHTS) as aside,
         open(aside, "wb") as file,
     ):
         np.savez_compressed(file, **arrays)
     described = {"format": FORMAT, "model": _name(config), "step": step}
     described["config"] = dataclasses.asdict(config)
     described["sha256"] = _digest(folder, described)
-    files.write_json(folder / "config.json", described)
+    atomic.write_json(folder / "config.json", described)
 
 
 @functools.cache

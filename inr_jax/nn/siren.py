@@ -11,10 +11,10 @@ import itertools
 import jax
 import jax.numpy as jnp
 
-from inr_jax.configs.configs import SirenConfig
+from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn.sine import sine
-from inr_jax.parallel import engine
-from inr_jax.parallel.engine import Engine
+from inr_jax.parallel import compute
+from inr_jax.parallel.compute import Engine
 
 _SINES = {"polynomial": sine, "jnp": jnp.sin}
 Params = list[dict[str, jax.Array]]
@@ -61,7 +61,7 @@ def apply(
     Returns:
       (samples, out_dim).
     """
-    how = how or engine.default()
+    how = how or compute.default()
     first, *hidden, last = params
     activation = _activation(how.sine)
     x = activation(config.first_omega * _linear(first, coords.T, "float32"))

@@ -19,11 +19,13 @@ from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining, Setti
 from inr_jax.data import augment
 from inr_jax.dsp import half_overlap
 from inr_jax.losses import losses
-from inr_jax.metrics.scoring import ScorePool
+from inr_jax.metrics.pool import ScorePool
 from inr_jax.models import hyper_gain
-from inr_jax.plots import figures, training_curves
-from inr_jax.training import training_run, validation
-from inr_jax.training.training import State
+from inr_jax.plots import style
+from inr_jax.plots import training as training_curves
+from inr_jax.training import run as training_run
+from inr_jax.training import validation
+from inr_jax.training.step import State
 
 
 def schedule(rate: float, config: HyperGainTraining) -> optax.Schedule:
@@ -225,5 +227,5 @@ def validate(run, state, cases, settings, pool) -> tuple[dict, float]:
     scores = validation.means(validation.submit(estimates, cases, rate, pool))
     line = {"step": int(state.step), **scores}
     run.append(line)
-    figures.save(training_curves.draw(run.log()), run.folder / "curves.png")
+    style.save(training_curves.draw(run.log()), run.folder / "curves.png")
     return line, training_curves.selection_score(scores)

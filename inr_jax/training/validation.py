@@ -9,7 +9,7 @@ import numpy as np
 
 from inr_jax.audio import audio
 from inr_jax.data import datasets, noise
-from inr_jax.metrics.scoring import Job, ScorePool
+from inr_jax.metrics.pool import Job, ScorePool
 
 METRICS = ("si_sdr", "ssnr", "stoi", "pesq")
 CLIP_S = 4.0

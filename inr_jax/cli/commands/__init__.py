@@ -9,7 +9,7 @@ import sys
 
 from absl import flags
 
-from inr_jax.cli import cli
+from inr_jax.cli import app
 
 COMMANDS = {
     "denoise": "remove noise from recordings",
@@ -33,7 +33,7 @@ def main() -> None:
         print(_usage())
         sys.exit(0)
     if name not in COMMANDS:
-        sys.exit(cli.complain(f"there is no command {name!r}: {', '.join(COMMANDS)}"))
+        sys.exit(app.complain(f"there is no command {name!r}: {', '.join(COMMANDS)}"))
     sys.argv = [f"inr-jax {name}", *rest]
     run(name)
 
@@ -45,7 +45,7 @@ def run(name: str) -> None:
     sys.modules["__main__"].__doc__ = module.__doc__
     for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    cli.run(module.main, takes_arguments=name in _WITH_ARGUMENTS)
+    app.run(module.main, takes_arguments=name in _WITH_ARGUMENTS)
 
 
 def _usage() -> str:

@@ -13,12 +13,14 @@ import sys
 
 from absl import flags
 
-from inr_jax.cli import cli, device_flags, method_flags
+from inr_jax.cli import app
+from inr_jax.cli.flags import devices as device_flags
+from inr_jax.cli.flags import methods
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
-flags.adopt_module_key_flags(method_flags)
+flags.adopt_module_key_flags(methods)
 OUTPUT = flags.DEFINE_string("output", None, "File or folder to write, or -.")
 RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
 METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
@@ -45,7 +47,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
 def main(inputs: list[str]) -> int:
-    from inr_jax.enhancement import denoise_files
+    from inr_jax.enhancement import files as denoise_files
 
     if not inputs or not OUTPUT.value:
         raise InputError("name what to denoise, and where to with --output")
@@ -62,12 +64,12 @@ def main(inputs: list[str]) -> int:
         "noise": NOISE.value,
         "seed": SEED.value,
         "weights": weights_digest(),
-        **method_flags.settings(),
+        **methods.settings(),
         **dataclasses.asdict(mix),
     }
     todo = list(denoise_files.undone(jobs, settings))
     for problem in problems:
-        cli.complain(problem)
+        app.complain(problem)
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} files are done", file=sys.stderr)
     failed = len(problems)
@@ -77,33 +79,34 @@ def main(inputs: list[str]) -> int:
         from inr_jax.parallel import devices
 
         devices.wait_for_all("files")
-    return cli.MISTAKE if failed else 0
+    return app.MISTAKE if failed else 0
 
 
 def weights_digest() -> str | None:
     """Tells one training of a method from another."""
-    from inr_jax.configs import model_configs
-    from inr_jax.io import files
+    from inr_jax.configs import networks
+    from inr_jax.io import atomic
 
-    if METHOD.value not in model_configs.MODELS:
+    if METHOD.value not in networks.MODELS:
         return None
-    folder = model_configs.trained_dir(METHOD.value, method_flags.CHECKPOINT.value)
-    path = folder / model_configs.WEIGHTS
-    return files.sha256(path) if path.exists() else None
+    folder = networks.trained_dir(METHOD.value, methods.CHECKPOINT.value)
+    path = folder / networks.WEIGHTS
+    return atomic.sha256(path) if path.exists() else None
 
 
 def denoise_all(todo, settings: dict, mix) -> int:
     """Denoises file after file; returns how many failed, each with one line."""
-    from inr_jax.enhancement import denoise_files, denoisers
+    from inr_jax.enhancement import files as denoise_files
+    from inr_jax.enhancement import registry
 
-    cli.use_compilation_cache()
-    options = method_flags.options(NOISE.value, mix.output_rate)
-    denoiser = denoisers.make(METHOD.value, options)
-    reach = denoisers.reach(METHOD.value, options)
+    app.use_compilation_cache()
+    options = methods.options(NOISE.value, mix.output_rate)
+    denoiser = registry.make(METHOD.value, options)
+    reach = registry.reach(METHOD.value, options)
     if mix.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)
     failed = 0
-    with cli.progress("denoising", len(todo), "files") as on_files:
+    with app.progress("denoising", len(todo), "files") as on_files:
         for job in todo:
             share = 0.0
 
@@ -117,7 +120,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
                     remark = denoise_one(denoiser, reach, job, mix, on_share)
             except (InputError, OSError) as error:
                 failed += 1
-                cli.complain(str(error))
+                app.complain(str(error))
             else:
                 if remark:
                     print(remark, file=sys.stderr)
@@ -127,12 +130,13 @@ def denoise_all(todo, settings: dict, mix) -> int:
 
 def denoise_one(denoiser, reach, job, mix, on_share) -> str:
     """Reads, denoises and writes one file; returns a remark or nothing."""
-    from inr_jax.enhancement import denoise_files, denoising, long_files
+    from inr_jax.enhancement import api, chunking
+    from inr_jax.enhancement import files as denoise_files
 
-    if reach and long_files.is_long(job):
-        return long_files.denoise(denoiser, reach, job, mix, SEED.value, on_share)
+    if reach and chunking.is_long(job):
+        return chunking.denoise(denoiser, reach, job, mix, SEED.value, on_share)
     recording = denoise_files.read(job)
-    ((_, estimate),) = denoising.denoise_recordings(
+    ((_, estimate),) = api.denoise_recordings(
         denoiser, [recording], [SEED.value], on_share
     )
     output = mix.apply(recording.samples, estimate)

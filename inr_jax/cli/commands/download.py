@@ -27,15 +27,15 @@ FILES = ("encoder.ckpt", "masknet.ckpt", "decoder.ckpt", "hyperparams.yaml")
 
 def main() -> None:
     from inr_jax.io import hub
-    from inr_jax.models.sepformer import sepformer_weights
+    from inr_jax.models.sepformer import weights
 
     if not OUTPUT_DIR.value:
         raise InputError("name where to with --output_dir")
     if FETCH.value:
         hub.fetch(REPOSITORY.value, FILES, OUTPUT_DIR.value)
-    config, tensors = sepformer_weights.read(OUTPUT_DIR.value)
+    config, tensors = weights.read(OUTPUT_DIR.value)
     if COPY_DIR.value:
-        sepformer_weights.save(COPY_DIR.value, config, tensors)
+        weights.save(COPY_DIR.value, config, tensors)
     print(
         f"{OUTPUT_DIR.value}: SepFormer for {config.sample_rate} Hz; "
         f"denoise with --method=sepformer --sepformer_dir={OUTPUT_DIR.value}"

@@ -13,13 +13,16 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli, device_flags, method_flags, noisy_sets
+from inr_jax.cli import app
+from inr_jax.cli.flags import datasets
+from inr_jax.cli.flags import devices as device_flags
+from inr_jax.cli.flags import methods as method_flags
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(method_flags)
-flags.adopt_module_key_flags(noisy_sets)
+flags.adopt_module_key_flags(datasets)
 METHODS = flags.DEFINE_list(
     "methods",
     ["noisy", "silence", "lowpass", "wiener", "log_mmse", "gain_field"],
@@ -45,30 +48,30 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> None:
-    from inr_jax.evaluation import evaluating, evaluation, evaluation_results, runs
-    from inr_jax.metrics import scoring
+    from inr_jax.evaluation import results, runner, runs, store
+    from inr_jax.metrics import pool as scoring
     from inr_jax.parallel import devices
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
     folder, index, count = shard()
-    conditions = noisy_sets.conditions()
+    conditions = datasets.conditions()
     denoisers = {} if MERGE.value or RESCORE.value else made()
-    source = evaluation.Source(
-        noisy_sets.clips(), noisy_sets.recordings(), noisy_sets.MAX_SECONDS.value
+    source = store.Source(
+        datasets.clips(), datasets.recordings(), datasets.MAX_SECONDS.value
     )
     if MERGE.value:
-        evaluation_results.merge([pathlib.Path(path) for path in MERGE.value], folder)
+        results.merge([pathlib.Path(path) for path in MERGE.value], folder)
     else:
         source = source.share(index, count)
     runs.keep_settings(folder, settings(index, count))
-    found = evaluation.Evaluation(folder)
+    found = store.Evaluation(folder)
     if RESCORE.value:
         with (
             scoring.ScorePool() as pool,
-            cli.progress("scoring", len(found.rows), "rows") as on_rows,
+            app.progress("scoring", len(found.rows), "rows") as on_rows,
         ):
-            evaluating.rescore(found, source, pool, on_rows)
+            runner.rescore(found, source, pool, on_rows)
     elif not MERGE.value:
         denoise(found, source, denoisers, conditions)
     finish(found, source, conditions, settings(index, count))
@@ -90,7 +93,7 @@ def shard() -> tuple[pathlib.Path, int, int]:
 
 def made() -> dict:
     """The denoisers of --methods, by name."""
-    from inr_jax.enhancement import denoisers
+    from inr_jax.enhancement import registry as denoisers
 
     options = method_flags.options(ESTIMATE.value)
     return {name: denoisers.make(name, options) for name in METHODS.value}
@@ -99,43 +102,38 @@ def made() -> dict:
 def settings(index: int, count: int) -> dict:
     """All that rows of a share depend on beside method and condition."""
     own = {ESTIMATE.name: ESTIMATE.value, "num_shards": count, "shard_index": index}
-    return noisy_sets.settings() | method_flags.settings() | own
+    return datasets.settings() | method_flags.settings() | own
 
 
 def denoise(found, source, denoisers: dict, conditions) -> None:
     """Every method in every condition, what is missing of it."""
-    from inr_jax.evaluation import evaluating
-    from inr_jax.metrics import scoring
+    from inr_jax.evaluation import runner
+    from inr_jax.metrics import pool as scoring
 
-    cli.use_compilation_cache()
+    app.use_compilation_cache()
     total = len(source.clips) * len(denoisers) * len(conditions)
     with (
         scoring.ScorePool() as pool,
-        cli.progress("evaluating", total, "rows") as on_rows,
+        app.progress("evaluating", total, "rows") as on_rows,
     ):
         for condition in conditions:
-            evaluating.run(
-                found, source, denoisers, condition, pool, on_rows, AUDIO.value
-            )
+            runner.run(found, source, denoisers, condition, pool, on_rows, AUDIO.value)
 
 
 def finish(found, source, conditions, settings: dict) -> None:
     """Tables and manifest of the rows that are there; figures and page but of a shard."""
-    from inr_jax.evaluation import (
-        evaluation_figures,
-        evaluation_report,
-        evaluation_results,
-    )
+    from inr_jax.evaluation import plots, results
+    from inr_jax.evaluation.report import from_store
 
     methods = METHODS.value
     against = "noisy" if "noisy" in methods else methods[0]
-    summaries = evaluation_results.summarise(found, methods, conditions, against)
-    print(evaluation_results.write(found, summaries, against))
-    evaluation_results.write_manifest(found.folder, source, noisy_sets.root(), settings)
+    summaries = results.summarise(found, methods, conditions, against)
+    print(results.write(found, summaries, against))
+    results.write_manifest(found.folder, source, datasets.root(), settings)
     if not REPORT.value or settings["num_shards"] > 1:
         return
-    evaluation_figures.write_scores(found, methods, conditions, against)
+    plots.write_scores(found, methods, conditions, against)
     if AUDIO.value:
-        evaluation_figures.write_clip(found, source, methods, conditions[0], against)
-        page = evaluation_report.write(found, source, summaries)
+        plots.write_clip(found, source, methods, conditions[0], against)
+        page = from_store.write(found, source, summaries)
         print(f"Listen: {page}")

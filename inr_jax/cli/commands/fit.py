@@ -13,11 +13,12 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli, device_flags
-from inr_jax.configs import configs
+from inr_jax.cli import app
+from inr_jax.cli.flags import devices as device_flags
+from inr_jax.configs import fitting
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
@@ -39,7 +40,7 @@ SEED = flags.DEFINE_integer("seed", 0, "Of noise, weights and choice of clips.",
 NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Full-batch steps of Adam.")
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Of Adam.")
 SCHEDULE = flags.DEFINE_enum(
-    "schedule", "constant", configs.SCHEDULES, "Of the rate; cosine ends at 0."
+    "schedule", "constant", fitting.SCHEDULES, "Of the rate; cosine ends at 0."
 )
 STOP = flags.DEFINE_enum(
     "stop",
@@ -63,21 +64,21 @@ HIDDEN_OMEGA = flags.DEFINE_float("hidden_omega", 30.0, "Factor in the other sin
 COORDINATES = flags.DEFINE_enum(
     "coordinates",
     "unit",
-    configs.COORDINATES,
+    fitting.COORDINATES,
     "unit: the clip spans [-1, 1], as published; seconds: bandwidth free of length.",
 )
 LOSSES = {
     field.name: flags.DEFINE_float(
         f"{field.name}_weight", field.default, f"Weight of the {field.name} loss."
     )
-    for field in dataclasses.fields(configs.LossWeights)
+    for field in dataclasses.fields(fitting.LossWeights)
 }
 METHODS = ("noisy", "silence", "lowpass", "siren")
 
 
 def main() -> int:
     from inr_jax.evaluation import runs
-    from inr_jax.metrics import scoring
+    from inr_jax.metrics import pool as scoring
     from inr_jax.parallel import devices
 
     config = fit_config()
@@ -92,11 +93,11 @@ def main() -> int:
         print(f"{len(clips) - len(todo)} of {len(clips)} clips are done already")
     examples = load(todo, problems)
     for problem in problems:
-        cli.complain(problem)
-    cli.use_compilation_cache()
+        app.complain(problem)
+    app.use_compilation_cache()
     with (
         scoring.ScorePool() as pool,
-        cli.progress("fitting", len(examples), "clips", config.num_steps) as on_clips,
+        app.progress("fitting", len(examples), "clips", config.num_steps) as on_clips,
     ):
         # checkpoints are written by all processes together, and fits are not
         unfinished = run.folder / "unfinished" if num_processes == 1 else None
@@ -107,17 +108,17 @@ def main() -> int:
         raise InputError("no clip could be read")
     if process == 0:
         print(f"{run.table()}\nAudio and figures of each clip: {run.folder / 'clips'}")
-    return cli.MISTAKE if problems else 0
+    return app.MISTAKE if problems else 0
 
 
-def fit_config() -> configs.FitConfig:
+def fit_config() -> fitting.FitConfig:
     """The fit that the flags describe."""
     try:
-        return configs.FitConfig(
-            configs.SirenConfig(
+        return fitting.FitConfig(
+            fitting.SirenConfig(
                 WIDTH.value, DEPTH.value, FIRST_OMEGA.value, HIDDEN_OMEGA.value
             ),
-            configs.LossWeights(**{name: flag.value for name, flag in LOSSES.items()}),
+            fitting.LossWeights(**{name: flag.value for name, flag in LOSSES.items()}),
             COORDINATES.value,
             LEARNING_RATE.value,
             SCHEDULE.value,
@@ -152,7 +153,7 @@ def source() -> flags.FlagHolder:
     return given[0]
 
 
-def settings(config: configs.FitConfig) -> dict:
+def settings(config: fitting.FitConfig) -> dict:
     """All that the results depend on."""
     place = source().value
     if source() is not LIBRISPEECH:
@@ -200,28 +201,29 @@ def load(clips, problems: list[str]):
     return examples
 
 
-def fits(examples, config: configs.FitConfig, on_clips, unfinished):
+def fits(examples, config: fitting.FitConfig, on_clips, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
     from inr_jax.audio import audio
     from inr_jax.data import noise
-    from inr_jax.enhancement import denoisers, denoising
+    from inr_jax.enhancement import api, registry
 
-    siren = denoisers.make(
+    siren = registry.make(
         "siren",
-        denoisers.Options(fit=config, stop=STOP.value, checkpoint_dir=unfinished),
+        registry.Options(fit=config, stop=STOP.value, checkpoint_dir=unfinished),
     )
     noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in examples]
     seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
-    for i, estimate in denoising.denoise_recordings(siren, noisy, seeds, on_clips):
+    for i, estimate in api.denoise_recordings(siren, noisy, seeds, on_clips):
         yield examples[i], estimate
 
 
 def finish(run, pool, example, estimate) -> None:
     """Writes audio and figures of one clip, then its scores."""
     from inr_jax.audio import audio
-    from inr_jax.enhancement import baselines
-    from inr_jax.metrics import scoring
-    from inr_jax.plots import clip_figures, figures
+    from inr_jax.enhancement import trivial
+    from inr_jax.metrics import pool as scoring
+    from inr_jax.plots import clips as clip_figures
+    from inr_jax.plots import style
 
     signals = {"clean": example.clean, "noisy": example.noisy, "siren": estimate}
     folder = run.folder / "clips" / example.name
@@ -233,10 +235,10 @@ def finish(run, pool, example, estimate) -> None:
         ("waveform", clip_figures.waveforms),
     ):
         figure = draw(first, example.sample_rate, example.name)
-        figures.save(figure, folder / f"{name}.png")
+        style.save(figure, folder / f"{name}.png")
     estimates = {
         name: method(example.noisy, example.sample_rate)
-        for name, method in baselines.BASELINES.items()
+        for name, method in trivial.BASELINES.items()
     }
     estimates["siren"] = estimate
     name, clean, rate = example.name, example.clean, example.sample_rate

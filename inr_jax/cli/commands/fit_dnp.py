@@ -10,12 +10,13 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli, noisy_sets
-from inr_jax.configs import configs
+from inr_jax.cli import app
+from inr_jax.cli.flags import datasets
+from inr_jax.configs import fitting
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
-flags.adopt_module_key_flags(noisy_sets)
+flags.adopt_module_key_flags(app)
+flags.adopt_module_key_flags(datasets)
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for all results.")
 NUM_STEPS = flags.DEFINE_integer(
     "num_steps", 5000, "Full-batch steps; as published.", 1
@@ -24,30 +25,30 @@ MASKS = ("wiener", "lsa")
 
 
 def main() -> None:
-    from inr_jax.evaluation import evaluation, evaluation_results, runs
-    from inr_jax.metrics import scoring
+    from inr_jax.evaluation import results, runs, store
+    from inr_jax.metrics import pool as scoring
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
     folder = pathlib.Path(OUTPUT_DIR.value)
-    config = configs.DnpConfig(num_steps=NUM_STEPS.value)
-    conditions = noisy_sets.conditions()
-    source = evaluation.Source(
-        noisy_sets.clips(), noisy_sets.recordings(), noisy_sets.MAX_SECONDS.value
+    config = fitting.DnpConfig(num_steps=NUM_STEPS.value)
+    conditions = datasets.conditions()
+    source = store.Source(
+        datasets.clips(), datasets.recordings(), datasets.MAX_SECONDS.value
     )
-    runs.keep_settings(folder, {**noisy_sets.settings(), "num_steps": NUM_STEPS.value})
-    cli.use_compilation_cache()
-    found = evaluation.Evaluation(folder)
+    runs.keep_settings(folder, {**datasets.settings(), "num_steps": NUM_STEPS.value})
+    app.use_compilation_cache()
+    found = store.Evaluation(folder)
     total = len(source.clips) * len(conditions)
     with (
         scoring.ScorePool() as pool,
-        cli.progress("fitting", total, "clips", config.num_steps) as on_clips,
+        app.progress("fitting", total, "clips", config.num_steps) as on_clips,
     ):
         for condition in conditions:
             fit(found, source, condition, config, pool, on_clips)
     methods = ("noisy", *(f"dnp_{mask}" for mask in MASKS))
-    summaries = evaluation_results.summarise(found, methods, conditions)
-    print(evaluation_results.write(found, summaries))
+    summaries = results.summarise(found, methods, conditions)
+    print(results.write(found, summaries))
 
 
 def fit(found, source, condition, config, pool, on_clips) -> None:
@@ -57,7 +58,7 @@ def fit(found, source, condition, config, pool, on_clips) -> None:
 
     from inr_jax.data import noise
     from inr_jax.enhancement import dnp, dnp_fits
-    from inr_jax.evaluation import evaluating
+    from inr_jax.evaluation import runner
 
     last = f"dnp_{MASKS[-1]}"  # the row that is written last
     known = found.done(last, condition)
@@ -80,7 +81,7 @@ def fit(found, source, condition, config, pool, on_clips) -> None:
         sounds = {"noisy": noisy[:, 0]}
         for mask in MASKS:
             sounds[f"dnp_{mask}"] = dnp.masked(noisy[:, 0], result.score, mask)
-        evaluating.score(
+        runner.score(
             found,
             example,
             {name: np.float32(x)[:, None] for name, x in sounds.items()},

@@ -11,12 +11,12 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli
-from inr_jax.configs import configs
+from inr_jax.cli import app
+from inr_jax.configs import fitting as configs
 from inr_jax.errors import InputError
-from inr_jax.io import files
+from inr_jax.io import atomic
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech, one rate.")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for CSV, table, figure.")
 MAX_CLIPS = flags.DEFINE_integer("max_clips", None, "Clips to draw with --seed.", 1)
@@ -41,17 +41,17 @@ COLUMNS = ("clip", "fit", *GRID, "step", *SCORES)
 
 def main() -> None:
     from inr_jax.evaluation import runs
-    from inr_jax.metrics import scoring
+    from inr_jax.metrics import pool as scoring
 
     if not (OUTPUT_DIR.value and CLEAN_DIR.value):
         raise InputError("--output_dir and --clean_dir are needed")
     if NUM_STEPS.value % EVERY.value:
         raise InputError("--num_steps must be a multiple of --every")
     shapes = list(
-        itertools.product(cli.numbers(WIDTHS, int), cli.numbers(DEPTHS, int, 0))
+        itertools.product(app.numbers(WIDTHS, int), app.numbers(DEPTHS, int, 0))
     )
     values = list(
-        itertools.product(cli.numbers(FIRST_OMEGAS), cli.numbers(LEARNING_RATES))
+        itertools.product(app.numbers(FIRST_OMEGAS), app.numbers(LEARNING_RATES))
     )
     examples = load()
     folder = pathlib.Path(OUTPUT_DIR.value)
@@ -61,16 +61,16 @@ def main() -> None:
     settings = {f.name: f.value for f in own if f.name != "output_dir"}
     runs.keep_settings(folder, settings)
     path = folder / "sweep.csv"
-    rows = files.read_csv(path) if path.exists() else []
+    rows = atomic.read_csv(path) if path.exists() else []
     done = {(row["width"], row["depth"]) for row in rows}
-    cli.use_compilation_cache()
+    app.use_compilation_cache()
     with scoring.ScorePool() as pool:
         if not rows:
             rows = untouched(examples, pool)
         for width, depth in shapes:
             if (str(width), str(depth)) not in done:
                 rows += sweep(examples, width, depth, values, pool)
-                files.write_csv(path, COLUMNS, rows)
+                atomic.write_csv(path, COLUMNS, rows)
     report(folder, rows)
 
 
@@ -96,7 +96,7 @@ def load():
 
 def score(pool, example, name: str, estimate):
     """Scores of one estimate (samples,), to be had later."""
-    from inr_jax.metrics import scoring
+    from inr_jax.metrics import pool as scoring
 
     job = scoring.Job(
         example.name,
@@ -123,7 +123,7 @@ def sweep(examples, width: int, depth: int, values, pool) -> list[dict]:
     """Rows of all fits of one shape: clips, clean or noisy, and `values`."""
     import numpy as np
 
-    from inr_jax.fitting import sweeping
+    from inr_jax.fitting import sweep as sweeping
 
     config = configs.FitConfig(
         configs.SirenConfig(width, depth),
@@ -133,7 +133,7 @@ def sweep(examples, width: int, depth: int, values, pool) -> list[dict]:
     kinds = list(itertools.product(examples, ("noisy", "clean"), values))
     fits, scales = stacked(kinds)
     rows, pending = [], []
-    with cli.progress("fitting", len(kinds), "fits", NUM_STEPS.value) as on_fits:
+    with app.progress("fitting", len(kinds), "fits", NUM_STEPS.value) as on_fits:
         for step, found in sweeping.trajectories(
             fits, examples[0].sample_rate, config, EVERY.value
         ):
@@ -154,13 +154,14 @@ def stacked(kinds):
     import numpy as np
 
     from inr_jax.data import noise
-    from inr_jax.fitting import fitting, sweeping
-    from inr_jax.parallel import batching
+    from inr_jax.fitting import fitting
+    from inr_jax.fitting import sweep as sweeping
+    from inr_jax.parallel import bucketing
 
     signals = [getattr(example, fit)[:, 0] for example, fit, _ in kinds]
     scales = np.array([np.max(np.abs(x)) or 1 for x in signals], np.float32)
-    size = batching.bucket_size(max(map(len, signals)))
-    samples = batching.pad([x / s for x, s in zip(signals, scales, strict=True)], size)
+    size = bucketing.bucket_size(max(map(len, signals)))
+    samples = bucketing.pad([x / s for x, s in zip(signals, scales, strict=True)], size)
     seeds = [noise.clip_seed(SEED.value, example.name) for example, _, _ in kinds]
     values = np.array([value for _, _, value in kinds], np.float32)
     fits = sweeping.Fits(
@@ -174,11 +175,12 @@ def stacked(kinds):
 
 def report(folder: pathlib.Path, rows: list[dict]) -> None:
     """Table of the best fits, and the curves of all, means over clips."""
-    from inr_jax.plots import figures, sweep_curves
+    from inr_jax.plots import style
+    from inr_jax.plots import sweep as sweep_curves
 
     curves = sweep_curves.mean_over_clips(rows)
     text = sweep_curves.best(curves)
-    files.write_text(folder / "sweep.md", text)
+    atomic.write_text(folder / "sweep.md", text)
     for ending in ("png", "svg"):
-        figures.save(sweep_curves.draw(curves), folder / f"sweep.{ending}")
+        style.save(sweep_curves.draw(curves), folder / f"sweep.{ending}")
     print(text + f"\nAll scores: {folder / 'sweep.csv'}; curves: {folder}/sweep.png")

@@ -11,10 +11,10 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.cli import cli
+from inr_jax.cli import app
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 EVALUATIONS = flags.DEFINE_list(
     "evaluations", [], "Folders that evaluate.py wrote, each with other methods."
 )
@@ -22,8 +22,8 @@ OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the table.")
 
 
 def main() -> None:
-    from inr_jax.evaluation import table1
-    from inr_jax.io import files
+    from inr_jax.evaluation import paper_table
+    from inr_jax.io import atomic
 
     if not EVALUATIONS.value or not OUTPUT_DIR.value:
         raise InputError("--evaluations or --output_dir is missing")
@@ -32,13 +32,13 @@ def main() -> None:
         path = pathlib.Path(folder) / "scores.csv"
         if not path.exists():
             raise InputError(f"{path}: not there; run evaluate.py first")
-        rows += files.read_csv(path)
+        rows += atomic.read_csv(path)
     try:
-        lines = table1.lines(rows)
+        lines = paper_table.lines(rows)
     except ValueError as error:
         raise InputError(str(error)) from None
-    text = table1.markdown(lines)
+    text = paper_table.markdown(lines)
     folder = pathlib.Path(OUTPUT_DIR.value)
-    files.write_csv(folder / "table1.csv", table1.COLUMNS, lines)
-    files.write_text(folder / "table1.md", text)
+    atomic.write_csv(folder / "table1.csv", paper_table.COLUMNS, lines)
+    atomic.write_text(folder / "table1.md", text)
     print(text)

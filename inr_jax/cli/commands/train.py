@@ -15,11 +15,11 @@ import sys
 
 from absl import flags
 
-from inr_jax.cli import cli
+from inr_jax.cli import app
 from inr_jax.errors import InputError
 from inr_jax.parallel import cpu
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 SPEECH_DIRS = flags.DEFINE_list("speech_dirs", [], "Folders of clean speech.")
 SPEECH_WEIGHTS = flags.DEFINE_list(
     "speech_weights", [], "How often each of them is drawn; equally by default."
@@ -68,12 +68,13 @@ def main() -> None:
 
     from inr_jax.evaluation import runs
     from inr_jax.models import pretrained
-    from inr_jax.training import hyper_gain, training_run
+    from inr_jax.training import hyper_gain
+    from inr_jax.training import run as training_run
 
     settings = configs()
     folder = pathlib.Path(OUTPUT_DIR.value)
     runs.keep_settings(folder, described(settings), 0)
-    cli.use_compilation_cache()
+    app.use_compilation_cache()
     num_devices = jax.local_device_count()
     if settings.training.batch_size % num_devices:
         raise InputError(
@@ -140,16 +141,17 @@ def load_data(settings, folder):
     """The corpus of the examples, and the noisy clips of the validation."""
     import numpy as np
 
-    from inr_jax.data import augment, corpus, rooms
+    from inr_jax.data import augment, rooms
+    from inr_jax.data import decoded_cache as corpus
     from inr_jax.training import validation
 
     rate = settings.mixing.sample_rate
     cache = pathlib.Path(CACHE_DIR.value or folder / "decoded")
     places = SPEECH_DIRS.value
-    weights = cli.numbers(SPEECH_WEIGHTS) if SPEECH_WEIGHTS.value else [1] * len(places)
+    weights = app.numbers(SPEECH_WEIGHTS) if SPEECH_WEIGHTS.value else [1] * len(places)
     top_hz = [0] * len(places)
     if SPEECH_TOP_HZ.value:
-        top_hz = cli.numbers(SPEECH_TOP_HZ, least=0)
+        top_hz = app.numbers(SPEECH_TOP_HZ, least=0)
     if not len(places) == len(weights) == len(top_hz):
         raise InputError("give a number for each of --speech_dirs, or none")
     speech = [corpus.load(place, cache, rate, counting(place)) for place in places]

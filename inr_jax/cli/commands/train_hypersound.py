@@ -15,10 +15,12 @@ import sys
 
 from absl import flags
 
-from inr_jax.cli import cli, device_flags, training_flags
+from inr_jax.cli import app
+from inr_jax.cli.flags import devices as device_flags
+from inr_jax.cli.flags import training as training_flags
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(cli)
+flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(training_flags)
 DIRS = {
@@ -68,7 +70,9 @@ def main() -> None:
     from inr_jax.evaluation import runs
     from inr_jax.models import pretrained
     from inr_jax.parallel import devices
-    from inr_jax.training import training, training_loop, training_run
+    from inr_jax.training import loop
+    from inr_jax.training import run as training_run
+    from inr_jax.training import step as training
 
     for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
         if not flag.value:
@@ -78,7 +82,7 @@ def main() -> None:
     process, _ = device_flags.start()
     settings = describe(model_config, mixing_config, config)
     runs.keep_settings(folder, settings, process)
-    cli.use_compilation_cache()
+    app.use_compilation_cache()
     with devices.first_goes_ahead("decoded"):
         data = load_data(mixing_config, folder)
     model = pretrained.build(model_config, config.precision)
@@ -94,7 +98,7 @@ def main() -> None:
     if START_FROM.value:
         known = known_params(model_config, fresh.params)
         fresh = training.with_params(fresh, known)
-    every = training_loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
+    every = loop.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
     state = run.resume(fresh)
     writer = None
     if TENSORBOARD.value and process == 0:
@@ -107,9 +111,7 @@ def main() -> None:
                 writer.add_scalar(name, line[name], line["step"])
 
     try:
-        training_loop.train(
-            run, state, model, data, mixing_config, config, every, on_line
-        )
+        loop.train(run, state, model, data, mixing_config, config, every, on_line)
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     weights, step = run.best(fresh.ema)
@@ -121,7 +123,7 @@ def main() -> None:
 
 def known_params(model_config, fresh):
     """Weights of --start_from, among fresh ones of layers behind its own."""
-    from inr_jax.models import gate_network, pretrained
+    from inr_jax.models import mask_net, pretrained
 
     known, params = pretrained.load(START_FROM.value)
     settings = dataclasses.asdict(model_config)
@@ -133,7 +135,7 @@ def known_params(model_config, fresh):
                 f"{START_FROM.value}: has {name} {value}, --set asks for {wanted}"
             )
     try:
-        return gate_network.grown(params, fresh)
+        return mask_net.grown(params, fresh)
     except ValueError as error:
         raise InputError(f"{START_FROM.value}: {error}") from None
 
@@ -155,8 +157,8 @@ def describe(model, mixing, training) -> dict:
 
 def load_data(mixing_config, folder):
     """Speech and noise for training, and the cases of validation."""
-    from inr_jax.data import corpus, mixing
-    from inr_jax.training import training_loop, validation
+    from inr_jax.data import decoded_cache, mixing
+    from inr_jax.training import loop, validation
 
     cache = CACHE_DIR.value or folder / "decoded"
     rate = mixing_config.sample_rate
@@ -166,11 +168,11 @@ def load_data(mixing_config, folder):
             if done % 500 == 0 or done == total:
                 print(f"decoded {done}/{total} files of {place}", file=sys.stderr)
 
-        return corpus.load(place, cache, rate, on_file)
+        return decoded_cache.load(place, cache, rate, on_file)
 
     places = [(d, False) for d in DIRS["speech_dirs"].value]
     places += [(d, True) for d in DIRS["band_limited_dirs"].value]
-    weights = cli.numbers(WEIGHTS) if WEIGHTS.value else [1.0] * len(places)
+    weights = app.numbers(WEIGHTS) if WEIGHTS.value else [1.0] * len(places)
     if not places or len(weights) != len(places):
         raise InputError("give --speech_dirs, and a weight for each folder or none")
     speech = [
@@ -178,7 +180,7 @@ def load_data(mixing_config, folder):
         for (place, limited), weight in zip(places, weights, strict=True)
     ]
     cases = validation.cases(VALID_DIR.value, VALID_NOISE_DIR.value, rate)
-    return training_loop.Data(speech, decoded(NOISE_DIR.value), cases, SEED.value)
+    return loop.Data(speech, decoded(NOISE_DIR.value), cases, SEED.value)
 
 
 def tensorboard(folder, step: int):

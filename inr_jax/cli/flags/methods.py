@@ -1,0 +1,45 @@
+"""Flags of the scripts that run methods by name: what the methods need or can change."""
+
+from absl import flags
+
+from inr_jax.configs import fitting
+
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "Folder of a trained model instead of the shipped one."
+)
+FINETUNE_STEPS = flags.DEFINE_integer(
+    "finetune_steps", 0, "Steps of fits that begin with hypersound's weights.", 0
+)
+SEPFORMER_DIR = flags.DEFINE_string(
+    "sepformer_dir",
+    None,
+    "Folder with the weights of sepformer; see inr-jax download.",
+)
+DNP_NUM_STEPS = flags.DEFINE_integer(
+    "dnp_num_steps", fitting.DnpConfig.num_steps, "Steps of dnp; as published.", 1
+)
+
+
+def settings() -> dict:
+    """What the flags say, by their names."""
+    given = (CHECKPOINT, FINETUNE_STEPS, SEPFORMER_DIR, DNP_NUM_STEPS)
+    return {flag.name: flag.value for flag in given}
+
+
+def options(noise: str, output_rate: int | None = None):
+    """The `denoisers.Options` that the flags describe.
+
+    Args:
+      noise: As for `denoisers.Options`.
+      output_rate: The same.
+    """
+    from inr_jax.enhancement import registry
+
+    return registry.Options(
+        noise=noise,
+        dnp=fitting.DnpConfig(num_steps=DNP_NUM_STEPS.value),
+        trained_dir=CHECKPOINT.value,
+        sepformer_dir=SEPFORMER_DIR.value,
+        finetune_steps=FINETUNE_STEPS.value,
+        output_rate=output_rate,
+    )

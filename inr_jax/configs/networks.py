@@ -1,0 +1,203 @@
+"""Settings of trained denoisers: frozen, hashable, free of jax."""
+
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+
+from inr_jax.configs.fitting import require_one_of
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalConfig:
+    """Local HyperSound: a small SIREN of local time for each frame of the signal.
+
+    Attributes:
+      sample_rate: Hz of what the hypernetwork hears; other rates are resampled.
+      window: Samples that one target network spans; frames are half of it apart.
+      channels: Width of the blocks that see whole frames.
+      expansion: Hidden units of each of them over `channels`.
+      kernel: Frames that each of them mixes, odd.
+      dilations: Frames between those, for each block.
+      band_bins: Neighbouring bins that make one band of the convolutions.
+      band_channels: Width of the convolutions over neighbouring frames and bands.
+      band_dilations: Frames that each of them skips, once before the blocks and once
+        after them.
+      causal: Whether everything looks back only.
+    """
+
+    sample_rate: int = 16_000
+    window: int = 512
+    channels: int = 192
+    expansion: int = 2
+    kernel: int = 5
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    band_bins: int = 4
+    band_channels: int = 32
+    band_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    causal: bool = False
+
+    def __post_init__(self):
+        if self.window % 2 or self.kernel % 2 == 0:
+            raise ValueError("window must be even and kernel odd")
+
+    @property
+    def hop(self) -> int:
+        """Samples from frame to frame."""
+        return self.window // 2
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Frames that one frame's weights depend on, before it and after it."""
+        blocks = (self.kernel - 1) * sum(self.dilations)
+        # two further frames for the first convolution, and two for the filter
+        span = blocks + 4 * sum(self.band_dilations) + 4
+        return (span, 0) if self.causal else (span // 2, span // 2)
+
+    @property
+    def reach_s(self) -> float:
+        """Seconds that a sample of the output depends on, before it or after it."""
+        return (max(self.reach) * self.hop + self.window) / self.sample_rate
+
+    @property
+    def grid_s(self) -> int:
+        """The least seconds that are whole samples at any rate, and whole frames here."""
+        return self.hop // math.gcd(self.hop, self.sample_rate)
+
+    @property
+    def look_ahead_s(self) -> float:
+        """Seconds of the future that a sample of the output depends on."""
+        return (self.reach[1] * self.hop + self.window) / self.sample_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperSoundConfig:
+    """HyperSound: one target network for a clip of a set length.
+
+    Attributes:
+      sample_rate: Hz; the paper has 22,050.
+      num_samples: Samples of a clip.
+      encoder_channels: Channels of the first convolution; each stride doubles them.
+      latent_channels: Channels that the encoder ends with.
+      strides: Of the encoder's four stages.
+      hidden: Widths of the hypernetwork between encoder and head.
+      target: "nerf" or "siren", as published, or "harmonics": a wide SIREN whose
+        output weights alone are emitted, by a hypernetwork of its own. All that follows,
+        and all about encoder and hidden layers, is for the other two.
+      width: Units of each hidden layer of the target.
+      num_layers: Hidden layers of the target.
+      first_omega: Factor of the first layer of a SIREN target.
+      hidden_omega: Factor of its other layers.
+      mode: "target", the emitted weights themselves; "residual", added to weights that
+        all clips share; "modulator", multiplied with them.
+      shared_layers: Layers of the target that all clips share instead.
+      norm: "position", a scale for each channel and time, as published, or "channel",
+        which takes any length.
+    """
+
+    sample_rate: int = 16_000
+    num_samples: int = 32_768
+    encoder_channels: int = 16
+    latent_channels: int = 32
+    strides: tuple[int, ...] = (2, 4, 5, 8)
+    hidden: tuple[int, ...] = (400, 768, 768, 768, 768, 400)
+    target: str = "nerf"
+    width: int = 90
+    num_layers: int = 5
+    first_omega: float = 2000.0
+    hidden_omega: float = 30.0
+    mode: str = "target"
+    shared_layers: tuple[int, ...] = ()
+    norm: str = "position"
+
+    def __post_init__(self):
+        require_one_of(
+            self,
+            target=("nerf", "siren", "harmonics"),
+            mode=("target", "residual", "modulator"),
+            norm=("position", "channel"),
+        )
+        if self.target == "harmonics" and self.num_samples % 128:
+            raise ValueError("num_samples must be a multiple of 128 for harmonics")
+
+
+@dataclasses.dataclass(frozen=True)
+class SepformerConfig:
+    """SepFormer for speech enhancement, as SpeechBrain trains it on WHAM!.
+
+    Attributes:
+      sample_rate: Hz.
+      channels: Width of encoder and transformers.
+      kernel: Samples of a frame of the encoder; frames overlap by half.
+      chunk: Frames of a chunk; chunks overlap by half.
+      num_blocks: Blocks, each of a transformer within chunks and one across them.
+      num_layers: Layers of a transformer.
+      num_heads: Attention heads of a layer.
+      hidden: Hidden units of a layer's perceptron.
+    """
+
+    sample_rate: int = 16_000
+    channels: int = 256
+    kernel: int = 16
+    chunk: int = 250
+    num_blocks: int = 2
+    num_layers: int = 8
+    num_heads: int = 8
+    hidden: int = 1024
+
+    def __post_init__(self):
+        if not all(isinstance(v, int) and v > 0 for v in dataclasses.astuple(self)):
+            raise ValueError("settings must be positive whole numbers")
+        if self.kernel % 2 or self.chunk % 2 or self.channels % self.num_heads:
+            raise ValueError("kernel and chunk must be even, heads divide channels")
+
+    @property
+    def hop(self) -> int:
+        """Samples from frame to frame."""
+        return self.kernel // 2
+
+
+MODELS = {"local_hypersound": LocalConfig, "hypersound": HyperSoundConfig}
+WEIGHTS = "weights.npz"  # in the folder of a trained model
+
+
+def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.Path:
+    """The folder of a trained model: the one that is given, or the shipped one."""
+    if given:
+        return pathlib.Path(given)
+    here = pathlib.Path(__file__).parent.parent
+    # an installed wheel has them in the package
+    shipped = here / "trained"
+    return (shipped if shipped.is_dir() else here.parent / "checkpoints") / model
+
+
+def parse(model: str, settings: Sequence[str]):
+    """The config of a model with some of its settings given as text.
+
+    Args:
+      model: A name of `MODELS`.
+      settings: Each as "name=value", tuples with commas.
+
+    Raises:
+      ValueError: an unknown name or a value of another kind.
+    """
+    default = MODELS[model]()
+    values = {}
+    for text in settings:
+        name, _, value = text.partition("=")
+        if name not in {field.name for field in dataclasses.fields(default)}:
+            raise ValueError(f"{model} has no setting {name!r}")
+        values[name] = _as_kind_of(getattr(default, name), value, text)
+    return dataclasses.replace(default, **values)
+
+
+def _as_kind_of(default, value, text):
+    try:
+        if isinstance(default, tuple):
+            return tuple(int(part) for part in value.split(",") if part)
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[value]
+        return type(default)(value)
+    except (KeyError, ValueError):
+        raise ValueError(f"{text!r}: not of the kind of {default!r}") from None

@@ -1,0 +1,139 @@
+"""Figures of an evaluation: scores over levels, clip by clip, and over what they cost."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.figure
+import numpy as np
+
+from inr_jax.evaluation import tables
+from inr_jax.plots import style as figures
+
+# Markers tell in grey what colours do not.
+_MARKERS = "osD^vP*X<>"
+
+
+def over_snr(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure.Figure:
+    """Mean of each metric over the level of the noise, bars of 95 % over clips.
+
+    Args:
+      rows: Of one kind of noise, several levels, values as numbers.
+      methods: In the order of the legend.
+    """
+    levels = sorted({row["snr_db"] for row in rows})
+    figure, panels = _grid(tables.SHOWN)
+    for (name, title, _), panel in zip(tables.SHOWN, panels, strict=True):
+        for method, style in _styles(methods).items():
+            found = [_values(rows, method, name, level) for level in levels]
+            kept = [(x, v) for x, v in zip(levels, found, strict=True) if len(v)]
+            if kept:
+                intervals = [tables.paired_bootstrap(values) for _, values in kept]
+                means, low, high = np.array(intervals).T
+                bars = np.abs([low - means, high - means])
+                panel.errorbar([x for x, _ in kept], means, bars, label=method, **style)
+        panel.set(title=title, xlabel="SNR of the input (dB)", xticks=levels)
+    _legend(figure, panels)
+    return figure
+
+
+def against_noisy(
+    rows: Sequence[dict], methods: Sequence[str], metric: str, reference: str = "noisy"
+) -> matplotlib.figure.Figure:
+    """A point for each clip: its score over that of the noisy clip, above is better.
+
+    Args:
+      rows: Of one condition.
+      methods: A panel each, without `reference`.
+      metric: A name of `tables.SHOWN`.
+      reference: What is on the horizontal axis.
+    """
+    title = {name: title for name, title, _ in tables.SHOWN}[metric]
+    shown = [method for method in methods if method != reference]
+    figure, panels = _grid(shown, sharex=True, sharey=True)
+    before = _by_clip(rows, reference, metric)
+    for method, panel in zip(shown, panels, strict=True):
+        after = _by_clip(rows, method, metric)
+        clips = [clip for clip in after if clip in before]
+        x, y = [before[c] for c in clips], [after[c] for c in clips]
+        better = int(np.sum(np.greater(y, x)))
+        panel.axline((np.nanmean(x or [0]),) * 2, slope=1, color="#999999", linewidth=1)
+        panel.scatter(x, y, s=14, color=figures.TOL_MUTED[0], alpha=0.7, linewidths=0)
+        panel.set(title=f"{method}: {better} of {len(clips)} better")
+        panel.set(xlabel=f"{title}, {reference}", ylabel=title)
+    return figure
+
+
+def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure.Figure:
+    """Mean PESQ and SI-SDR of each method over its real-time factor.
+
+    Args:
+      rows: Of one condition.
+      methods: Those to show; one that took no time worth telling is left out.
+    """
+    chosen = (tables.SHOWN[3], tables.SHOWN[1])
+    figure, panels = _grid(chosen)
+    for (name, title, _), panel in zip(chosen, panels, strict=True):
+        for method, style in _styles(methods).items():
+            values = _values(rows, method, name)
+            work, length = (
+                sum(row[key] for row in rows if row["method"] == method)
+                for key in ("work_s", "seconds")
+            )
+            if len(values) and work > 1e-4 * length:
+                place = (work / length, np.mean(values))
+                panel.plot(*place, **{**style, "linestyle": "", "label": method})
+                panel.annotate(
+                    method,
+                    place,
+                    xytext=(0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                )
+        panel.set(xscale="log", xlabel="Seconds of work for a second of sound")
+        panel.set(ylabel=title)
+        panel.margins(x=0.25)
+    return figure
+
+
+def _values(rows, method, name, level=None) -> np.ndarray:
+    found = [
+        row[name]
+        for row in rows
+        if row["method"] == method and (level is None or row["snr_db"] == level)
+    ]
+    found = np.array(found, float)
+    return found[np.isfinite(found)]
+
+
+def _by_clip(rows, method, name) -> dict[tuple, float]:
+    return {
+        (row["clip"], row["seed"]): row[name]
+        for row in rows
+        if row["method"] == method and np.isfinite(row[name])
+    }
+
+
+def _styles(methods: Sequence[str]) -> Mapping[str, dict]:
+    return {
+        method: {
+            "color": figures.TOL_MUTED[i % len(figures.TOL_MUTED)],
+            "marker": _MARKERS[i % len(_MARKERS)],
+            "markersize": 5,
+            "linewidth": 1.2,
+            "linestyle": "-" if i < len(figures.TOL_MUTED) else "--",
+        }
+        for i, method in enumerate(methods)
+    }
+
+
+def _grid(items, **options):
+    figure, panels = figures.grid(len(items), 4, (3.4, 3.1), **options)
+    for panel in panels:
+        panel.grid(color="#E6E6E6", linewidth=0.6)
+        panel.set_axisbelow(True)
+    return figure, panels
+
+
+def _legend(figure, panels):
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)

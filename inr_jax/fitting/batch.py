@@ -1,0 +1,251 @@
+"""Fits many SIRENs at once: clips of any length, level and rate, few programs."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from inr_jax.configs.fitting import FitConfig
+from inr_jax.dsp import overlap_add as segments
+from inr_jax.fitting import fitting, stepping
+from inr_jax.fitting.fitting import Signal
+from inr_jax.nn import siren
+from inr_jax.parallel import bucketing, compute, devices
+from inr_jax.parallel.compute import Engine
+
+
+class SegmentFit(NamedTuple):
+    """The fit of one segment, or of a whole clip.
+
+    Attributes:
+      params: Weights that represent the segment divided by `scale`.
+      losses: (steps,) on the scaled segment.
+      scale: Its peak, 1 for silence.
+      estimate: (samples,) float32 at the level of the clip.
+    """
+
+    params: siren.Params
+    losses: np.ndarray
+    scale: float
+    estimate: np.ndarray
+
+
+class ClipFit(NamedTuple):
+    """The fit of one clip: its segments (one, unless they were asked for), joined."""
+
+    segments: list[SegmentFit]
+    estimate: np.ndarray
+
+
+def fit_many(
+    keys: Sequence[jax.Array],
+    signals: Sequence[np.ndarray],
+    sample_rates: Sequence[int],
+    config: FitConfig,
+    on_steps: Callable[[float], None] = lambda clip_steps: None,
+    checkpoint_dir: str | os.PathLike | None = None,
+    how: Engine | None = None,
+) -> Iterator[tuple[int, ClipFit]]:
+    """`fitting.fit` for many clips of any lengths, levels and rates; clips share nothing.
+
+    Clips, or the segments that `config` asks for, are padded to few lengths and each
+    length compiles once. Each is divided by its peak for the fit and the estimate
+    multiplied by it. A fit that ends worse than it began is fitted again at half the rate,
+    the better of both is given, and a warning is logged.
+
+    Args:
+      keys: One for each clip, so that a fit does not depend on its neighbours.
+      signals: Arrays (samples,) of at least one sample.
+      sample_rates: Hz of each.
+      config: The same for all.
+      on_steps: Called with steps done since the last call, times clips; a segment
+        counts as its share of a clip.
+      checkpoint_dir: Folder for the state of fits under way. Called again with the
+        same clips, or those of them that are left, fits go on from there. Deleted
+        when all fits are taken.
+      how: By default what suits the device.
+
+    Yields:
+      Position in `signals` and fit, as clips finish, shortest first.
+
+    Raises:
+      ValueError: a signal is empty, not one-dimensional or not finite.
+    """
+    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
+    how = how or compute.default()
+    pieces = [
+        piece
+        for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
+        for piece in _pieces(clip, keys[clip], signal, _segment_length(config, rate))
+    ]
+    saved = None
+    if checkpoint_dir is not None:
+        saved = stepping.open_saved(
+            checkpoint_dir,
+            config,
+            lambda key: fitting.init(key, config),
+            config.num_steps,
+        )
+
+    def run(chosen, batch):
+        fits = list(_fit_batch(chosen, batch, config, how, on_steps, saved))
+        diverged = [i for i in range(batch.num_clips) if _diverged(fits[i])]
+        if diverged:
+            rate = config.learning_rate / 2
+            slower = dataclasses.replace(config, learning_rate=rate)
+            again = list(
+                _fit_batch(chosen, batch, slower, how, lambda steps: None, None)
+            )
+        for i in diverged:
+            logging.warning(
+                "signal %d: its fit diverged; again at half the rate", chosen[i].clip
+            )
+            fits[i] = min(fits[i], again[i], key=_last_loss)
+        return fits
+
+    for clip, fits in bucketing.by_clip(
+        pieces, sample_rates, how.batch_samples, how.num_devices, run
+    ):
+        yield clip, _joined(fits, len(signals[clip]))
+    if saved:
+        saved.remove()
+
+
+def program(
+    num_clips: int,
+    num_samples: int,
+    sample_rate: int,
+    config: FitConfig,
+    how: Engine,
+) -> str:
+    """The compiled text of the steps between two reports, of a full batch, to look at.
+
+    Args:
+      num_clips: In the batch, a multiple of the devices.
+      num_samples: Of each clip, padding included.
+      sample_rate: Hz.
+      config: Of the fits.
+      how: Of the batch.
+    """
+    keys = jax.random.split(jax.random.key(0), num_clips)
+    lengths = np.full(num_clips, num_samples)
+    signal = Signal(np.zeros((num_clips, num_samples), np.float32), lengths)
+    batched = devices.spread(signal, how.num_devices)
+    state, done = _init_many(keys, config, how), np.zeros(num_clips, np.int32)
+    lowered = _advance_many.lower(state, batched, done, sample_rate, config, how)
+    return lowered.compile().as_text()
+
+
+class _Piece(NamedTuple):
+    clip: int
+    of: int  # pieces of this clip
+    key: jax.Array
+    samples: np.ndarray
+
+
+def _segment_length(config, sample_rate):
+    if config.segment_s is None:
+        return None
+    return max(2, round(config.segment_s * sample_rate))
+
+
+def _pieces(clip, key, signal, length):
+    if length is None:
+        return [_Piece(clip, 1, key, signal)]
+    parts = segments.split(signal, length)
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
+    return [_Piece(clip, len(parts), k, x) for k, x in zip(keys, parts, strict=True)]
+
+
+def _joined(fits, num_samples):
+    estimates = [fit.estimate for fit in fits]
+    return ClipFit(fits, segments.join(estimates, num_samples, len(estimates[0])))
+
+
+def _diverged(fit):
+    return not fit.losses[-1] <= fit.losses[0]  # nor where one is NaN
+
+
+def _last_loss(fit):
+    return fit.losses[-1] if np.isfinite(fit.losses[-1]) else np.inf
+
+
+def _fit_batch(pieces, batch, config, how, on_steps, saved):
+    clips = [piece.samples for piece in pieces]
+    scales = [float(np.max(np.abs(clip))) or 1.0 for clip in clips]
+    samples = bucketing.pad(
+        [c / s for c, s in zip(clips, scales, strict=True)], batch.size
+    )
+    batched = devices.spread(
+        Signal(samples, np.array([len(c) for c in clips])), how.num_devices
+    )
+    shares = np.array([1 / piece.of for piece in pieces])
+    shares[batch.num_clips :] = 0  # these only fill the batch
+
+    def report(steps):
+        on_steps(float(shares @ steps))
+
+    state, losses = _run(pieces, batched, batch.sample_rate, config, how, report, saved)
+    estimates = _evaluate_many(state.params, batched, batch.sample_rate, config, how)
+    params, estimates = jax.device_get((state.params, estimates))
+    for i, (clip, scale) in enumerate(zip(clips, scales, strict=True)):
+        one = jax.tree.map(lambda leaf: leaf[i], params)  # noqa: B023
+        yield SegmentFit(
+            one, losses[i], scale, estimates[i, : len(clip)] * np.float32(scale)
+        )
+
+
+def _run(pieces, batched, sample_rate, config, how, report, saved):
+    keys = [piece.key for piece in pieces]
+    names = ()
+    if saved:
+        names = saved.names(keys, [piece.samples for piece in pieces], sample_rate)
+
+    def advance(state, done):
+        return _advance_many(state, batched, done, sample_rate, config, how)
+
+    state = _init_many(stepping.stack_keys(keys), config, how)
+    return stepping.run(
+        state, config.num_steps, how.steps_per_call, advance, report, saved, names
+    )
+
+
+@jax.jit(static_argnames=("config", "how"))
+def _init_many(keys, config, how):
+    init = jax.vmap(lambda key: fitting.init(key, config))
+    return devices.over_clips(init, how.num_devices)(keys)
+
+
+@jax.jit(static_argnames=("sample_rate", "config", "how"), donate_argnames="state")
+def _advance_many(state, signal, done, sample_rate, config, how):
+    """Some steps of every fit; one that has done all of its steps stays as it is."""
+
+    def advance(state, signal, done):
+        def update(state, _):
+            return fitting.update(state, signal, sample_rate, config, how)
+
+        return stepping.some_steps(
+            update, state, done, config.num_steps, how.steps_per_call
+        )
+
+    lifted = compute.over_fits(
+        advance, how, config.siren.width, signal.samples.shape[1]
+    )
+    return devices.over_clips(lifted, how.num_devices)(state, signal, done)
+
+
+@jax.jit(static_argnames=("sample_rate", "config", "how"))
+def _evaluate_many(params, signal, sample_rate, config, how):
+    size = signal.samples.shape[1]
+
+    def one(params, num_samples):
+        index = jnp.arange(size, dtype=jnp.float32)
+        return fitting.evaluate(params, index, num_samples, sample_rate, config, how)
+
+    lifted = compute.over_fits(one, how, config.siren.width, size)
+    return devices.over_clips(lifted, how.num_devices)(params, signal.num_samples)

@@ -1,0 +1,131 @@
+"""Folders with weights of SepFormer, read without torch and checked.
+
+A folder holds SpeechBrain's own `encoder.ckpt`, `masknet.ckpt` and `decoder.ckpt`, with
+`hyperparams.yaml` if at hand for the sample rate, or a copy of ours: `weights.npz` with
+the same tensors by the same names, the file's name in front, and `config.json`.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inr_jax.configs.networks import SepformerConfig
+from inr_jax.errors import InputError
+from inr_jax.io import atomic
+from inr_jax.models.sepformer import torch_pickle
+from inr_jax.models.sepformer.modeling import Sepformer, positions
+from inr_jax.models.sepformer.params import TABLE, Tensors, shapes, to_params
+
+PARTS = ("encoder", "masknet", "decoder")
+PUBLISHED = SepformerConfig()
+
+
+@functools.cache
+def load(
+    folder: str | os.PathLike | None, config: SepformerConfig = PUBLISHED
+) -> tuple[Sepformer, dict]:
+    """The model of a folder and its weights, for `model.apply(params, noisy)`.
+
+    Args:
+      folder: With SpeechBrain's files, which go first, or a copy of ours.
+      config: Of SpeechBrain's files, but for the sample rate; a copy has its own.
+
+    Raises:
+      InputError: no folder is given; files are missing or cannot be read; tensors are
+        missing, unknown or of other shapes, and are named.
+    """
+    if folder is None:
+        raise InputError(
+            "sepformer: its weights are not given; fetch them by "
+            "inr-jax download --output_dir=DIR and name --sepformer_dir=DIR"
+        )
+    config, tensors = read(folder, config)
+    params = jax.tree.map(jnp.asarray, to_params(tensors, config))
+    return Sepformer(config), params
+
+
+def read(
+    folder: str | os.PathLike, config: SepformerConfig = PUBLISHED
+) -> tuple[SepformerConfig, Tensors]:
+    """Settings and checked tensors of a folder, without the tables of positions.
+
+    Args and errors are those of `load`.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    original = (folder / "masknet.ckpt").exists()
+    if not original and (folder / "weights.npz").exists():
+        config, tensors = _read_copy(folder)
+    else:
+        rate = _sample_rate(folder / "hyperparams.yaml") or config.sample_rate
+        config = dataclasses.replace(config, sample_rate=rate)
+        tensors = {
+            f"{part}.{name}": tensor
+            for part in PARTS
+            for name, tensor in torch_pickle.read(folder / f"{part}.ckpt").items()
+        }
+    _check(folder, tensors, config)
+    return config, {n: t for n, t in tensors.items() if not n.endswith(TABLE)}
+
+
+def save(folder: str | os.PathLike, config: SepformerConfig, tensors: Tensors) -> None:
+    """Writes `weights.npz`, 32-bit, and `config.json`, which numpy alone opens."""
+    folder = pathlib.Path(folder)
+    described = {"model": "sepformer", "config": dataclasses.asdict(config)}
+    atomic.write_json(folder / "config.json", described)
+    with atomic.replacing(folder / "weights.npz") as aside, open(aside, "wb") as file:
+        np.savez(file, **tensors)
+
+
+def _read_copy(folder):
+    try:
+        described = json.loads((folder / "config.json").read_text())
+        if described["model"] != "sepformer":
+            raise ValueError(f"a model of the kind {described['model']}")
+        config = SepformerConfig(**described["config"])
+        with np.load(folder / "weights.npz") as arrays:
+            return config, {k: arrays[k].astype(np.float32) for k in arrays.files}
+    # a broken archive can raise anything
+    except Exception as error:  # noqa: BLE001
+        raise InputError(f"{folder}: no SepFormer: {error}") from None
+
+
+def _sample_rate(path) -> int | None:
+    """Hz that a file of hyperparameters names in a line of its own."""
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
+    return int(found[1]) if found and int(found[1]) else None
+
+
+def _check(folder, tensors, config):
+    wanted = shapes(config)
+    parameters = [name for name in wanted if not name.endswith(TABLE)]
+    problems = [f"{name} is missing" for name in parameters if name not in tensors]
+    problems += [f"{name} is unexpected" for name in tensors if name not in wanted]
+    for name in wanted.keys() & tensors.keys():
+        tensor, shape = tensors[name], wanted[name]
+        if tensor.shape != shape:
+            problems.append(f"{name} has shape {tensor.shape}, not {shape}")
+        elif not np.all(np.isfinite(tensor)):
+            problems.append(f"{name} holds NaN or infinity")
+        elif name.endswith(TABLE) and not _is_table(tensor[0]):
+            problems.append(f"{name} holds other positions than sines")
+    if problems:
+        rest = f", and {len(problems) - 4} more" if len(problems) > 4 else ""
+        listed = "; ".join(sorted(problems)[:4])
+        raise InputError(f"{folder}: not the weights of this SepFormer: {listed}{rest}")
+
+
+def _is_table(table):
+    # late positions differ by the rounding of their angles
+    return np.allclose(table, positions(*table.shape), atol=2e-3)

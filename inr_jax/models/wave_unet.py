@@ -1,0 +1,135 @@
+"""The network of DNP: a one-dimensional U-Net over samples.
+
+Stoller et al. 2018 (arXiv 1806.03185) as Michelashvili and Wolf changed it ("Speech
+denoising by accumulating per-frequency modeling fluctuations", arXiv 1904.07612).
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from inr_jax.configs.fitting import DnpConfig
+
+_SLOPE = 0.1  # of the leaky rectifier
+_NORM_FLOOR = 1e-5  # added to variances
+# U(-a, a) with a = 1 / sqrt(values that a unit sees), as PyTorch draws convolutions
+_KERNEL_INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+class WaveUNet(nn.Module):
+    """Samples in, samples out; level i has every 2^i-th sample, i + 1 times the filters.
+
+    Batches are never normalised by what earlier ones were: the one clip has statistics
+    of its own, over its samples, in every step. Padding behind a clip changes nothing.
+    """
+
+    config: DnpConfig
+
+    @nn.compact
+    def __call__(self, signal: jax.Array, num_samples: jax.Array) -> jax.Array:
+        """Values (padded,) in (-1, 1).
+
+        Args:
+          signal: (padded,); `padded` and `num_samples` are multiples of 2^levels.
+          num_samples: Samples that count; the others are taken for zeros.
+        """
+        config = self.config
+        x = entry = _held(signal[:, None], num_samples)
+        skips = []
+        for i in range(config.num_levels):
+            x = self._layer(
+                x, num_samples >> i, (i + 1) * config.num_filters, 15, "down", i
+            )
+            skips.append(x)
+            x = x[::2]
+        size = config.num_levels * config.num_filters
+        x = self._layer(x, num_samples >> config.num_levels, size, 15, "middle", 0)
+        for i in reversed(range(config.num_levels)):
+            x = _held(_upsampled(x, num_samples >> (i + 1)), num_samples >> i)
+            x = jnp.concatenate([x, skips[i]], axis=1)
+            x = self._layer(
+                x, num_samples >> i, (i + 1) * config.num_filters, 5, "up", i
+            )
+        x = jnp.concatenate([x, entry], axis=1)
+        return jnp.tanh(self._conv(x, 1, 1, "out"))[:, 0]
+
+    def _layer(self, x, num_samples, features, kernel, name, level):
+        x = self._conv(x, features, kernel, f"{name}_{level}")
+        x = self._normalised(x, num_samples, f"{name}_norm_{level}")
+        return _held(nn.leaky_relu(x, _SLOPE), num_samples)
+
+    def _conv(self, x, features, kernel, name):
+        bound = (kernel * x.shape[1]) ** -0.5
+
+        def bias_init(key, shape, dtype=jnp.float32):
+            return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+        return nn.Conv(
+            features,
+            (kernel,),
+            kernel_init=_KERNEL_INIT,
+            bias_init=bias_init,
+            conv_general_dilated=_convolution,
+            name=name,
+        )(x)
+
+    def _normalised(self, x, num_samples, name):
+        """Mean 0 and variance 1 over the samples, then a learned scale and shift."""
+        scale = self.param(f"{name}_scale", nn.initializers.ones, (x.shape[1],))
+        shift = self.param(f"{name}_shift", nn.initializers.zeros, (x.shape[1],))
+        mean = jnp.sum(_held(x, num_samples), axis=0) / num_samples
+        centred = x - mean[None]
+        variance = jnp.sum(_held(centred, num_samples) ** 2, axis=0) / num_samples
+        slope = scale * jax.lax.rsqrt(variance + _NORM_FLOOR)
+        return centred * slope[None] + shift[None]
+
+
+def _convolution(x, kernel, *_, **__):
+    """What Flax would compute of a signal (1, samples, channels), stride 1, same size."""
+    return _convolve(x, kernel)
+
+
+@jax.custom_vjp
+def _convolve(x, kernel):
+    return _padded(x, kernel, len(kernel) // 2)
+
+
+def _padded(x, kernel, side):
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1,), [(side, side)], dimension_numbers=("NWC", "WIO", "NWC")
+    )
+
+
+def _forward(x, kernel):
+    return _convolve(x, kernel), (x, kernel)
+
+
+def _backward(kept, gradient):
+    """The gradients as convolutions in the one layout that XLA runs fast in loops.
+
+    On CPUs it arranges others for that outside of loops alone: a scanned step took 25
+    times as long. The barriers keep it from taking the transpositions back in.
+    """
+    x, kernel = kept
+    turned = jax.lax.optimization_barrier(jnp.transpose(kernel[::-1], (0, 2, 1)))
+    channels = jax.lax.optimization_barrier(jnp.transpose(x, (2, 1, 0)))
+    # each input channel as a signal, each output channel's gradient as a kernel
+    taps = _padded(channels, jnp.transpose(gradient, (1, 0, 2)), len(kernel) // 2)
+    return _convolve(gradient, turned), jnp.transpose(taps, (1, 0, 2))
+
+
+_convolve.defvjp(_forward, _backward)
+
+
+def _held(x, num_samples):
+    """(samples, channels) with zeros behind `num_samples`."""
+    return jnp.where(jnp.arange(len(x))[:, None] < num_samples, x, 0)
+
+
+def _upsampled(x, num_samples):
+    """Twice the samples, a quarter of a step to both sides of each, edges held."""
+    before = jnp.concatenate([x[:1], x[:-1]])
+    after = jnp.concatenate([x[1:], x[-1:]])
+    after = jnp.where(jnp.arange(len(x))[:, None] + 1 < num_samples, after, x)
+    pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=1)
+    return pairs.reshape(-1, x.shape[1])

@@ -1,0 +1,67 @@
+"""How a training went: losses and validation scores over steps, from its log."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import matplotlib.figure
+
+from inr_jax.plots import style
+
+_COLORS = tuple(style.OKABE_ITO.values())
+_PANELS = (("si_sdr", "SI-SDR (dB)"), ("pesq", "PESQ"), ("stoi", "STOI"))
+
+
+def selection_score(scores: Mapping[str, float]) -> float:
+    """What the best checkpoint is chosen by: PESQ plus a tenth of SI-SDR in dB.
+
+    The mean over the kinds of noise: neither alone, since each can rise at the cost of
+    the other.
+    """
+    names = {"pesq": 1.0, "si_sdr": 0.1}
+    kinds = {name.split("/")[0] for name in scores}
+    return sum(
+        weight * scores[f"{kind}/{name}"]
+        for kind in kinds
+        for name, weight in names.items()
+    ) / len(kinds)
+
+
+def draw(log: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
+    """Loss and validation scores over steps, from the lines of `log.jsonl`."""
+    training = [line for line in log if "loss" in line]
+    validation = [line for line in log if "loss" not in line]
+    figure = matplotlib.figure.Figure(figsize=(10, 6.5), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True).ravel()
+    if training:
+        panels[0].plot(
+            [line["step"] for line in training],
+            [line["loss"] for line in training],
+            color=_COLORS[0],
+        )
+    panels[0].set(ylabel="Training loss")
+    for panel, (name, label) in zip(panels[1:], _PANELS, strict=True):
+        kinds = [key.split("/")[0] for key in validation[-1:] and validation[-1]]
+        for color, kind in zip(
+            _COLORS, dict.fromkeys(k for k in kinds if k != "step"), strict=False
+        ):
+            points = [(v["step"], v[f"{kind}/{name}"]) for v in validation]
+            panel.plot(*zip(*points, strict=True), ".-", color=color, label=kind)
+        panel.set(ylabel=label)
+    if validation:
+        panels[1].legend(title="Validation noise")
+    for panel in panels:
+        panel.grid(alpha=0.3)
+        panel.set_xlabel("Step")
+    return figure
+
+
+def overfit(lines: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
+    """Loss and SI-SDR of the one batch that is trained on, over steps."""
+    figure = matplotlib.figure.Figure(figsize=(8, 3.4), layout="constrained")
+    steps = [line["step"] for line in lines]
+    named = (("loss", "Loss"), ("si_sdr", "SI-SDR (dB)"))
+    for panel, (name, label) in zip(figure.subplots(1, 2), named, strict=True):
+        panel.plot(steps, [line[name] for line in lines], color=_COLORS[0])
+        panel.set(xlabel="Step", ylabel=label)
+        panel.grid(alpha=0.3)
+    return figure
