@@ -30,7 +30,7 @@ __all__ = [
 
 def __getattr__(name):
     if name == "denoise":
-        return importlib.import_module(f"{__name__}.enhancement.denoising").denoise
+        return importlib.import_module(f"{__name__}.enhancement.api").denoise
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,14 +26,23 @@ def join(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarra
     """
     if len(segments) == 1:
         return np.array(segments[0], np.float32)
-    ramp = max(1, round(length * OVERLAP))
     total, weights = (np.zeros(num_samples, np.float32) for _ in range(2))
     for start, segment in zip(
         segment_starts(num_samples, length), segments, strict=True
     ):
-        rise = np.minimum(1, (np.arange(len(segment)) + 0.5) / ramp)
-        weight = np.minimum(rise, rise[::-1])
+        weight = fade(np.arange(len(segment)), len(segment))
         total[start : start + len(segment)] += weight * segment
         weights[start : start + len(segment)] += weight
     total /= weights
     return total
+
+
+def fade(position: np.ndarray, length: int) -> np.ndarray:
+    """Weight of a segment of `length` at positions in it, up to half a sample outside.
+
+    It rises linearly from 0, half a sample before the first, over the overlap to 1, and
+    falls alike.
+    """
+    ramp = max(1, round(length * OVERLAP))
+    inside = np.minimum(position + 0.5, length - 0.5 - position)
+    return np.clip(inside / ramp, 0, 1)

@@ -33,6 +33,7 @@ from inr_jax.enhancement import (
 )
 from inr_jax.errors import InputError
 from inr_jax.fitting import batch, early_stopping
+from inr_jax.fitting.clip_fit import ClipFit
 from inr_jax.models import pretrained
 from inr_jax.models.sepformer import weights
 
@@ -70,6 +71,8 @@ class Options:
       stop: When `siren` stops: "fixed", at its last step, or a rule of
         `early_stopping`.
       dnp: Of `dnp`.
+      keep_fit: Called by `siren` for "fixed" with position and fit of each signal.
+      start_from: Of `siren` for "fixed": a fit for each signal to go on from.
       checkpoint_dir: Where `dnp` keeps fits under way, and `siren` for "fixed".
       trained_dir: Weights of a trained method, instead of the shipped ones.
       sepformer_dir: Weights of `sepformer`, SpeechBrain's or a copy of ours.
@@ -82,6 +85,8 @@ class Options:
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
     stop: str = "fixed"
     dnp: DnpConfig = dataclasses.field(default_factory=DnpConfig)
+    keep_fit: Callable[[int, ClipFit], None] = lambda position, fit: None
+    start_from: Sequence[ClipFit] | None = None
     checkpoint_dir: str | os.PathLike | None = None
     trained_dir: str | os.PathLike | None = None
     sepformer_dir: str | os.PathLike | None = None
@@ -157,7 +162,9 @@ def _siren(options: Options) -> Denoiser:
             config,
             lambda steps: on_clips(steps / config.num_steps),
             options.checkpoint_dir,
+            start_from=options.start_from,
         ):
+            options.keep_fit(i, fit)
             yield i, fit.estimate
 
     def stopped(signals, sample_rates, keys, on_clips):

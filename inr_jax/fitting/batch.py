@@ -11,35 +11,14 @@ import numpy as np
 from absl import logging
 
 from inr_jax.configs.fitting import FitConfig
-from inr_jax.dsp import overlap_add as segments
+from inr_jax.dsp import overlap_add
+from inr_jax.errors import InputError
 from inr_jax.fitting import fitting, stepping
+from inr_jax.fitting.clip_fit import ClipFit, SegmentFit, segment_length
 from inr_jax.fitting.fitting import Signal
 from inr_jax.nn import siren
 from inr_jax.parallel import bucketing, compute, devices
 from inr_jax.parallel.compute import Engine
-
-
-class SegmentFit(NamedTuple):
-    """The fit of one segment, or of a whole clip.
-
-    Attributes:
-      params: Weights that represent the segment divided by `scale`.
-      losses: (steps,) on the scaled segment.
-      scale: Its peak, 1 for silence.
-      estimate: (samples,) float32 at the level of the clip.
-    """
-
-    params: siren.Params
-    losses: np.ndarray
-    scale: float
-    estimate: np.ndarray
-
-
-class ClipFit(NamedTuple):
-    """The fit of one clip: its segments (one, unless they were asked for), joined."""
-
-    segments: list[SegmentFit]
-    estimate: np.ndarray
 
 
 def fit_many(
@@ -50,6 +29,7 @@ def fit_many(
     on_steps: Callable[[float], None] = lambda clip_steps: None,
     checkpoint_dir: str | os.PathLike | None = None,
     how: Engine | None = None,
+    start_from: Sequence[ClipFit] | None = None,
 ) -> Iterator[tuple[int, ClipFit]]:
     """`fitting.fit` for many clips of any lengths, levels and rates; clips share nothing.
 
@@ -69,19 +49,22 @@ def fit_many(
         same clips, or those of them that are left, fits go on from there. Deleted
         when all fits are taken.
       how: By default what suits the device.
+      start_from: A fit for each clip, whose weights the new fit begins with.
 
     Yields:
       Position in `signals` and fit, as clips finish, shortest first.
 
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
+      InputError: a fit to start from is of another network, length or rate.
     """
     signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
     how = how or compute.default()
+    starts = start_from or [None] * len(signals)
     pieces = [
         piece
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
-        for piece in _pieces(clip, keys[clip], signal, _segment_length(config, rate))
+        for piece in _pieces(clip, keys[clip], signal, rate, config, starts[clip])
     ]
     saved = None
     if checkpoint_dir is not None:
@@ -94,7 +77,7 @@ def fit_many(
 
     def run(chosen, batch):
         fits = list(_fit_batch(chosen, batch, config, how, on_steps, saved))
-        diverged = [i for i in range(batch.num_clips) if _diverged(fits[i])]
+        diverged = [i for i in range(batch.num_clips) if _diverged(fits[i][0])]
         if diverged:
             rate = config.learning_rate / 2
             slower = dataclasses.replace(config, learning_rate=rate)
@@ -105,13 +88,13 @@ def fit_many(
             logging.warning(
                 "signal %d: its fit diverged; again at half the rate", chosen[i].clip
             )
-            fits[i] = min(fits[i], again[i], key=_last_loss)
+            fits[i] = min(fits[i], again[i], key=lambda pair: _last_loss(pair[0]))
         return fits
 
     for clip, fits in bucketing.by_clip(
         pieces, sample_rates, how.batch_samples, how.num_devices, run
     ):
-        yield clip, _joined(fits, len(signals[clip]))
+        yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
     if saved:
         saved.remove()
 
@@ -146,25 +129,41 @@ class _Piece(NamedTuple):
     of: int  # pieces of this clip
     key: jax.Array
     samples: np.ndarray
+    params: siren.Params | None  # to begin with
 
 
-def _segment_length(config, sample_rate):
-    if config.segment_s is None:
-        return None
-    return max(2, round(config.segment_s * sample_rate))
+def _pieces(clip, key, signal, sample_rate, config, start_from):
+    parts = [signal]
+    keys = [key]
+    if config.segment_s is not None:
+        length = segment_length(config, len(signal), sample_rate)
+        parts = overlap_add.split(signal, length)
+        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
+    params = [None] * len(parts)
+    if start_from is not None:
+        _check_start(clip, start_from, len(signal), sample_rate, config)
+        params = [segment.params for segment in start_from.segments]
+    return [
+        _Piece(clip, len(parts), *of) for of in zip(keys, parts, params, strict=True)
+    ]
 
 
-def _pieces(clip, key, signal, length):
-    if length is None:
-        return [_Piece(clip, 1, key, signal)]
-    parts = segments.split(signal, length)
-    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
-    return [_Piece(clip, len(parts), k, x) for k, x in zip(keys, parts, strict=True)]
+def _check_start(clip, fit, num_samples, sample_rate, config):
+    """A fit goes on from one of the same network and the same samples."""
+    found = (fit.num_samples, fit.sample_rate, fit.config.siren, fit.config.segment_s)
+    wanted = (num_samples, sample_rate, config.siren, config.segment_s)
+    names = ("samples", "sample rate", "network", "segment_s")
+    for name, x, y in zip(names, found, wanted, strict=True):
+        if x != y:
+            raise InputError(
+                f"signal {clip}: the fit to start from has {name} {x}, not {y}"
+            )
 
 
-def _joined(fits, num_samples):
-    estimates = [fit.estimate for fit in fits]
-    return ClipFit(fits, segments.join(estimates, num_samples, len(estimates[0])))
+def _joined(fits, num_samples, sample_rate, config):
+    segments, estimates = zip(*fits, strict=True)
+    whole = overlap_add.join(list(estimates), num_samples, len(estimates[0]))
+    return ClipFit(segments, num_samples, sample_rate, config, whole)
 
 
 def _diverged(fit):
@@ -195,9 +194,8 @@ def _fit_batch(pieces, batch, config, how, on_steps, saved):
     params, estimates = jax.device_get((state.params, estimates))
     for i, (clip, scale) in enumerate(zip(clips, scales, strict=True)):
         one = jax.tree.map(lambda leaf: leaf[i], params)  # noqa: B023
-        yield SegmentFit(
-            one, losses[i], scale, estimates[i, : len(clip)] * np.float32(scale)
-        )
+        estimate = estimates[i, : len(clip)] * np.float32(scale)
+        yield SegmentFit(one, losses[i], scale), estimate
 
 
 def _run(pieces, batched, sample_rate, config, how, report, saved):
@@ -210,6 +208,10 @@ def _run(pieces, batched, sample_rate, config, how, report, saved):
         return _advance_many(state, batched, done, sample_rate, config, how)
 
     state = _init_many(stepping.stack_keys(keys), config, how)
+    if pieces[0].params is not None:
+        starts = [piece.params for piece in pieces]
+        params = jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
+        state = state._replace(params=params)
     return stepping.run(
         state, config.num_steps, how.steps_per_call, advance, report, saved, names
     )

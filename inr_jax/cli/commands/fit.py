@@ -6,6 +6,7 @@ Example, on the clips of this repository:
 
 Clips come from --clean_dir (white noise is added), --pairs_dir (recorded noise) or
 --librispeech (fetched). Interrupted and started again with the same flags, it goes on.
+The weights of every fit are kept beside its audio, in fit.safetensors and fit.json.
 """
 
 import dataclasses
@@ -67,6 +68,9 @@ COORDINATES = flags.DEFINE_enum(
     fitting.COORDINATES,
     "unit: the clip spans [-1, 1], as published; seconds: bandwidth free of length.",
 )
+START_FROM = flags.DEFINE_string(
+    "start_from", None, "Folder of an earlier run, whose fits of these clips go on."
+)
 LOSSES = {
     field.name: flags.DEFINE_float(
         f"{field.name}_weight", field.default, f"Weight of the {field.name} loss."
@@ -84,6 +88,8 @@ def main() -> int:
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
         raise InputError("--stop tells when to stop whole clips, without --segment_s")
+    if STOP.value != "fixed" and START_FROM.value:
+        raise InputError("--start_from goes with --stop=fixed")
     clips, problems = find_clips()
     process, num_processes = device_flags.start()
     run = runs.Run(output_dir(), settings(config), METHODS, process)
@@ -166,6 +172,7 @@ def settings(config: fitting.FitConfig) -> dict:
         "noise": "recorded" if PAIRS_DIR.value else noise_level(),
         "fit": dataclasses.asdict(config),
         "stop": STOP.value,
+        **({"start_from": START_FROM.value} if START_FROM.value else {}),
     }
 
 
@@ -206,15 +213,32 @@ def fits(examples, config: fitting.FitConfig, on_clips, unfinished):
     from inr_jax.audio import audio
     from inr_jax.data import noise
     from inr_jax.enhancement import api, registry
+    from inr_jax.fitting import clip_fit
 
+    owners = [(e.name, c) for e in examples for c in range(e.noisy.shape[1])]
+    start_from = None
+    if START_FROM.value:
+        start_from = [clip_fit.load(kept(START_FROM.value, *of)) for of in owners]
     siren = registry.make(
         "siren",
-        registry.Options(fit=config, stop=STOP.value, checkpoint_dir=unfinished),
+        registry.Options(
+            fit=config,
+            stop=STOP.value,
+            keep_fit=lambda i, fit: fit.save(kept(OUTPUT_DIR.value, *owners[i])),
+            start_from=start_from,
+            checkpoint_dir=unfinished,
+        ),
     )
     noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in examples]
     seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
     for i, estimate in api.denoise_recordings(siren, noisy, seeds, on_clips):
         yield examples[i], estimate
+
+
+def kept(folder: str, name: str, channel: int) -> pathlib.Path:
+    """Where the fit of a channel of a clip is, without the ends of its two files."""
+    end = f"_{channel + 1}" if channel else ""
+    return pathlib.Path(folder) / "clips" / name / f"fit{end}"
 
 
 def finish(run, pool, example, estimate) -> None:

@@ -1,0 +1,218 @@
+"""The fit of a clip as an object: evaluated at any time and rate, saved and loaded."""
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
+from inr_jax.dsp import overlap_add
+from inr_jax.errors import InputError
+from inr_jax.fitting import fitting
+from inr_jax.io import atomic
+from inr_jax.nn import siren
+from inr_jax.parallel import bucketing
+
+FORMAT = 1  # of the JSON file; rises when older versions would misread it
+
+
+class SegmentFit(NamedTuple):
+    """The fit of one segment, or of a whole clip.
+
+    Attributes:
+      params: Weights that represent the segment divided by `scale`.
+      losses: (steps,) on the scaled segment.
+      scale: Its peak, 1 for silence.
+    """
+
+    params: siren.Params
+    losses: np.ndarray
+    scale: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipFit:
+    """SIRENs that represent one clip: one of them, or one for each of its segments.
+
+    Attributes:
+      segments: In order of time; see `dsp.overlap_add` for where they lie.
+      num_samples: Of the clip.
+      sample_rate: Its rate in Hz.
+      config: How it was fitted.
+      computed: The clip at its own rate where it was evaluated already.
+    """
+
+    segments: Sequence[SegmentFit]
+    num_samples: int
+    sample_rate: int
+    config: FitConfig
+    computed: np.ndarray | None = None
+
+    def __call__(self, times) -> np.ndarray:
+        """Values at any times.
+
+        Args:
+          times: Seconds (n,) from the first sample of the clip.
+
+        Returns:
+          (n,) float32 at the level of the clip.
+
+        Raises:
+          ValueError: a time is not finite, before the clip or behind its end.
+        """
+        times = np.asarray(times, np.float64)
+        if times.size and not (
+            np.min(times) >= 0 and np.max(times) * self.sample_rate < self.num_samples
+        ):
+            raise ValueError(
+                f"times must lie in the clip, from 0 to {self.duration_s:g} s"
+            )
+        return self._at(times * self.sample_rate)
+
+    def at_rate(self, sample_rate: int) -> np.ndarray:
+        """The clip (samples,) at any rate; above its own, frequencies may be new."""
+        count = -(-self.num_samples * sample_rate // self.sample_rate)
+        position = np.arange(count) * (self.sample_rate / sample_rate)
+        return self._at(position)
+
+    @functools.cached_property
+    def estimate(self) -> np.ndarray:
+        """The clip (samples,) at its own rate."""
+        if self.computed is not None:
+            return self.computed
+        return self.at_rate(self.sample_rate)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the clip."""
+        return self.num_samples / self.sample_rate
+
+    @property
+    def num_params(self) -> int:
+        """Numbers that the weights hold, all segments together."""
+        return sum(siren.num_params(segment.params) for segment in self.segments)
+
+    def _at(self, position):
+        """Values at sample positions (n,), which may be fractions."""
+        length = segment_length(self.config, self.num_samples, self.sample_rate)
+        starts = overlap_add.segment_starts(self.num_samples, length)
+        total, weights = np.zeros((2, len(position)), np.float32)
+        # up to a sample behind the last one there is the last segment alone
+        inside = np.minimum(position, self.num_samples - 1)
+        for segment, start in zip(self.segments, starts, strict=True):
+            weight = overlap_add.fade(inside - start, length)
+            here = np.flatnonzero(weight > 0)
+            if not here.size:
+                continue
+            values = self._segment_at(segment, position[here] - start, length)
+            total[here] += weight[here] * values
+            weights[here] += weight[here]
+        return total / weights
+
+    def _segment_at(self, segment, position, length):
+        # few sizes compile, whatever grid is asked for
+        padded = np.zeros(bucketing.bucket_size(len(position)), np.float32)
+        padded[: len(position)] = position
+        values = _values(segment.params, padded, length, self.sample_rate, self.config)
+        return np.asarray(values)[: len(position)] * np.float32(segment.scale)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes `PATH.safetensors`, the weights, and `PATH.json`, what they mean.
+
+        A tensor holds one layer's kernels or biases of all segments, (segments, ...).
+        """
+        tensors = {
+            f"{i}.{name}": np.stack(
+                [np.asarray(s.params[i][name]) for s in self.segments]
+            )
+            for i in range(len(self.segments[0].params))
+            for name in ("kernel", "bias")
+        }
+        tensors["losses"] = np.stack([s.losses for s in self.segments])
+        tensors["scale"] = np.array([s.scale for s in self.segments], np.float32)
+        described = {
+            "format": FORMAT,
+            "num_samples": self.num_samples,
+            "sample_rate": self.sample_rate,
+            "config": dataclasses.asdict(self.config),
+        }
+        with atomic.replacing(_with_suffix(path, ".safetensors")) as aside:
+            safetensors.numpy.save_file(tensors, aside)
+        atomic.write_json(_with_suffix(path, ".json"), described)
+
+
+@jax.jit(static_argnames=("sample_rate", "config"))
+def _values(params, position, num_samples, sample_rate, config):
+    return fitting.evaluate(params, position, num_samples, sample_rate, config)
+
+
+def load(path: str | os.PathLike) -> ClipFit:
+    """The fit that `ClipFit.save` wrote.
+
+    Args:
+      path: As given to it, or that of one of its two files.
+
+    Raises:
+      InputError: a file is missing, of a later format, or no fit.
+    """
+    path = pathlib.Path(path)
+    if path.suffix in (".safetensors", ".json"):
+        path = path.with_suffix("")
+    try:
+        described = json.loads(_with_suffix(path, ".json").read_text())
+        if described["format"] != FORMAT:
+            raise ValueError(f"its format {described['format']!r} is not {FORMAT}")
+        config = _config(described["config"])
+        tensors = safetensors.numpy.load_file(_with_suffix(path, ".safetensors"))
+        segments = _segments(tensors, config)
+        return ClipFit(
+            segments, described["num_samples"], described["sample_rate"], config
+        )
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
+        reason = " ".join(str(e).split()) or type(e).__name__
+        raise InputError(f"{path}: no saved fit: {reason}") from None
+
+
+def _with_suffix(path, suffix):
+    return pathlib.Path(f"{os.fspath(path)}{suffix}")
+
+
+def _config(values):
+    values = dict(values)
+    values["siren"] = SirenConfig(**values["siren"])
+    values["loss"] = LossWeights(**values["loss"])
+    return FitConfig(**values)
+
+
+def _segments(tensors, config):
+    layers = range(config.siren.depth + 2)
+    fresh = jax.eval_shape(lambda: siren.init(jax.random.key(0), config.siren))
+    count = len(tensors["scale"])
+    for i in layers:
+        for name, like in fresh[i].items():
+            found = tensors[f"{i}.{name}"]
+            if found.shape != (count, *like.shape) or not np.all(np.isfinite(found)):
+                raise ValueError(f"{i}.{name} does not fit the config")
+    return [
+        SegmentFit(
+            [{n: tensors[f"{i}.{n}"][k] for n in ("kernel", "bias")} for i in layers],
+            tensors["losses"][k],
+            float(tensors["scale"][k]),
+        )
+        for k in range(count)
+    ]
+
+
+def segment_length(config: FitConfig, num_samples: int, sample_rate: int) -> int:
+    """Samples of each segment of a clip; all of it where it has one SIREN."""
+    if config.segment_s is None:
+        return num_samples
+    return min(num_samples, max(2, round(config.segment_s * sample_rate)))

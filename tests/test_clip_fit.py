@@ -1,0 +1,105 @@
+"""A fit as an object: evaluated at any time and rate, saved, loaded and fitted on."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.errors import InputError
+from inr_jax.fitting import batch, clip_fit
+
+RATE = 8000
+WHOLE = FitConfig(SirenConfig(16, 1), coordinates="seconds", num_steps=20)
+SEGMENTS = dataclasses.replace(WHOLE, segment_s=0.05)
+
+
+def tone(num_samples=1500):
+    return 0.3 * np.sin(np.arange(num_samples) / 7).astype(np.float32)
+
+
+def fitted(config, start_from=None):
+    key = jax.random.key(0)
+    found = batch.fit_many(
+        [key], [tone()], [RATE], config, start_from=start_from and [start_from]
+    )
+    ((_, fit),) = found
+    return fit
+
+
+@pytest.fixture(scope="module", params=[WHOLE, SEGMENTS], ids=["whole", "segments"])
+def fit(request):
+    return fitted(request.param)
+
+
+def test_at_its_own_samples_it_is_the_estimate(fit):
+    np.testing.assert_allclose(fit(np.arange(1500) / RATE), fit.estimate, atol=1e-5)
+    np.testing.assert_allclose(fit.at_rate(RATE), fit.estimate, atol=1e-5)
+
+
+def test_a_finer_grid_passes_through_the_same_samples(fit):
+    fine = fit.at_rate(3 * RATE)
+    assert fine.shape == (4500,) and np.all(np.isfinite(fine))
+    np.testing.assert_allclose(fine[::3], fit.estimate, atol=1e-5)
+    # and between them it is a tone, not steps
+    between = (fit.estimate[1:] + fit.estimate[:-1]) / 2
+    assert np.max(np.abs(fine[1:-3:3] - between)) < 0.1
+
+
+def test_saved_and_loaded_it_is_the_same(fit, tmp_path):
+    fit.save(tmp_path / "a.b")
+    assert {p.name for p in tmp_path.iterdir()} == {"a.b.safetensors", "a.b.json"}
+    for path in ("a.b", "a.b.json", "a.b.safetensors"):
+        again = clip_fit.load(tmp_path / path)
+        assert again.config == fit.config and again.num_params == fit.num_params
+        np.testing.assert_allclose(again.estimate, fit.estimate, atol=1e-5)
+        for one, other in zip(again.segments, fit.segments, strict=True):
+            np.testing.assert_array_equal(one.losses, other.losses)
+
+
+def test_times_outside_of_the_clip_are_refused(fit):
+    for time in (-0.01, 1500 / RATE, np.nan):
+        with pytest.raises(ValueError, match="from 0 to 0.1875 s"):
+            fit([0.0, time])
+    assert fit([]).shape == (0,)
+
+
+def test_a_fit_goes_on_where_it_was_saved(fit, tmp_path):
+    fit.save(tmp_path / "fit")
+    on = fitted(fit.config, clip_fit.load(tmp_path / "fit"))
+    for before, after in zip(fit.segments, on.segments, strict=True):
+        # the first loss is that of the weights that it began with
+        assert (
+            after.losses[0] < before.losses[-1] and after.losses[-1] < after.losses[0]
+        )
+
+
+def test_it_goes_on_from_the_same_network_and_clip_alone(fit):
+    other = dataclasses.replace(fit.config, siren=SirenConfig(8, 1))
+    with pytest.raises(InputError, match="signal 0: the fit to start from has network"):
+        fitted(other, fit)
+    with pytest.raises(InputError, match="has samples 1400, not 1500"):
+        fitted(fit.config, dataclasses.replace(fit, num_samples=1400))
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (lambda folder: (folder / "f.json").unlink(), "No such file"),
+        (lambda folder: (folder / "f.safetensors").write_bytes(b"no"), "no saved fit"),
+        (lambda folder: _change(folder, format=9), "format 9 is not 1"),
+        (lambda folder: _change(folder, config={}), "'siren'"),
+    ],
+)
+def test_what_is_no_fit_is_one_line(tmp_path, change, reason):
+    fitted(WHOLE).save(tmp_path / "f")
+    change(tmp_path)
+    with pytest.raises(InputError, match=reason):
+        clip_fit.load(tmp_path / "f")
+
+
+def _change(folder, **values):
+    path = folder / "f.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
