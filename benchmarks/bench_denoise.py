@@ -67,10 +67,10 @@ def main(inputs: list[str]) -> None:
 
 
 def run(path: pathlib.Path) -> tuple[float, float]:
-    """Seconds, and those of the processor, of denoise.py on one file."""
-    script = pathlib.Path(__file__).parent / "denoise.py"
+    """Seconds, and those of the processor, of `inr-jax denoise` on one file."""
     cache = app.COMPILATION_CACHE.value
-    command = [sys.executable, script, path, f"--output={path.with_suffix('.flac')}"]
+    command = [sys.executable, "-m", "inr_jax", "denoise", path]
+    command += [f"--output={path.with_suffix('.flac')}"]
     command += [f"--method={METHOD.value}"]
     command += [] if cache is None else [f"--compilation_cache={cache}"]
     path.with_suffix(".flac").unlink(missing_ok=True)

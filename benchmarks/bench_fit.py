@@ -183,7 +183,7 @@ def time_to_quality(rounds: int) -> dict:
     from inr_jax.audio import audio
     from inr_jax.fitting.batch import fit_many
 
-    clips = pathlib.Path(__file__).parent / "clips"
+    clips = pathlib.Path(__file__).parent.parent / "experiments" / "clips"
     recording = audio.read(clips / "letter.flac")
     signal, rate = recording.samples[:, 0], recording.sample_rate
     fits = []

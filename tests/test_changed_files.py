@@ -25,9 +25,9 @@ from inr_jax.configs.networks import WEIGHTS
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
 from inr_jax.models import pretrained
-from inr_jax.models.sepformer import torch_pickle
+from inr_jax.models.sepformer import torch_checkpoint
 
-load = pretrained.load.__wrapped__  # no cache
+load = pretrained._load.__wrapped__  # no cache
 
 
 def whole(folder):
@@ -76,7 +76,7 @@ def readers(folder):
     return [
         (model / WEIGHTS, lambda path: load(model), lambda *_: False),
         (model / "config.json", lambda path: load(model), same_settings),
-        (folder / "a.ckpt", torch_pickle.read, lambda *_: True),
+        (folder / "a.ckpt", torch_checkpoint.read, lambda *_: True),
         (folder / "manifest.json", listed, lambda *_: True),
     ]
 

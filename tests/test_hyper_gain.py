@@ -94,3 +94,14 @@ def test_saved_and_loaded(tmp_path, model, params):
     expected = denoise(params, noise(1000), model, WINDOW)
     found = denoise(weights, noise(1000), again, WINDOW)
     np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def test_weights_that_are_saved_again_are_read_again(tmp_path, params):
+    pretrained.save(tmp_path, CONFIG, params, 1)
+    first = pretrained.load(tmp_path)
+    assert pretrained.load(tmp_path) is first
+    pretrained.save(tmp_path, CONFIG, jax.tree.map(lambda x: 2 * x, params), 2)
+    _, again = pretrained.load(tmp_path)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(y, 2 * x, rtol=1e-2), first[1], again
+    )

@@ -144,5 +144,5 @@ def test_folders_that_hold_no_weights(tmp_path, tensors):
         (tmp_path / "config.json").write_text(json.dumps(described | broken))
         with pytest.raises(InputError, match="no SepFormer: "):
             weights.read(tmp_path)
-    with pytest.raises(InputError, match="not given; fetch them by python"):
+    with pytest.raises(InputError, match="not given; fetch them by inr-jax download"):
         registry.make("sepformer")

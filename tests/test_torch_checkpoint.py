@@ -9,7 +9,7 @@ import torch_files
 from torch_files import Storage, Tensor
 
 from inr_jax.errors import InputError
-from inr_jax.models.sepformer import torch_pickle
+from inr_jax.models.sepformer import torch_checkpoint
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
@@ -24,7 +24,7 @@ def test_views_of_a_shared_storage(tmp_path, byteorder):
         "empty": Tensor(shared, 0, (0, 3), (3, 1)),
     }
     torch_files.save(tmp_path / "a.ckpt", state, byteorder)
-    found = torch_pickle.read(tmp_path / "a.ckpt")
+    found = torch_checkpoint.read(tmp_path / "a.ckpt")
     whole = numbers.reshape(3, 4)
     assert list(found) == list(state)
     np.testing.assert_array_equal(found["whole"], whole)
@@ -49,7 +49,7 @@ def test_a_pickle_that_runs_commands_is_refused(tmp_path):
     path, trace = tmp_path / "a.ckpt", tmp_path / "trace"
     torch_files.save(path, {"weight": Hostile(f"touch {trace}")})
     with pytest.raises(InputError, match=r"a\.ckpt: .* asks for posix\.system"):
-        torch_pickle.read(path)
+        torch_checkpoint.read(path)
     assert not trace.exists()
 
 
@@ -69,7 +69,7 @@ def test_a_pickle_that_runs_commands_is_refused(tmp_path):
 def test_what_is_no_state_dict_of_floats(tmp_path, state, message):
     torch_files.save(tmp_path / "a.ckpt", state)
     with pytest.raises(InputError, match=message):
-        torch_pickle.read(tmp_path / "a.ckpt")
+        torch_checkpoint.read(tmp_path / "a.ckpt")
 
 
 def test_broken_files_end_with_one_line(tmp_path):
@@ -80,17 +80,17 @@ def test_broken_files_end_with_one_line(tmp_path):
     for broken in (whole[:-100], whole[: len(whole) // 2], b"", b"PK", b"\x80\x02."):
         path.write_bytes(broken)
         with pytest.raises(InputError, match=r"^[^\n]*a\.ckpt: cannot read[^\n]*$"):
-            torch_pickle.read(path)
+            torch_checkpoint.read(path)
     changed = bytearray(whole)
     changed[whole.index(np.ones(4, "<f4").tobytes())] ^= 1
     path.write_bytes(changed)
     with pytest.raises(InputError, match="Bad CRC"):
-        torch_pickle.read(path)
+        torch_checkpoint.read(path)
     torch_files.save(path, state, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match="compressed"):
-        torch_pickle.read(path)
+        torch_checkpoint.read(path)
     with pytest.raises(InputError, match="nowhere: no such file"):
-        torch_pickle.read("nowhere")
+        torch_checkpoint.read("nowhere")
 
 
 def test_files_of_torch_itself(tmp_path):
@@ -99,7 +99,7 @@ def test_files_of_torch_itself(tmp_path):
     state = torch.nn.Linear(3, 2).state_dict()
     state |= {"turned": base.T, "part": base[1:, 2:]}
     torch.save(state, tmp_path / "a.ckpt")
-    found = torch_pickle.read(tmp_path / "a.ckpt")
+    found = torch_checkpoint.read(tmp_path / "a.ckpt")
     assert list(found) == list(state)
     for name, tensor in state.items():
         np.testing.assert_array_equal(found[name], tensor.numpy())

@@ -38,9 +38,16 @@ class SegmentFit(NamedTuple):
     scale: float
 
 
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["segments", "computed"],
+    meta_fields=["num_samples", "sample_rate", "config"],
+)
 @dataclasses.dataclass(frozen=True)
 class ClipFit:
     """SIRENs that represent one clip: one of them, or one for each of its segments.
+
+    A pytree of its weights.
 
     Attributes:
       segments: In order of time; see `dsp.overlap_add` for where they lie.

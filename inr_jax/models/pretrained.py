@@ -65,15 +65,31 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
     atomic.write_json(folder / "config.json", described)
 
 
-@functools.cache
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     """The model of a folder and its weights, float32, for `model.apply(params, noisy)`.
+
+    Read again only where its files are others than the last time.
 
     Raises:
       InputError: the folder does not hold such a model, or one of other shapes, of a
         later format, or changed since it was saved.
     """
     folder = pathlib.Path(folder)
+    return _load(folder, _written(folder / "config.json"), _written(folder / WEIGHTS))
+
+
+def _written(path):
+    """What changes whenever a file is written."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@functools.lru_cache(maxsize=8)
+def _load(folder, *written):
+    del written
     try:
         described = json.loads((folder / "config.json").read_text())
         if described.get("format") != FORMAT:

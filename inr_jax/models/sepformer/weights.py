@@ -19,7 +19,7 @@ import numpy as np
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
-from inr_jax.models.sepformer import torch_pickle
+from inr_jax.models.sepformer import torch_checkpoint
 from inr_jax.models.sepformer.modeling import Sepformer, positions
 from inr_jax.models.sepformer.params import TABLE, Tensors, shapes, to_params
 
@@ -70,7 +70,7 @@ def read(
         tensors = {
             f"{part}.{name}": tensor
             for part in PARTS
-            for name, tensor in torch_pickle.read(folder / f"{part}.ckpt").items()
+            for name, tensor in torch_checkpoint.read(folder / f"{part}.ckpt").items()
         }
     _check(folder, tensors, config)
     return config, {n: t for n, t in tensors.items() if not n.endswith(TABLE)}
