@@ -68,7 +68,9 @@ def test_switching_keeps_the_position(page):
     assert page.evaluate("player.position()") == pytest.approx(rest, abs=1e-3)
     page.keyboard.press("3")  # goes on from here
     plays(page, 2)
-    assert rest < page.evaluate("player.position()") < rest + 1
+    # the clock of a browser without a sound card moves in steps
+    page.wait_for_function(f"player.position() > {rest}")
+    assert page.evaluate("player.position()") < rest + 1
 
 
 def test_hasty_switches_end_in_one_sound(page):
