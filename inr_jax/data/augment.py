@@ -15,6 +15,7 @@ from jax import lax
 from jax import random as jr
 
 from inr_jax.configs.augment import NOISE_KINDS, AugmentConfig
+from inr_jax.data.rooms import EARLY_S
 
 # Crops quieter than this against full scale are drawn again, a few times.
 _QUIET_RMS = 0.01
@@ -26,8 +27,6 @@ _CURVE_POINTS = 7
 _BABBLE_VOICES = (3, 8)
 _RUMBLE_HZ = (15.0, 60.0)
 _TELEPHONE_HZ = (300.0, 3400.0)
-# Of the target in a room.
-EARLY_S = 0.05
 
 
 class Sounds(NamedTuple):

@@ -3,6 +3,7 @@
 import numpy as np
 
 LENGTH_S = 0.6
+EARLY_S = 0.05  # direct sound and early reflections, what speech is understood by
 _LEAST_M, _MOST_M = (3.0, 3.0, 2.3), (9.0, 8.0, 3.5)
 _T60_S = (0.2, 0.9)
 _DISTANCE_M = (0.3, 4.0)
@@ -62,5 +63,5 @@ def _from_direct_sound(response, sample_rate):
     response = response[max(0, first - _BEFORE_PEAK) :][_BEFORE_PEAK:]
     length = round(LENGTH_S * sample_rate)
     response = np.pad(response[:length], (0, max(0, length - len(response))))
-    early = response[: round(0.05 * sample_rate)]
+    early = response[: round(EARLY_S * sample_rate)]
     return (response / np.sqrt(np.sum(early**2))).astype(np.float16)

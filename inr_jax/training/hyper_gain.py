@@ -6,7 +6,6 @@ a CPU of few cores wait for each other for ever.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +24,7 @@ from inr_jax.plots import style
 from inr_jax.plots import training as training_curves
 from inr_jax.training import run as training_run
 from inr_jax.training import validation
+from inr_jax.training.loop import Every
 from inr_jax.training.step import State
 
 
@@ -74,6 +74,10 @@ def denoise(
     field = model.apply(params, spectrum)
     outputs = hyper_gain.outputs_on_bins(field, spectrum.shape[1], model.config)
     return half_overlap.istft(hyper_gain.enhance(spectrum, outputs), len(noisy))
+
+
+# One program for all validations of a training.
+_estimate = jax.jit(denoise, static_argnames=("model", "window"))
 
 
 def init(key: jax.Array, config: HyperGainConfig, training: HyperGainTraining) -> State:
@@ -160,14 +164,6 @@ def compiled_step(
     return step
 
 
-class Every(NamedTuple):
-    """Steps from one line of the log, checkpoint and validation to the next."""
-
-    log: int
-    save: int
-    validate: int
-
-
 def train(
     run: training_run.TrainingRun,
     state: State,
@@ -222,8 +218,10 @@ def validate(run, state, cases, settings, pool) -> tuple[dict, float]:
     rate = settings.mixing.sample_rate
     window = round(2 * settings.model.field.hop_s * rate)
     model = hyper_gain.HyperGain(settings.model)
-    estimate = jax.jit(lambda noisy: denoise(state.ema, noisy, model, window))
-    estimates = {i: np.asarray(estimate(case.noisy)) for i, case in enumerate(cases)}
+    estimates = {
+        i: np.asarray(_estimate(state.ema, case.noisy, model, window))
+        for i, case in enumerate(cases)
+    }
     scores = validation.means(validation.submit(estimates, cases, rate, pool))
     line = {"step": int(state.step), **scores}
     run.append(line)

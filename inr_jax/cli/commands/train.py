@@ -143,6 +143,7 @@ def load_data(settings, folder):
 
     from inr_jax.data import augment, rooms
     from inr_jax.data import decoded_cache as corpus
+    from inr_jax.io import atomic
     from inr_jax.training import validation
 
     rate = settings.mixing.sample_rate
@@ -164,13 +165,14 @@ def load_data(settings, folder):
             raise InputError(
                 "rooms are simulated by pyroomacoustics: pip install 'inr_jax[rooms]'"
             ) from None
-        np.save(made, responses)
+        with atomic.replacing(made) as aside, open(aside, "wb") as file:
+            np.save(file, responses)
     # long recordings are drawn more often, as they vary, but not by their length
-    loudness = [len(piece) ** 0.5 for piece in noise]
+    draws = [len(piece) ** 0.5 for piece in noise]
     top = [hz or np.inf for hz in top_hz]
     data = augment.Corpus(
         augment.sounds(speech, weights, top),
-        augment.sounds(noise, loudness),
+        augment.sounds(noise, draws),
         np.load(made),
     )
     cases = validation.cases(VALID_DIR.value, VALID_NOISE_DIR.value, rate)
