@@ -36,7 +36,7 @@ def main(inputs: list[str]) -> None:
 
     if len(inputs) != 1 or not OUTPUT_DIR.value:
         raise InputError("name one file, and a folder with --output_dir")
-    lengths = app.numbers(SECONDS)
+    lengths = app.parse_numbers(SECONDS)
     if len(lengths) != 2 or lengths[0] >= lengths[1]:
         raise InputError("--seconds must be two numbers, the second larger")
     if hasattr(os, "sched_setaffinity"):

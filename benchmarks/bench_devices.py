@@ -35,7 +35,7 @@ COLUMNS += ("instructions", "compile_s")
 def main() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    counts = app.numbers(DEVICES, int, 1)
+    counts = app.parse_numbers(DEVICES, int, 1)
     # only the processor's devices come from a flag
     forced = f"--xla_force_host_platform_device_count={max(counts)}"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {forced}"
@@ -81,9 +81,9 @@ def add_efficiency(rows, backend: str) -> None:
 
 def engine_of(count: int):
     """The engine of this machine, on so many devices."""
-    from inr_jax.parallel import compute
+    from inr_jax.parallel.compute import default_compute
 
-    return dataclasses.replace(compute.default(), num_devices=count)
+    return dataclasses.replace(default_compute(), num_devices=count)
 
 
 def fit(count: int, config) -> None:
@@ -98,7 +98,7 @@ def fit(count: int, config) -> None:
     keys = list(jax.random.split(jax.random.key(0), clips))
     signals = list(noise.astype(np.float32))
     for _ in batch.fit_many(
-        keys, signals, [RATE] * clips, config, how=engine_of(count)
+        keys, signals, [RATE] * clips, config, compute=engine_of(count)
     ):
         pass
 

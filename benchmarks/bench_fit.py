@@ -43,9 +43,9 @@ def main() -> None:
     if QUICK.value:
         widths, clips = [64, 256], [1, 8]
     if WIDTHS.value is not None:
-        widths = app.numbers(WIDTHS, int)
+        widths = app.parse_numbers(WIDTHS, int)
     if CLIPS.value is not None:
-        clips = app.numbers(CLIPS, int)
+        clips = app.parse_numbers(CLIPS, int)
     rounds = ROUNDS.value or (3 if QUICK.value else 7)
     rows = []  # no compilation cache: it would hide what compiling costs
     for width in widths:
@@ -111,10 +111,10 @@ def our_fits(width: int, count: int, num_samples: int, steps: int):
     import jax
 
     from inr_jax.fitting.batch import fit_many
-    from inr_jax.parallel import compute
+    from inr_jax.parallel.compute import default_compute
 
     config = fitting.FitConfig(fitting.SirenConfig(width, DEPTH), num_steps=2 * steps)
-    how = dataclasses.replace(compute.default(), steps_per_call=steps)
+    compute = dataclasses.replace(default_compute(), steps_per_call=steps)
     signals = list(tones(count, num_samples))
 
     def run() -> float:
@@ -126,7 +126,7 @@ def our_fits(width: int, count: int, num_samples: int, steps: int):
             [16_000] * count,
             config,
             on_steps=lambda _: reports.append(time.perf_counter()),
-            how=how,
+            compute=compute,
         )
         list(fits)
         num_batches = (len(reports) - 1) // 2

@@ -75,14 +75,14 @@ def curve(config, clean):
     from inr_jax.training import step as training
 
     model = pretrained.build(config)
-    how = training_configs.TrainingConfig(
+    compute = training_configs.TrainingConfig(
         batch_size=len(clean),
         num_steps=NUM_STEPS.value,
         learning_rate=LEARNING_RATE.value,
         warmup_steps=NUM_STEPS.value // 20,
     )
-    state = training.init(jax.random.key(0), model, config.num_samples, how)
-    update = training.compiled_update(model, config.sample_rate, how)
+    state = training.init(jax.random.key(0), model, config.num_samples, compute)
+    update = training.compiled_update(model, config.sample_rate, compute)
     estimate = jax.jit(jax.vmap(model.apply, in_axes=(None, 0)))
     with app.progress("training", NUM_STEPS.value, "steps") as on_steps:
         for step in range(NUM_STEPS.value):

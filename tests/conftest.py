@@ -17,7 +17,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 
-from inr_jax.configs.networks import LocalConfig
+from inr_jax.configs.networks import MaskNetConfig
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -52,7 +52,7 @@ def run_script(name: str, *args: str, expect: int = 0) -> subprocess.CompletedPr
 
 
 # A network of every kind of layer that compiles fast.
-TINY = LocalConfig(
+TINY = MaskNetConfig(
     window=32,
     channels=8,
     kernel=3,

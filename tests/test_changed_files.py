@@ -50,12 +50,12 @@ def changed(data, rng):
         return bytes(data[: rng.integers(len(data))])
     for _ in range(rng.integers(1, 4)):
         at = int(rng.integers(len(data)))
-        how = rng.integers(4)
-        if how == 0:
+        compute = rng.integers(4)
+        if compute == 0:
             data[at] ^= 1 << rng.integers(8)
-        elif how == 1:
+        elif compute == 1:
             data[at] = rng.integers(256)
-        elif how == 2:
+        elif compute == 2:
             del data[at : at + rng.integers(1, 9)]
         else:
             data[at:at] = data[at : at + rng.integers(1, 9)]

@@ -22,7 +22,7 @@ def test_what_the_system_refuses_is_one_line(error, line):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (app.MISTAKE, line)
+    assert (done.returncode, done.stderr) == (app.EXIT_USAGE, line)
 
 
 def test_what_was_done_before_a_resumption_soon_counts_no_more(monkeypatch, capsys):

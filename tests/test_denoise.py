@@ -108,10 +108,10 @@ def test_unknown_methods_and_bad_samples_are_named():
 def test_wet_and_attenuation_leave_noise_in():
     noisy, estimate = np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
     for mix, expected in (
-        (files.Mix(), 0.0),
-        (files.Mix(wet=0.7), 0.3),
-        (files.Mix(max_attenuation_db=20), 0.1),
-        (files.Mix(wet=0.5, max_attenuation_db=20), 0.55),
+        (files.DryWetMix(), 0.0),
+        (files.DryWetMix(wet=0.7), 0.3),
+        (files.DryWetMix(max_attenuation_db=20), 0.1),
+        (files.DryWetMix(wet=0.5, max_attenuation_db=20), 0.55),
     ):
         assert mix.apply(noisy, estimate.copy())[0, 0] == pytest.approx(expected)
 

@@ -14,11 +14,11 @@ from inr_jax.enhancement import gain_denoiser
 from inr_jax.errors import InputError
 from inr_jax.fitting import batch as fit_many
 from inr_jax.parallel import bucketing, devices
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig
 
 RATE = 16_000
 # two clips a device and batch, one after the other
-ONE = Engine(batch_samples=2048, activations_at_once=1, steps_per_call=5)
+ONE = ComputeConfig(batch_samples=2048, activations_at_once=1, steps_per_call=5)
 FIT = FitConfig(SirenConfig(8, 1, 100.0), learning_rate=1e-3, num_steps=10)
 GAIN = GainFieldConfig(
     SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=3, num_bins=64
@@ -37,17 +37,17 @@ def clips():
     ]
 
 
-def siren(how):
+def siren(compute):
     """The estimate of every clip, and the steps that were reported."""
     keys, told = [jax.random.clone(key) for key in KEYS], []
-    found = fit_many.fit_many(keys, clips(), RATES, FIT, told.append, how=how)
+    found = fit_many.fit_many(keys, clips(), RATES, FIT, told.append, compute=compute)
     estimates = {f"siren {i}": fit.estimate for i, fit in found}
     return {"steps": np.array(sum(told)), **estimates}
 
 
-def gain(how):
+def gain(compute):
     keys = [jax.random.clone(key) for key in KEYS]
-    found = gain_denoiser.denoise_many(keys, clips(), RATES, GAIN, how=how)
+    found = gain_denoiser.denoise_many(keys, clips(), RATES, GAIN, compute=compute)
     return {f"gain {i}": estimate for i, estimate in found}
 
 
@@ -84,7 +84,7 @@ def found(tmp_path_factory):
         ")\n"
         "print(fit_many._advance_many._cache_size(), 'PART')\n"
         "print(fit_many.program(8, 1024, RATE, FIT, on(4)), 'PART')\n"
-        "x = devices.spread(np.ones(8), 8)\n"
+        "x = devices.put_clips(np.ones(8), 8)\n"
         "print(jax.jit(jax.numpy.mean).lower(x).compile().as_text())",
         path,
     )
@@ -132,7 +132,7 @@ def test_devices_that_are_not_there():
 
 def test_rows_of_one_process_are_all():
     replicated, split = devices.shardings()
-    assert devices.own_rows(split, 5) == list(range(5))
+    assert devices.local_rows(split, 5) == list(range(5))
     whole = jax.device_put(np.arange(3), replicated)
-    np.testing.assert_array_equal(devices.own_copy(whole), np.arange(3))
+    np.testing.assert_array_equal(devices.local_replica(whole), np.arange(3))
     assert devices.process() == (0, 1)

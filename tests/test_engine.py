@@ -8,47 +8,48 @@ import pytest
 from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.fitting import fitting
 from inr_jax.nn import siren
-from inr_jax.parallel import compute
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import BACKENDS, ComputeConfig, default_compute, over_fits
 
 CONFIG = FitConfig(SirenConfig(16, 1, 100.0), learning_rate=1e-3, num_steps=5)
 
 
-def losses(how):
+def losses(compute):
     signal = fitting.Signal(jnp.sin(jnp.arange(500) / 9), 500)
-    return fitting.fit(jax.random.key(0), signal, 16_000, CONFIG, how).losses
+    return fitting.fit(jax.random.key(0), signal, 16_000, CONFIG, compute).losses
 
 
 def test_an_engine_stands_for_this_device():
-    assert compute.default() == compute.BACKENDS["cpu"]
+    assert default_compute() == BACKENDS["cpu"]
 
 
-@pytest.mark.parametrize("name", compute.BACKENDS)
+@pytest.mark.parametrize("name", BACKENDS)
 def test_every_engine_fits_alike(name):
-    np.testing.assert_allclose(losses(compute.BACKENDS[name]), losses(None), rtol=1e-4)
+    np.testing.assert_allclose(losses(BACKENDS[name]), losses(None), rtol=1e-4)
 
 
 def test_either_sine():
-    np.testing.assert_allclose(losses(Engine(sine="jnp")), losses(None), rtol=1e-4)
+    np.testing.assert_allclose(
+        losses(ComputeConfig(sine="jnp")), losses(None), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name, bits", [("tensorfloat32", 10), ("bfloat16", 7)])
 def test_precision_rounds_hidden_layers_and_only_them(name, bits):
     """bfloat16 differs by its rounding; CPUs keep float32 where TF32 is allowed."""
-    how, t = Engine(hidden_precision=name), jnp.linspace(-1, 1, 999)[:, None]
+    compute, t = ComputeConfig(hidden_precision=name), jnp.linspace(-1, 1, 999)[:, None]
     deep, shallow = SirenConfig(64, 2, 3000.0), SirenConfig(64, 0, 3000.0)
     for config, differs in ((deep, name == "bfloat16"), (shallow, False)):
         params = siren.init(jax.random.key(0), config)
         exact = siren.apply(params, t, config)
-        error = jnp.abs(siren.apply(params, t, config, how) - exact).max()
+        error = jnp.abs(siren.apply(params, t, config, compute) - exact).max()
         assert (error > 0) == differs and error < 30 * 2.0**-bits
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 7, 100])
 def test_over_fits_equals_a_loop(at_once):
-    how = Engine(activations_at_once=at_once * 4 * 10)
+    compute = ComputeConfig(activations_at_once=at_once * 4 * 10)
     x, y = jnp.arange(70.0).reshape(7, 10), jnp.arange(7.0)
-    lifted = compute.over_fits(lambda x, y: {"sum": x.sum() + y}, how, 4, 10)
+    lifted = over_fits(lambda x, y: {"sum": x.sum() + y}, compute, 4, 10)
     found = jax.jit(lifted)(x, y)["sum"]
     np.testing.assert_allclose(found, x.sum(axis=1) + y)
 
@@ -59,4 +60,4 @@ def test_over_fits_equals_a_loop(at_once):
 )
 def test_engines_that_make_no_sense(change):
     with pytest.raises(ValueError, match=next(iter(change))):
-        dataclasses.replace(Engine(), **change)
+        dataclasses.replace(ComputeConfig(), **change)

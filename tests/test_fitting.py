@@ -8,11 +8,11 @@ import pytest
 from inr_jax.configs.fitting import FAST, FitConfig, LossWeights, SirenConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.fitting import batch, fitting
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig
 
 SMALL = SirenConfig(width=16, depth=1, first_omega=100.0)
 TEN_STEPS = FitConfig(siren=SMALL, learning_rate=1e-3, num_steps=10)
-SMALL_BATCHES = Engine(batch_samples=20_000)
+SMALL_BATCHES = ComputeConfig(batch_samples=20_000)
 
 
 def keys(count, seed=0):
@@ -58,11 +58,11 @@ def test_many_equals_one_at_a_time(coordinates, loss):
 
 def test_neighbours_and_order_move_no_clip():
     signals = tones(5000, 4500, 4700, 300)
-    together = fit_all(keys(4), signals, TEN_STEPS, how=SMALL_BATCHES)
+    together = fit_all(keys(4), signals, TEN_STEPS, compute=SMALL_BATCHES)
     loud = [signals[0], *(100 * s for s in signals[1:])]
-    beside_loud = fit_all(keys(4), loud, TEN_STEPS, how=SMALL_BATCHES)
+    beside_loud = fit_all(keys(4), loud, TEN_STEPS, compute=SMALL_BATCHES)
     assert_same(together[0], beside_loud[0], atol=0)
-    reverse = fit_all(keys(4)[::-1], signals[::-1], TEN_STEPS, how=SMALL_BATCHES)
+    reverse = fit_all(keys(4)[::-1], signals[::-1], TEN_STEPS, compute=SMALL_BATCHES)
     for one, other in zip(together, reverse[::-1], strict=True):
         assert_same(one, other, atol=1e-6)
 
@@ -72,8 +72,8 @@ def test_blocks_leave_the_gradient_as_it_is():
     target = fitting.Signal(jnp.asarray(signal), 3000)
     found = []
     for block in (64, 1000, 4096):
-        how = Engine(block_samples=block)
-        found.append(fitting.fit(jax.random.key(0), target, 16_000, TEN_STEPS, how))
+        compute = ComputeConfig(block_samples=block)
+        found.append(fitting.fit(jax.random.key(0), target, 16_000, TEN_STEPS, compute))
     assert_same(found[0], found[2])
     assert_same(found[1], found[2])
 
@@ -90,14 +90,14 @@ def test_one_program_a_bucket(monkeypatch):
     monkeypatch.setattr(fitting, "_values", counted)
     config = FitConfig(siren=SirenConfig(width=5, depth=1), num_steps=25)
     signals = tones(4000, 3000, 2000, 1000, 500, 6000, 5900)
-    fit_all(keys(7), signals, config, how=Engine(batch_samples=8192))
+    fit_all(keys(7), signals, config, compute=ComputeConfig(batch_samples=8192))
     first = len(traced)
     assert first == 6 * 2  # padded lengths, programs: advance and evaluate
     fit_all(
         keys(7, seed=1),
         tones(*range(5500, 5507)),
         config,
-        how=Engine(batch_samples=8192),
+        compute=ComputeConfig(batch_samples=8192),
     )
     assert len(traced) == first
 
@@ -169,12 +169,12 @@ def test_segments_equal_fits_of_their_own():
     signals = tones(2000, 300)
     found, short = fit_all(keys(2), signals, config)
     assert [len(f.segments) for f in (found, short)] == [3, 1]
-    parts = overlap_add.split(signals[0], 800)
+    parts = overlap_add.split_overlapping(signals[0], 800)
     seeds = [jax.random.fold_in(keys(2)[0], i) for i in range(3)]
     alone = fit_all(seeds, parts, TEN_STEPS)
     for one, other in zip(found.segments, alone, strict=True):
         assert_same(one.params, other.segments[0].params)
-    joined = overlap_add.join([f.estimate for f in alone], 2000, 800)
+    joined = overlap_add.crossfade([f.estimate for f in alone], 2000, 800)
     assert_same(found.estimate, joined)
 
 

@@ -10,7 +10,7 @@ from inr_jax.configs.fitting import GainFieldConfig, SirenConfig
 from inr_jax.data import noise
 from inr_jax.enhancement import classical, gain_field
 from inr_jax.enhancement.gain_denoiser import PART_S, denoise_many
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig
 
 RATE = 16_000
 TINY = GainFieldConfig(
@@ -124,11 +124,11 @@ def test_silence_short_signals_and_rates(signal, rate):
 
 
 def test_one_program_for_clips_of_a_bucket(speech):
-    how = Engine(batch_samples=10_000)
-    denoise([speech[:9000], speech[:9500]], how=how)
+    compute = ComputeConfig(batch_samples=10_000)
+    denoise([speech[:9000], speech[:9500]], compute=compute)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gain_field, "fit", None)  # tracing again would fail
-        denoise([speech[:9100], speech[:9400]], how=how)
+        denoise([speech[:9100], speech[:9400]], compute=compute)
 
 
 @pytest.mark.parametrize("change", [{"num_fields": 0}, {"floor": -1.0}])

@@ -20,20 +20,20 @@ def test_a_larger_model_goes_on_from_a_smaller_one():
     large = LocalHyperSound(config)
     noisy, clean = jax.random.normal(jax.random.key(2), (2, 1024))
     drawn = large.init(jax.random.key(1), noisy)
-    grown = mask_net.grown(small, drawn)
+    expand_params = mask_net.expand_params(small, drawn)
     np.testing.assert_allclose(
-        large.apply(grown, noisy), SMALL.apply(small, noisy), atol=1e-6
+        large.apply(expand_params, noisy), SMALL.apply(small, noisy), atol=1e-6
     )
-    assert jax.tree.structure(grown) == jax.tree.structure(drawn)
+    assert jax.tree.structure(expand_params) == jax.tree.structure(drawn)
 
     def loss(params):
         return jnp.mean((large.apply(params, noisy) - clean) ** 2)
 
-    state = grown
+    state = expand_params
     for _ in range(2):  # behind a kernel of 0 the first step moves nothing
         slope = jax.grad(loss)(state)
         state = jax.tree.map(lambda x, dx: x - 0.1 * dx, state, slope)
-    moved = jax.tree.map(lambda a, b: jnp.any(a != b), state, grown)
+    moved = jax.tree.map(lambda a, b: jnp.any(a != b), state, expand_params)
     assert all(jax.tree.leaves(moved))
     with pytest.raises(ValueError, match="no place for .*_1"):
-        mask_net.grown(drawn, small)
+        mask_net.expand_params(drawn, small)

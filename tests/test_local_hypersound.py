@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from inr_jax.configs.networks import LocalConfig
+from inr_jax.configs.networks import MaskNetConfig
 from inr_jax.models import harmonic_siren
 from inr_jax.models.harmonic_siren import analyse, synthesise
 from inr_jax.models.stft_mask import LocalHyperSound
@@ -39,7 +39,7 @@ def test_untouched_weights_give_back_the_signal(count):
 def test_a_target_is_a_siren_that_the_frame_lies_on():
     signal = np.random.default_rng(0).standard_normal(64).astype(np.float32)
     frame = analyse(jnp.asarray(signal), 32)[2]
-    times = harmonic_siren.local_times(32)[:, None]
+    times = harmonic_siren.frame_coordinates(32)[:, None]
     values = siren.apply(
         harmonic_siren.target_params(frame), times, harmonic_siren.TARGET
     )
@@ -75,7 +75,7 @@ def test_output_depends_on_the_reach_that_the_config_states(weights, causal):
         jnp.asarray(np.random.default_rng(1).standard_normal(count), jnp.float32)
     )
     heard = np.flatnonzero(np.abs(slope) > 0)
-    before, after = (config.hop * (frames + 2) for frames in config.reach)
+    before, after = (config.hop * (frames + 2) for frames in config.receptive_field)
     assert at - before <= heard.min() and heard.max() < at + after
     assert heard.max() > at + after - 2 * config.hop  # no looser than it is
     assert heard.max() - at <= config.look_ahead_s * config.sample_rate
@@ -93,7 +93,7 @@ def test_emitted_weights_are_those_that_sound(weights):
 
 def test_bad_shapes_are_refused():
     with pytest.raises(ValueError, match="kernel odd"):
-        LocalConfig(kernel=4)
+        MaskNetConfig(kernel=4)
 
 
 def test_padding_around_a_signal_changes_nothing(weights):

@@ -32,13 +32,13 @@ def noisy(seconds):
     return 0.2 * rng.standard_normal((round(seconds * RATE), 2)).astype(np.float32)
 
 
-def denoise(folder, options, mix=files.Mix(), name="in.wav"):  # noqa: B008
+def denoise(folder, options, mix=files.DryWetMix(), name="in.wav"):  # noqa: B008
     denoiser = registry.make("local_hypersound", options)
     (job,), _ = files.jobs(
         [str(folder / name)], str(folder / "out.wav"), str(folder / "rest.wav")
     )
     assert chunking.is_long(job)
-    reach, shares = registry.reach("local_hypersound", options), []
+    reach, shares = registry.receptive_field("local_hypersound", options), []
     chunking.denoise(denoiser, reach, job, mix, 0, shares.append)
     assert sum(shares) == pytest.approx(1) and len(shares) > 1
 
@@ -46,7 +46,7 @@ def denoise(folder, options, mix=files.Mix(), name="in.wav"):  # noqa: B008
 @pytest.mark.parametrize("seconds", [4.0, 7.3])
 def test_pieces_give_what_the_whole_gives(tmp_path, options, seconds):
     audio.write(tmp_path / "in.wav", noisy(seconds), RATE, "FLOAT")
-    denoise(tmp_path, options, files.Mix(wet=0.9))
+    denoise(tmp_path, options, files.DryWetMix(wet=0.9))
     recording = audio.read(tmp_path / "in.wav")
     denoiser = registry.make("local_hypersound", options)
     ((_, whole),) = api.denoise_recordings(denoiser, [recording], [0])
@@ -79,8 +79,8 @@ def test_a_finer_grid(tmp_path, options):
         registry.Options(trained_dir=options.trained_dir, output_rate=48_000),
     )
     (job,), _ = files.jobs([str(tmp_path / "in.wav")], str(tmp_path / "out.wav"), None)
-    reach = registry.reach("local_hypersound", options)
-    chunking.denoise(denoiser, reach, job, files.Mix(output_rate=48_000), 0)
+    reach = registry.receptive_field("local_hypersound", options)
+    chunking.denoise(denoiser, reach, job, files.DryWetMix(output_rate=48_000), 0)
     assert soundfile.info(tmp_path / "out.wav").frames == 5 * 48_000
 
 
@@ -90,4 +90,4 @@ def test_pipes_short_files_and_other_methods_are_heard_at_once(tmp_path, options
     assert not chunking.is_long(job)
     (job,), _ = files.jobs(["-"], "-", None)
     assert not chunking.is_long(job)
-    assert registry.reach("wiener", options) is None
+    assert registry.receptive_field("wiener", options) is None

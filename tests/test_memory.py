@@ -65,7 +65,7 @@ from inr_jax.io import measuring
 
 options = registry.Options(trained_dir="{folder}")
 denoiser = registry.make("local_hypersound", options)
-reach = registry.reach("local_hypersound", options)
+reach = registry.receptive_field("local_hypersound", options)
 second = audio.Recording(np.zeros((22_050, 1), np.float32), 22_050)
 list(api.denoise_recordings(denoiser, [second], [0]))
 before = measuring.peak_mib()

@@ -42,8 +42,8 @@ def test_stationary_follows_a_spectrum():
 
 def test_tracked_follows_a_step():
     """Noise that grows by 6 dB: within 2 dB a second later."""
-    grown = np.concatenate([WHITE[:80_000], 2 * WHITE[80_000:]])
-    estimate = noise_psd.tracked(power_of(grown)).mean(axis=1)
+    expand_params = np.concatenate([WHITE[:80_000], 2 * WHITE[80_000:]])
+    estimate = noise_psd.tracked(power_of(expand_params)).mean(axis=1)
     assert abs(bias_db(estimate[100:600], 1e-4)) < 1
     assert abs(bias_db(estimate[750:1200], 4e-4)) < 2
 

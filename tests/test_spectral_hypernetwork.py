@@ -22,7 +22,7 @@ def params():
 
 
 def exact_weights():
-    return subband_mask.as_weights(subband_mask.amplitudes(SIGNAL))
+    return subband_mask.from_complex(subband_mask.amplitudes(SIGNAL))
 
 
 def test_exact_weights_give_back_the_signal():
@@ -33,7 +33,7 @@ def test_exact_weights_give_back_the_signal():
 @pytest.mark.parametrize("finer", [1, 3])
 def test_the_grid_all_at_once_is_the_siren_sample_by_sample(finer):
     weights = exact_weights()
-    times = harmonic_siren.local_times(finer * COUNT).astype(np.float32)
+    times = harmonic_siren.frame_coordinates(finer * COUNT).astype(np.float32)
     expected = siren.apply(
         harmonic_siren.target_params(weights), times[:, None], harmonic_siren.TARGET
     )
@@ -44,7 +44,7 @@ def test_the_grid_all_at_once_is_the_siren_sample_by_sample(finer):
 
 def test_emitted_weights_are_a_siren_of_time():
     emitted = MODEL.apply(params(), SIGNAL, method="emit")
-    times = harmonic_siren.local_times(COUNT).astype(np.float32)
+    times = harmonic_siren.frame_coordinates(COUNT).astype(np.float32)
     values = hypersound_target.evaluate(emitted, jnp.asarray(times), CONFIG)
     peak = jnp.max(jnp.abs(SIGNAL))
     np.testing.assert_allclose(

@@ -161,11 +161,11 @@ def _from_file(source):
             f"{_name(source)}: cannot read: its header tells no length, or of more than "
             "memory holds"
         ) from None
-    require_whole(_name(source), len(samples), told)
+    check_not_truncated(_name(source), len(samples), told)
     return Recording(samples, file.samplerate, file.subtype, _name(source))
 
 
-def require_whole(name: str, found: int, told: int) -> None:
+def check_not_truncated(name: str, found: int, told: int) -> None:
     """Raises InputError where a file holds fewer samples than its header tells of."""
     if found < told:
         raise InputError(

@@ -18,8 +18,8 @@ COMPILATION_CACHE = flags.DEFINE_string(
     "user's cache folder by default, none where empty.",
 )
 _RATE_OVER_S = 120.0  # what progress shows is of the last two minutes
-MISTAKE = 2  # exit code of bad input
-INTERRUPTED = 130
+EXIT_USAGE = 2  # exit code of bad input
+EXIT_INTERRUPTED = 130
 
 
 def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
@@ -40,13 +40,13 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
                 raise InputError(f"unexpected argument {argv[1]!r}: all are flags")
             return main() or 0
         except InputError as error:
-            return complain(str(error))
+            return print_error(str(error))
         except OSError as error:
             told = (error.filename, error.strerror or type(error).__name__)
-            return complain(": ".join(str(part) for part in told if part))
+            return print_error(": ".join(str(part) for part in told if part))
         except KeyboardInterrupt:
             print("interrupted: the same command goes on from here", file=sys.stderr)
-            return INTERRUPTED
+            return EXIT_INTERRUPTED
 
     app.run(guarded, flags_parser=_parse)
 
@@ -64,13 +64,13 @@ def use_compilation_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def complain(message: str) -> int:
+def print_error(message: str) -> int:
     """Prints one line on stderr; returns the exit code for a mistake."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
-    return MISTAKE
+    return EXIT_USAGE
 
 
-def numbers(flag: flags.FlagHolder, kind=float, least: float = 1e-12) -> list:
+def parse_numbers(flag: flags.FlagHolder, kind=float, minimum: float = 1e-12) -> list:
     """The numbers of a list flag.
 
     Raises:
@@ -80,8 +80,8 @@ def numbers(flag: flags.FlagHolder, kind=float, least: float = 1e-12) -> list:
         values = [kind(text) for text in flag.value]
     except ValueError:
         values = []
-    if not values or not all(value >= least for value in values):
-        what = f"numbers of at least {least}" if least <= 0 else "positive numbers"
+    if not values or not all(value >= minimum for value in values):
+        what = f"numbers of at least {minimum}" if minimum <= 0 else "positive numbers"
         raise InputError(f"--{flag.name} must be {what}: {','.join(flag.value)}")
     return values
 
@@ -98,7 +98,7 @@ def _parse(argv: list[str]) -> list[str]:
                 raise flags.IllegalFlagValueError(f"--{name} must be finite: {value}")
         return rest
     except flags.Error as error:
-        sys.exit(complain(str(error)))
+        sys.exit(print_error(str(error)))
 
 
 @contextlib.contextmanager

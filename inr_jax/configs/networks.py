@@ -10,7 +10,7 @@ from inr_jax.configs.fitting import require_one_of
 
 
 @dataclasses.dataclass(frozen=True)
-class LocalConfig:
+class MaskNetConfig:
     """Local HyperSound: a small SIREN of local time for each frame of the signal.
 
     Attributes:
@@ -48,7 +48,7 @@ class LocalConfig:
         return self.window // 2
 
     @property
-    def reach(self) -> tuple[int, int]:
+    def receptive_field(self) -> tuple[int, int]:
         """Frames that one frame's weights depend on, before it and after it."""
         blocks = (self.kernel - 1) * sum(self.dilations)
         # two further frames for the first convolution, and two for the filter
@@ -56,19 +56,19 @@ class LocalConfig:
         return (span, 0) if self.causal else (span // 2, span // 2)
 
     @property
-    def reach_s(self) -> float:
+    def receptive_field_s(self) -> float:
         """Seconds that a sample of the output depends on, before it or after it."""
-        return (max(self.reach) * self.hop + self.window) / self.sample_rate
+        return (max(self.receptive_field) * self.hop + self.window) / self.sample_rate
 
     @property
-    def grid_s(self) -> int:
+    def alignment_s(self) -> int:
         """The least seconds that are whole samples at any rate, and whole frames here."""
         return self.hop // math.gcd(self.hop, self.sample_rate)
 
     @property
     def look_ahead_s(self) -> float:
         """Seconds of the future that a sample of the output depends on."""
-        return (self.reach[1] * self.hop + self.window) / self.sample_rate
+        return (self.receptive_field[1] * self.hop + self.window) / self.sample_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +158,7 @@ class SepformerConfig:
         return self.kernel // 2
 
 
-MODELS = {"local_hypersound": LocalConfig, "hypersound": HyperSoundConfig}
+MODELS = {"local_hypersound": MaskNetConfig, "hypersound": HyperSoundConfig}
 WEIGHTS = "weights.npz"  # in the folder of a trained model
 
 

@@ -58,6 +58,8 @@ def _like(old, value, text):
         new = ast.literal_eval(value)
     except (SyntaxError, ValueError):
         new = None
+    if old is None:  # a number, or any text
+        return value if new is None and value != "None" else new
     if isinstance(old, float) and type(new) is int:
         new = float(new)
     if type(new) is not type(old):

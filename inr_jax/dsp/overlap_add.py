@@ -13,13 +13,13 @@ def segment_starts(num_samples: int, length: int) -> np.ndarray:
     return np.append(np.arange(0, last, hop), last)
 
 
-def split(signal: np.ndarray, length: int) -> list[np.ndarray]:
+def split_overlapping(signal: np.ndarray, length: int) -> list[np.ndarray]:
     """Segments (length,) of a signal (samples,); a shorter signal is one segment."""
     starts = segment_starts(len(signal), length)
     return [signal[start : start + length] for start in starts]
 
 
-def join(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarray:
+def crossfade(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarray:
     """The signal (samples,) that `split` cut, cross-faded linearly where they overlap.
 
     Weights sum to 1 at every sample, so that equal segments join to themselves.

@@ -13,8 +13,8 @@ import soundfile
 
 from inr_jax.audio import audio, sound_files
 from inr_jax.enhancement import api
-from inr_jax.enhancement.files import PIPE, Job, Mix
-from inr_jax.enhancement.registry import Denoiser, Reach
+from inr_jax.enhancement.files import PIPE, DryWetMix, Job
+from inr_jax.enhancement.registry import Denoiser, ReceptiveField
 from inr_jax.errors import InputError
 
 LONG_S = 600  # what is shorter is heard at once
@@ -36,9 +36,9 @@ def is_long(job: Job) -> bool:
 
 def denoise(
     denoiser: Denoiser,
-    reach: Reach,
+    reach: ReceptiveField,
     job: Job,
-    mix: Mix,
+    mix: DryWetMix,
     seed: int,
     on_clips: Callable[[float], None] = lambda clips: None,
 ) -> str:
@@ -46,7 +46,7 @@ def denoise(
 
     Args:
       denoiser: Of a method that hears no further than `reach`.
-      reach: As from `denoisers.reach`.
+      reach: As from `registry.receptive_field`.
       job: What to read and write.
       mix: What is done with estimates.
       seed: Of methods that draw.
@@ -58,8 +58,8 @@ def denoise(
     Raises:
       InputError: a file cannot be read or written; then nothing is.
     """
-    margin_s = _up(reach.seconds + _RESAMPLING_S, reach.grid_s)
-    piece_s = _up(PIECE_S, reach.grid_s)
+    margin_s = _up(reach.seconds + _RESAMPLING_S, reach.alignment_s)
+    piece_s = _up(PIECE_S, reach.alignment_s)
     clipped = 0
     with contextlib.ExitStack() as stack:
         add, add_removed = None, None
@@ -78,8 +78,8 @@ def denoise(
     return sound_files.clipping(job.target, clipped)
 
 
-def _up(seconds, grid_s):
-    return grid_s * math.ceil(seconds / grid_s)
+def _up(seconds, alignment_s):
+    return alignment_s * math.ceil(seconds / alignment_s)
 
 
 def _open(stack, job, mix, piece):
@@ -121,7 +121,7 @@ def _pieces(
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         why = sound_files.reason(error)
         raise InputError(f"{source}: cannot read: {why}") from None
-    audio.require_whole(source, done, total)
+    audio.check_not_truncated(source, done, total)
 
 
 def _read(file, frames):

@@ -75,9 +75,9 @@ def _denoise(noisy, sample_rate, noise, rule):
         return np.stack(channels, axis=1)
     parts = [
         _denoise_part(part, window_of(sample_rate), noise, rule)
-        for part in overlap_add.split(noisy, round(PART_S * sample_rate))
+        for part in overlap_add.split_overlapping(noisy, round(PART_S * sample_rate))
     ]
-    return overlap_add.join(parts, len(noisy), len(parts[0]))
+    return overlap_add.crossfade(parts, len(noisy), len(parts[0]))
 
 
 def _denoise_part(noisy, window, noise, rule):

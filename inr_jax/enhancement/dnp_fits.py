@@ -12,8 +12,8 @@ from inr_jax.configs.fitting import DnpConfig
 from inr_jax.enhancement import dnp
 from inr_jax.fitting import stepping
 from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel import bucketing, compute, devices
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 
 class DnpFit(NamedTuple):
@@ -34,7 +34,7 @@ def fit_many(
     config: DnpConfig,
     on_clips: Callable[[float], None] = lambda clips: None,
     checkpoint_dir: str | os.PathLike | None = None,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> Iterator[tuple[int, DnpFit]]:
     """Fits each clip, cut to a multiple of 2^levels samples; clips share nothing.
 
@@ -49,7 +49,7 @@ def fit_many(
       checkpoint_dir: Folder for the state of fits under way. Called again with the same
         clips, or those of them that are left, fits go on from there. Deleted when all
         fits are taken.
-      how: By default what suits the device.
+      compute: By default what suits the device.
 
     Yields:
       Position in `signals` and fit, as clips finish, shortest first.
@@ -57,7 +57,7 @@ def fit_many(
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
     """
-    how = how or compute.default()
+    compute = compute or default_compute()
     signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
     pieces = []
     for i, signal in enumerate(signals):
@@ -70,13 +70,13 @@ def fit_many(
     batches = bucketing.plan(
         [len(piece.samples) for piece in pieces],
         [0] * len(pieces),
-        how.batch_samples,
-        how.num_devices,
+        compute.batch_samples,
+        compute.num_devices,
     )
     for batch in batches:
         chosen = [pieces[i] for i in batch.clips]
         own = chosen[: batch.num_clips]
-        state, losses = _run(chosen, batch, config, how, on_clips, checkpoint_dir)
+        state, losses = _run(chosen, batch, config, compute, on_clips, checkpoint_dir)
         scores = np.asarray(state.score)
         for i, piece in enumerate(own):
             frames = dnp.num_frames(len(piece.samples))
@@ -91,12 +91,12 @@ class _Piece(NamedTuple):
     samples: np.ndarray
 
 
-def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
+def _run(pieces, batch, config, compute, on_clips, checkpoint_dir):
     keys = [piece.key for piece in pieces]
     samples = [piece.samples for piece in pieces]
     lengths = np.array([len(one) for one in samples])
-    signal = devices.spread(
-        Signal(bucketing.pad(samples, batch.size), lengths), how.num_devices
+    signal = devices.put_clips(
+        Signal(bucketing.pad(samples, batch.size), lengths), compute.num_devices
     )
     saved, names = None, ()
     if checkpoint_dir:
@@ -109,25 +109,25 @@ def _run(pieces, batch, config, how, on_clips, checkpoint_dir):
         names = saved.names(keys, samples, 0)
 
     def advance(state, done):
-        return _advance_many(state, done, signal, config, how)
+        return _advance_many(state, done, signal, config, compute)
 
     def report(steps):
         on_clips(np.sum(steps[: batch.num_clips]) / config.num_steps)
 
-    state = _init_many(stepping.stack_keys(keys), batch.size, config, how)
+    state = _init_many(stepping.stack_keys(keys), batch.size, config, compute)
     return stepping.run(
-        state, config.num_steps, how.steps_per_call, advance, report, saved, names
+        state, config.num_steps, compute.steps_per_call, advance, report, saved, names
     )
 
 
-@jax.jit(static_argnames=("size", "config", "how"))
-def _init_many(keys, size, config, how):
+@jax.jit(static_argnames=("size", "config", "compute"))
+def _init_many(keys, size, config, compute):
     init = jax.vmap(lambda key: dnp.init(key, size, config))
-    return devices.over_clips(init, how.num_devices)(keys)
+    return devices.over_clips(init, compute.num_devices)(keys)
 
 
-@jax.jit(static_argnames=("config", "how"), donate_argnames="state")
-def _advance_many(state, done, signal, config, how):
+@jax.jit(static_argnames=("config", "compute"), donate_argnames="state")
+def _advance_many(state, done, signal, config, compute):
     """Some steps of every fit; one that has done all of its steps stays as it is."""
 
     def advance(state, done, signal):
@@ -135,9 +135,9 @@ def _advance_many(state, done, signal, config, how):
             return dnp.update(state, step, signal, config)
 
         return stepping.some_steps(
-            update, state, done, config.num_steps, how.steps_per_call
+            update, state, done, config.num_steps, compute.steps_per_call
         )
 
     size = signal.samples.shape[1]
-    lifted = compute.over_fits(advance, how, config.num_filters, size)
-    return devices.over_clips(lifted, how.num_devices)(state, done, signal)
+    lifted = over_fits(advance, compute, config.num_filters, size)
+    return devices.over_clips(lifted, compute.num_devices)(state, done, signal)

@@ -24,7 +24,7 @@ RECORD = ".denoised"
 
 
 @dataclasses.dataclass(frozen=True)
-class Mix:
+class DryWetMix:
     """What is done with an estimate.
 
     Attributes:
@@ -193,7 +193,7 @@ class Record:
 
 
 @contextlib.contextmanager
-def recorded(job: Job, settings: dict) -> Iterator[None]:
+def done_marker(job: Job, settings: dict) -> Iterator[None]:
     """Has a job that goes well recorded as done; a pipe has no record."""
     record = None if PIPE in (job.source, job.target) else Record(job, settings)
     if record:
@@ -224,7 +224,9 @@ def read(job: Job) -> audio.Recording:
     return audio.read(io.BytesIO(sys.stdin.buffer.read()))
 
 
-def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) -> str:
+def write(
+    job: Job, recording: audio.Recording, output: np.ndarray, mix: DryWetMix
+) -> str:
     """Writes the output, and what was removed if the job asks for it.
 
     Returns:
@@ -244,7 +246,7 @@ def write(job: Job, recording: audio.Recording, output: np.ndarray, mix: Mix) ->
     return sound_files.clipping(job.target, clipped)
 
 
-def undone(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
+def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
     """Jobs that are not done yet; a pipe never is."""
     for job in todo:
         if PIPE in (job.source, job.target) or not Record(job, settings).done:

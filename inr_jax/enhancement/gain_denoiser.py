@@ -11,8 +11,8 @@ from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import window_of
-from inr_jax.parallel import bucketing, compute, devices
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 # Longer clips are denoised in parts that overlap by an eighth.
 PART_S = 20.0
@@ -25,7 +25,7 @@ def denoise_many(
     config: GainFieldConfig,
     noise: str | float = "white",
     on_clips: Callable[[float], None] = lambda clips: None,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Fits gain fields to each clip and applies them; clips share nothing.
 
@@ -37,7 +37,7 @@ def denoise_many(
       noise: A name of `noise_power.ESTIMATORS`, or the variance of white noise where
         it is known. All parts of a long clip share one estimate, unless it is tracked.
       on_clips: Called with clips done since the last call; parts count as shares.
-      how: By default what suits the device.
+      compute: By default what suits the device.
 
     Yields:
       Position in `signals` and estimate (samples,), as clips finish, shortest first.
@@ -45,7 +45,7 @@ def denoise_many(
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
     """
-    how = how or compute.default()
+    compute = compute or default_compute()
     parts = [
         part
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
@@ -55,15 +55,15 @@ def denoise_many(
     ]
 
     def run(chosen, batch):
-        estimates = _denoise_batch(chosen, batch, config, how)
+        estimates = _denoise_batch(chosen, batch, config, compute)
         for part, estimate in zip(chosen, estimates, strict=True):
             on_clips(1 / part.of)
             yield estimate
 
     for clip, found in bucketing.by_clip(
-        parts, sample_rates, how.batch_samples, how.num_devices, run
+        parts, sample_rates, compute.batch_samples, compute.num_devices, run
     ):
-        yield clip, overlap_add.join(found, len(signals[clip]), len(found[0]))
+        yield clip, overlap_add.crossfade(found, len(signals[clip]), len(found[0]))
 
 
 class _Part(NamedTuple):
@@ -75,7 +75,7 @@ class _Part(NamedTuple):
 
 
 def _parts(clip, key, signal, sample_rate, noise):
-    pieces = overlap_add.split(signal, round(PART_S * sample_rate))
+    pieces = overlap_add.split_overlapping(signal, round(PART_S * sample_rate))
     if noise == "tracked":
         level = None
     elif isinstance(noise, str):
@@ -99,7 +99,7 @@ def _ratio(power, noise):
     return power / (noise_psd.tracked(power) if noise is None else noise)
 
 
-def _denoise_batch(parts, batch, config, how):
+def _denoise_batch(parts, batch, config, compute):
     window = window_of(batch.sample_rate)
     size = stft.num_frames(batch.size, window)
     spectra = [stft.analyse(part.samples, window) for part in parts]
@@ -116,15 +116,15 @@ def _denoise_batch(parts, batch, config, how):
         np.array([len(ratio) for ratio in ratios]),
         batch.sample_rate,
         config,
-        how,
+        compute,
     )
     for spectrum, gain, part in zip(spectra, np.asarray(gains), parts, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
         yield stft.synthesise(spectrum * gain.astype(np.float32), len(part.samples))
 
 
-@jax.jit(static_argnames=("sample_rate", "config", "how"))
-def _gains_many(keys, ratios, num_frames, sample_rate, config, how):
+@jax.jit(static_argnames=("sample_rate", "config", "compute"))
+def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
     """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
     window = window_of(sample_rate)
     hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
@@ -133,9 +133,9 @@ def _gains_many(keys, ratios, num_frames, sample_rate, config, how):
         def one(clip, field):
             key = jax.random.fold_in(keys[clip], field)
             ratio, count = ratios[clip], num_frames[clip]
-            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, how)
+            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, compute)
 
-        lifted = compute.over_fits(one, how, config.siren.width, config.num_bins)
+        lifted = over_fits(one, compute, config.siren.width, config.num_bins)
         clips, fields = jnp.divmod(
             jnp.arange(len(ratios) * config.num_fields), config.num_fields
         )
@@ -143,4 +143,4 @@ def _gains_many(keys, ratios, num_frames, sample_rate, config, how):
         gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
         return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
 
-    return devices.over_clips(gains_of, how.num_devices)(keys, ratios, num_frames)
+    return devices.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)

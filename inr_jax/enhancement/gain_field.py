@@ -14,7 +14,7 @@ import optax
 
 from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.nn import siren
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig
 
 # Bins around (frames, bins): frames less than four away overlap, and within a frame the
 # window spreads noise over one bin to each side.
@@ -81,7 +81,7 @@ def fit(
     seconds_per_frame: float,
     khz_per_bin: float,
     config: GainFieldConfig,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> jax.Array:
     """Gains (frames, bins) of one clip by one network fitted to it.
 
@@ -94,7 +94,7 @@ def fit(
       seconds_per_frame: Hop.
       khz_per_bin: Frequency resolution.
       config: Networks and fit.
-      how: By default what suits the device.
+      compute: By default what suits the device.
     """
     ratios = jnp.minimum(ratios, LARGEST_RATIO)
     context = config.context_scale * jnp.log10(1 + ratios)
@@ -105,7 +105,7 @@ def fit(
 
     def field_at(params, frame, bin_):
         x = jax.vmap(lambda f, b: inputs(padded, f, b, scales))(frame, bin_)
-        return siren.apply(params, x, config.siren, how)
+        return siren.apply(params, x, config.siren, compute)
 
     params = _fit_field(key, field_at, ratios, num_frames, config)
 

@@ -81,7 +81,7 @@ def _fit_length(estimate, count):
 def _whole(model, params, signal, finer, on_clips):
     """The estimate of one signal at the model's rate, window after window."""
     config = model.config
-    margin = config.hop * (max(config.reach) + 2)
+    margin = config.hop * (max(config.receptive_field) + 2)
     core = config.hop * round(WINDOW_S * config.sample_rate / config.hop)
     if len(signal) <= core + 2 * margin:
         margin, core = (
@@ -108,7 +108,7 @@ def _whole(model, params, signal, finer, on_clips):
 def _cross_faded(run, config, signal, finer, on_clips):
     """By networks that each represent a clip of one length: windows that overlap."""
     length = config.num_samples
-    windows = overlap_add.split(signal, length)
+    windows = overlap_add.split_overlapping(signal, length)
     found = []
     for i in range(0, len(windows), WINDOWS_AT_ONCE):
         some = windows[i : i + WINDOWS_AT_ONCE]
@@ -118,7 +118,7 @@ def _cross_faded(run, config, signal, finer, on_clips):
         on_clips(len(some) / len(windows))
     size = finer * min(len(signal), length)
     found = [window[:size] for window in found]
-    return overlap_add.join(found, finer * len(signal), finer * length)
+    return overlap_add.crossfade(found, finer * len(signal), finer * length)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "finer"))

@@ -108,7 +108,7 @@ def make(method: str, options: Options | None = None) -> Denoiser:
     return METHODS[method](options)
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """Which part of a signal an estimate depends on.
 
     Attributes:
@@ -118,16 +118,16 @@ class Reach(NamedTuple):
     """
 
     seconds: float
-    grid_s: int
+    alignment_s: int
 
 
-def reach(method: str, options: Options) -> Reach | None:
+def receptive_field(method: str, options: Options) -> ReceptiveField | None:
     """How far a method hears; None where estimates depend on the whole signal."""
     if method != "local_hypersound":
         return None
     folder = networks.trained_dir(method, options.trained_dir)
     config = pretrained.load(folder)[0].config
-    return Reach(config.reach_s, config.grid_s)
+    return ReceptiveField(config.receptive_field_s, config.alignment_s)
 
 
 def _one_by_one(function) -> Denoiser:

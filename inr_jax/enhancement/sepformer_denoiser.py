@@ -66,14 +66,14 @@ def at_level_of(noisy: np.ndarray, estimate: np.ndarray) -> np.ndarray:
 def _whole(model, params, signal, on_clips):
     """The estimate of one signal at the model's rate, window after window."""
     length = round(WINDOW_S * model.config.sample_rate)
-    windows = overlap_add.split(signal, length)
+    windows = overlap_add.split_overlapping(signal, length)
     found = []
     for window in windows:
         (padded,) = bucketing.pad([window], bucketing.bucket_size(len(window)))
         estimate = np.asarray(_run(model, params, padded, len(window)))
         found.append(estimate[: len(window)])
         on_clips(1 / len(windows))
-    return overlap_add.join(found, len(signal), length)
+    return overlap_add.crossfade(found, len(signal), length)
 
 
 @functools.partial(jax.jit, static_argnames="model")

@@ -17,8 +17,8 @@ from inr_jax.fitting import fitting, stepping
 from inr_jax.fitting.clip_fit import ClipFit, SegmentFit, segment_length
 from inr_jax.fitting.fitting import Signal
 from inr_jax.nn import siren
-from inr_jax.parallel import bucketing, compute, devices
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 
 def fit_many(
@@ -28,7 +28,7 @@ def fit_many(
     config: FitConfig,
     on_steps: Callable[[float], None] = lambda clip_steps: None,
     checkpoint_dir: str | os.PathLike | None = None,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
     start_from: Sequence[ClipFit] | None = None,
 ) -> Iterator[tuple[int, ClipFit]]:
     """`fitting.fit` for many clips of any lengths, levels and rates; clips share nothing.
@@ -48,7 +48,7 @@ def fit_many(
       checkpoint_dir: Folder for the state of fits under way. Called again with the
         same clips, or those of them that are left, fits go on from there. Deleted
         when all fits are taken.
-      how: By default what suits the device.
+      compute: By default what suits the device.
       start_from: A fit for each clip, whose weights the new fit begins with.
 
     Yields:
@@ -59,7 +59,7 @@ def fit_many(
       InputError: a fit to start from is of another network, length or rate.
     """
     signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
-    how = how or compute.default()
+    compute = compute or default_compute()
     starts = start_from or [None] * len(signals)
     pieces = [
         piece
@@ -76,13 +76,13 @@ def fit_many(
         )
 
     def run(chosen, batch):
-        fits = list(_fit_batch(chosen, batch, config, how, on_steps, saved))
+        fits = list(_fit_batch(chosen, batch, config, compute, on_steps, saved))
         diverged = [i for i in range(batch.num_clips) if _diverged(fits[i][0])]
         if diverged:
             rate = config.learning_rate / 2
             slower = dataclasses.replace(config, learning_rate=rate)
             again = list(
-                _fit_batch(chosen, batch, slower, how, lambda steps: None, None)
+                _fit_batch(chosen, batch, slower, compute, lambda steps: None, None)
             )
         for i in diverged:
             logging.warning(
@@ -92,7 +92,7 @@ def fit_many(
         return fits
 
     for clip, fits in bucketing.by_clip(
-        pieces, sample_rates, how.batch_samples, how.num_devices, run
+        pieces, sample_rates, compute.batch_samples, compute.num_devices, run
     ):
         yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
     if saved:
@@ -104,7 +104,7 @@ def program(
     num_samples: int,
     sample_rate: int,
     config: FitConfig,
-    how: Engine,
+    compute: ComputeConfig,
 ) -> str:
     """The compiled text of the steps between two reports, of a full batch, to look at.
 
@@ -113,14 +113,14 @@ def program(
       num_samples: Of each clip, padding included.
       sample_rate: Hz.
       config: Of the fits.
-      how: Of the batch.
+      compute: Of the batch.
     """
     keys = jax.random.split(jax.random.key(0), num_clips)
     lengths = np.full(num_clips, num_samples)
     signal = Signal(np.zeros((num_clips, num_samples), np.float32), lengths)
-    batched = devices.spread(signal, how.num_devices)
-    state, done = _init_many(keys, config, how), np.zeros(num_clips, np.int32)
-    lowered = _advance_many.lower(state, batched, done, sample_rate, config, how)
+    batched = devices.put_clips(signal, compute.num_devices)
+    state, done = _init_many(keys, config, compute), np.zeros(num_clips, np.int32)
+    lowered = _advance_many.lower(state, batched, done, sample_rate, config, compute)
     return lowered.compile().as_text()
 
 
@@ -137,7 +137,7 @@ def _pieces(clip, key, signal, sample_rate, config, start_from):
     keys = [key]
     if config.segment_s is not None:
         length = segment_length(config, len(signal), sample_rate)
-        parts = overlap_add.split(signal, length)
+        parts = overlap_add.split_overlapping(signal, length)
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
     params = [None] * len(parts)
     if start_from is not None:
@@ -162,7 +162,7 @@ def _check_start(clip, fit, num_samples, sample_rate, config):
 
 def _joined(fits, num_samples, sample_rate, config):
     segments, estimates = zip(*fits, strict=True)
-    whole = overlap_add.join(list(estimates), num_samples, len(estimates[0]))
+    whole = overlap_add.crossfade(list(estimates), num_samples, len(estimates[0]))
     return ClipFit(segments, num_samples, sample_rate, config, whole)
 
 
@@ -174,14 +174,14 @@ def _last_loss(fit):
     return fit.losses[-1] if np.isfinite(fit.losses[-1]) else np.inf
 
 
-def _fit_batch(pieces, batch, config, how, on_steps, saved):
+def _fit_batch(pieces, batch, config, compute, on_steps, saved):
     clips = [piece.samples for piece in pieces]
     scales = [float(np.max(np.abs(clip))) or 1.0 for clip in clips]
     samples = bucketing.pad(
         [c / s for c, s in zip(clips, scales, strict=True)], batch.size
     )
-    batched = devices.spread(
-        Signal(samples, np.array([len(c) for c in clips])), how.num_devices
+    batched = devices.put_clips(
+        Signal(samples, np.array([len(c) for c in clips])), compute.num_devices
     )
     shares = np.array([1 / piece.of for piece in pieces])
     shares[batch.num_clips :] = 0  # these only fill the batch
@@ -189,8 +189,12 @@ def _fit_batch(pieces, batch, config, how, on_steps, saved):
     def report(steps):
         on_steps(float(shares @ steps))
 
-    state, losses = _run(pieces, batched, batch.sample_rate, config, how, report, saved)
-    estimates = _evaluate_many(state.params, batched, batch.sample_rate, config, how)
+    state, losses = _run(
+        pieces, batched, batch.sample_rate, config, compute, report, saved
+    )
+    estimates = _evaluate_many(
+        state.params, batched, batch.sample_rate, config, compute
+    )
     params, estimates = jax.device_get((state.params, estimates))
     for i, (clip, scale) in enumerate(zip(clips, scales, strict=True)):
         one = jax.tree.map(lambda leaf: leaf[i], params)  # noqa: B023
@@ -198,56 +202,56 @@ def _fit_batch(pieces, batch, config, how, on_steps, saved):
         yield SegmentFit(one, losses[i], scale), estimate
 
 
-def _run(pieces, batched, sample_rate, config, how, report, saved):
+def _run(pieces, batched, sample_rate, config, compute, report, saved):
     keys = [piece.key for piece in pieces]
     names = ()
     if saved:
         names = saved.names(keys, [piece.samples for piece in pieces], sample_rate)
 
     def advance(state, done):
-        return _advance_many(state, batched, done, sample_rate, config, how)
+        return _advance_many(state, batched, done, sample_rate, config, compute)
 
-    state = _init_many(stepping.stack_keys(keys), config, how)
+    state = _init_many(stepping.stack_keys(keys), config, compute)
     if pieces[0].params is not None:
         starts = [piece.params for piece in pieces]
         params = jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
         state = state._replace(params=params)
     return stepping.run(
-        state, config.num_steps, how.steps_per_call, advance, report, saved, names
+        state, config.num_steps, compute.steps_per_call, advance, report, saved, names
     )
 
 
-@jax.jit(static_argnames=("config", "how"))
-def _init_many(keys, config, how):
+@jax.jit(static_argnames=("config", "compute"))
+def _init_many(keys, config, compute):
     init = jax.vmap(lambda key: fitting.init(key, config))
-    return devices.over_clips(init, how.num_devices)(keys)
+    return devices.over_clips(init, compute.num_devices)(keys)
 
 
-@jax.jit(static_argnames=("sample_rate", "config", "how"), donate_argnames="state")
-def _advance_many(state, signal, done, sample_rate, config, how):
+@jax.jit(static_argnames=("sample_rate", "config", "compute"), donate_argnames="state")
+def _advance_many(state, signal, done, sample_rate, config, compute):
     """Some steps of every fit; one that has done all of its steps stays as it is."""
 
     def advance(state, signal, done):
         def update(state, _):
-            return fitting.update(state, signal, sample_rate, config, how)
+            return fitting.update(state, signal, sample_rate, config, compute)
 
         return stepping.some_steps(
-            update, state, done, config.num_steps, how.steps_per_call
+            update, state, done, config.num_steps, compute.steps_per_call
         )
 
-    lifted = compute.over_fits(
-        advance, how, config.siren.width, signal.samples.shape[1]
-    )
-    return devices.over_clips(lifted, how.num_devices)(state, signal, done)
+    lifted = over_fits(advance, compute, config.siren.width, signal.samples.shape[1])
+    return devices.over_clips(lifted, compute.num_devices)(state, signal, done)
 
 
-@jax.jit(static_argnames=("sample_rate", "config", "how"))
-def _evaluate_many(params, signal, sample_rate, config, how):
+@jax.jit(static_argnames=("sample_rate", "config", "compute"))
+def _evaluate_many(params, signal, sample_rate, config, compute):
     size = signal.samples.shape[1]
 
     def one(params, num_samples):
         index = jnp.arange(size, dtype=jnp.float32)
-        return fitting.evaluate(params, index, num_samples, sample_rate, config, how)
+        return fitting.evaluate(
+            params, index, num_samples, sample_rate, config, compute
+        )
 
-    lifted = compute.over_fits(one, how, config.siren.width, size)
-    return devices.over_clips(lifted, how.num_devices)(params, signal.num_samples)
+    lifted = over_fits(one, compute, config.siren.width, size)
+    return devices.over_clips(lifted, compute.num_devices)(params, signal.num_samples)

@@ -16,8 +16,8 @@ import numpy as np
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.fitting import stepping, sweep
 from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel import bucketing, compute
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 RULES = ("discrepancy", "sure")
 # Steps between looks.
@@ -48,7 +48,7 @@ def fit_many(
     config: FitConfig,
     rule: str,
     on_clips: Callable[[float], None] = lambda clips: None,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> Iterator[tuple[int, Stopped]]:
     """Fits each clip for all steps of `config` and returns the best look by a rule.
 
@@ -60,7 +60,7 @@ def fit_many(
       config: The same for all; `segment_s` is not heeded.
       rule: One of `RULES`.
       on_clips: Called with clips done since the last call; looks count as shares.
-      how: By default what suits the device.
+      compute: By default what suits the device.
 
     Yields:
       Position in `signals` and result.
@@ -70,16 +70,16 @@ def fit_many(
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-    how = how or compute.default()
+    compute = compute or default_compute()
     signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
     lengths = [len(signal) for signal in signals]
-    for batch in bucketing.plan(lengths, sample_rates, how.batch_samples):
+    for batch in bucketing.plan(lengths, sample_rates, compute.batch_samples):
         own = batch.clips[: batch.num_clips]
         clips = [_Clip.of(keys[i], signals[i], noise_variances[i]) for i in batch.clips]
         fits = _fits(clips, batch, config, rule)
         best: dict[int, Stopped] = {}
         for step, found in sweep.trajectories(
-            fits, batch.sample_rate, config, EVERY, how
+            fits, batch.sample_rate, config, EVERY, compute
         ):
             for clip, i, estimates in zip(
                 clips,

@@ -9,8 +9,7 @@ import optax
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.losses import losses
 from inr_jax.nn import coords, siren
-from inr_jax.parallel import compute
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 
 class Signal(NamedTuple):
@@ -40,7 +39,7 @@ def evaluate(
     num_samples: jax.Array,
     sample_rate: int,
     config: FitConfig,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> jax.Array:
     """The signal that one fitted SIREN represents, in bounded memory.
 
@@ -51,18 +50,18 @@ def evaluate(
       num_samples: Length of the clip that was fitted.
       sample_rate: Its rate in Hz.
       config: As in `fit`.
-      how: By default what suits the device.
+      compute: By default what suits the device.
 
     Returns:
       (n,) values.
     """
-    how = how or compute.default()
+    compute = compute or default_compute()
 
     @jax.checkpoint
     def block(positions):
-        return _values(params, positions, num_samples, sample_rate, config, how)
+        return _values(params, positions, num_samples, sample_rate, config, compute)
 
-    return jax.lax.map(block, _blocks(index, how)).reshape(-1)[: index.shape[0]]
+    return jax.lax.map(block, _blocks(index, compute)).reshape(-1)[: index.shape[0]]
 
 
 def fit(
@@ -70,7 +69,7 @@ def fit(
     signal: Signal,
     sample_rate: int,
     config: FitConfig,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> Fit:
     """Fits one SIREN to one signal with Adam, every step on all samples.
 
@@ -81,11 +80,11 @@ def fit(
       signal: What to fit; a peak of about 1 suits the published learning rate.
       sample_rate: In Hz.
       config: Network, loss, coordinates, rate and number of steps.
-      how: By default what suits the device.
+      compute: By default what suits the device.
     """
 
     def step(state, _):
-        return update(state, signal, sample_rate, config, how)
+        return update(state, signal, sample_rate, config, compute)
 
     state = init(key, config)
     state, values = jax.lax.scan(step, state, length=config.num_steps)
@@ -103,14 +102,14 @@ def update(
     signal: Signal,
     sample_rate: int,
     config: FitConfig,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> tuple[State, jax.Array]:
     """One step; also returns the loss before it."""
-    how = how or compute.default()
+    compute = compute or default_compute()
     loss_and_grad = (
         _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
     )
-    value, grads = loss_and_grad(state.params, signal, sample_rate, config, how)
+    value, grads = loss_and_grad(state.params, signal, sample_rate, config, compute)
     updates, opt_state = _optimizer(config).update(grads, state.opt_state)
     return State(optax.apply_updates(state.params, updates), opt_state), value
 
@@ -122,25 +121,27 @@ def _optimizer(config):
     return optax.adam(rate)
 
 
-def _whole_loss_and_grad(params, signal, sample_rate, config, how):
+def _whole_loss_and_grad(params, signal, sample_rate, config, compute):
     """For losses that see the whole signal: activations of a block are recomputed."""
     index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
 
     def loss_fn(params):
-        estimate = evaluate(params, index, signal.num_samples, sample_rate, config, how)
+        estimate = evaluate(
+            params, index, signal.num_samples, sample_rate, config, compute
+        )
         return losses.total(estimate, *signal, sample_rate, config.loss)
 
     return jax.value_and_grad(loss_fn)(params)
 
 
-def _blockwise_loss_and_grad(params, signal, sample_rate, config, how):
+def _blockwise_loss_and_grad(params, signal, sample_rate, config, compute):
     """For pointwise losses: summed over blocks, nothing is computed twice."""
-    targets = _blocks(signal.samples, how)
+    targets = _blocks(signal.samples, compute)
     index = jnp.arange(targets.size, dtype=jnp.float32).reshape(targets.shape)
 
     def block_loss(params, positions, target):
         count = signal.num_samples
-        estimate = _values(params, positions, count, sample_rate, config, how)
+        estimate = _values(params, positions, count, sample_rate, config, compute)
         loss = losses.pointwise(estimate, target, config.loss)
         return jnp.sum(loss, where=positions < count) / count
 
@@ -154,12 +155,12 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config, how):
     return jax.lax.fori_loop(0, num_blocks, add_block, zero)
 
 
-def _values(params, index, num_samples, sample_rate, config, how):
+def _values(params, index, num_samples, sample_rate, config, compute):
     t = coords.time_coords(index, num_samples, config.coordinates, sample_rate)
-    return siren.apply(params, t[:, None], config.siren_at(sample_rate), how)[:, 0]
+    return siren.apply(params, t[:, None], config.siren_at(sample_rate), compute)[:, 0]
 
 
-def _blocks(x: jax.Array, how: Engine) -> jax.Array:
+def _blocks(x: jax.Array, compute: ComputeConfig) -> jax.Array:
     """(n,) as (blocks, block), zeros behind."""
-    block = min(how.block_samples, x.shape[0])
+    block = min(compute.block_samples, x.shape[0])
     return jnp.pad(x, (0, -x.shape[0] % block)).reshape(-1, block)

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.fitting import fitting
 from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel import compute
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 
 class Fits(NamedTuple):
@@ -35,7 +34,7 @@ def trajectories(
     sample_rate: int,
     config: FitConfig,
     every: int,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> Iterator[tuple[int, jax.Array]]:
     """Runs all fits side by side and shows them while they go.
 
@@ -44,15 +43,15 @@ def trajectories(
       sample_rate: In Hz.
       config: What all have in common, `num_steps` included.
       every: Steps from one look to the next.
-      how: By default what suits the device.
+      compute: By default what suits the device.
 
     Yields:
       Steps done, and the signals (fits, samples) that the networks represent then.
     """
-    how = how or compute.default()
+    compute = compute or default_compute()
     state = _init(fits, config)
     for done in range(every, config.num_steps + 1, every):
-        state, estimates = _advance(state, fits, sample_rate, config, every, how)
+        state, estimates = _advance(state, fits, sample_rate, config, every, compute)
         yield done, estimates
 
 
@@ -67,21 +66,22 @@ def _init(fits, config):
 
 
 @jax.jit(
-    static_argnames=("sample_rate", "config", "every", "how"), donate_argnames="state"
+    static_argnames=("sample_rate", "config", "every", "compute"),
+    donate_argnames="state",
 )
-def _advance(state, fits, sample_rate, config, every, how):
+def _advance(state, fits, sample_rate, config, every, compute):
     size = fits.signal.samples.shape[1]
 
     def advance(state, one):
         own, signal = _own(config, one), one.signal
 
         def step(state, _):
-            return fitting.update(state, signal, sample_rate, own, how)
+            return fitting.update(state, signal, sample_rate, own, compute)
 
         state, _ = jax.lax.scan(step, state, length=every)
         index = jnp.arange(size, dtype=jnp.float32)
         return state, fitting.evaluate(
-            state.params, index, signal.num_samples, sample_rate, own, how
+            state.params, index, signal.num_samples, sample_rate, own, compute
         )
 
-    return compute.over_fits(advance, how, config.siren.width, size)(state, fits)
+    return over_fits(advance, compute, config.siren.width, size)(state, fits)

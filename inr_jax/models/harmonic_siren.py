@@ -23,7 +23,7 @@ TARGET = SirenConfig(width=1, depth=0, first_omega=1.0)  # the width follows the
 
 
 @functools.cache
-def shared_sines(window: int) -> tuple[np.ndarray, np.ndarray]:
+def dft_basis(window: int) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies in rad per unit of tau, and phases, of a target's `window` sines.
 
     Cosines of harmonics 0 to window/2, then sines of harmonics 1 to window/2 - 1.
@@ -34,7 +34,7 @@ def shared_sines(window: int) -> tuple[np.ndarray, np.ndarray]:
     return np.pi * harmonics, phases
 
 
-def local_times(num_samples: int) -> np.ndarray:
+def frame_coordinates(num_samples: int) -> np.ndarray:
     """Local times (samples,) in [-1, 1) of a window that holds so many samples."""
     return 2 * np.arange(num_samples) / num_samples - 1
 
@@ -45,7 +45,7 @@ def target_params(weights: jax.Array) -> siren.Params:
     Args:
       weights: Emitted output weights (window,).
     """
-    omega, phase = shared_sines(weights.shape[0])
+    omega, phase = dft_basis(weights.shape[0])
     return [
         {"kernel": jnp.asarray(omega[None], jnp.float32), "bias": jnp.asarray(phase)},
         {"kernel": weights[:, None], "bias": jnp.zeros(1)},
@@ -71,32 +71,32 @@ def synthesise(weights: jax.Array, num_samples: int, hop: int) -> jax.Array:
 
     A `hop` above half the window evaluates the targets on a finer grid: at another rate.
     """
-    times = local_times(2 * hop)[:, None].astype(np.float32)
+    times = frame_coordinates(2 * hop)[:, None].astype(np.float32)
     evaluate = jax.vmap(lambda one: siren.apply(target_params(one), times, TARGET))
     frames = evaluate(weights)[:, :, 0] * _frame_window(2 * hop)
     pieces = frames.reshape(-1, 2, hop)
     return (pieces[1:, 0] + pieces[:-1, 1]).reshape(-1)[:num_samples]
 
 
-def as_pairs(weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+def to_complex(weights: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Weights of cosines and of sines, (frames, window // 2 + 1) each."""
     cosines, sines = jnp.split(weights, [weights.shape[1] // 2 + 1], axis=1)
     return cosines, jnp.pad(sines, ((0, 0), (1, 1)))
 
 
-def as_weights(cosines: jax.Array, sines: jax.Array) -> jax.Array:
+def from_complex(cosines: jax.Array, sines: jax.Array) -> jax.Array:
     """The weights that `as_pairs` took apart."""
     return jnp.concatenate([cosines, sines[:, 1:-1]], axis=1)
 
 
 def _frame_window(num_samples: int) -> np.ndarray:
     """cos(pi tau / 2): squares of neighbours sum to 1 on any grid."""
-    return np.cos(np.pi / 2 * local_times(num_samples)).astype(np.float32)[None]
+    return np.cos(np.pi / 2 * frame_coordinates(num_samples)).astype(np.float32)[None]
 
 
 @functools.cache
 def _projection(window: int) -> np.ndarray:
     """Matrix (samples, sines) from a windowed frame to the weights that give it."""
-    omega, phase = shared_sines(window)
-    sines = np.sin(local_times(window)[:, None] * omega + phase)
+    omega, phase = dft_basis(window)
+    sines = np.sin(frame_coordinates(window)[:, None] * omega + phase)
     return (sines / np.sum(sines**2, axis=0)).astype(np.float32)

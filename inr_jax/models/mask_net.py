@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from inr_jax.configs.networks import LocalConfig
+from inr_jax.configs.networks import MaskNetConfig
 
 # Power below which a bin tells nothing, full scale 1: far under 16-bit rounding.
 _POWER_FLOOR = 1e-10
@@ -30,7 +30,7 @@ FILTER_FRAMES = 3
 _ADDED = ("before_", "after_", "down_")
 
 
-class GateNetwork(nn.Module):
+class MaskNet(nn.Module):
     """Noisy planes in, denoised planes out.
 
     Convolutions over frames and bands, the same at every frequency but for a learned
@@ -39,7 +39,7 @@ class GateNetwork(nn.Module):
     frames, then a perceptron of one hidden layer, added to what came in.
     """
 
-    config: LocalConfig
+    config: MaskNetConfig
     dtype: str = "float32"
 
     @nn.compact
@@ -131,7 +131,7 @@ class GateNetwork(nn.Module):
         return nn.Dense(features, dtype=self.dtype, kernel_init=kernel_init, name=name)
 
 
-def grown(params: Any, fresh: Any) -> Any:
+def expand_params(params: Any, fresh: Any) -> Any:
     """Weights of a smaller network in a larger one that goes on from what that one does.
 
     Blocks that it lacks add nothing yet, as their last kernel is 0 (after Chen et al.

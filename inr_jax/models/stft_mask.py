@@ -10,15 +10,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from inr_jax.configs.networks import LocalConfig
+from inr_jax.configs.networks import MaskNetConfig
 from inr_jax.models import harmonic_siren
-from inr_jax.models.mask_net import GateNetwork
+from inr_jax.models.mask_net import MaskNet
 
 
 class LocalHyperSound(nn.Module):
     """The hypernetwork, for one signal: noisy samples in, denoised samples out."""
 
-    config: LocalConfig
+    config: MaskNetConfig
     dtype: str = "float32"
 
     @nn.compact
@@ -51,7 +51,7 @@ class LocalHyperSound(nn.Module):
         last = noisy.shape[0] if last is None else last
         # as if frames ended where the signal does, whatever padding is around it
         valid = (starts >= first) & (starts - config.hop < last)
-        network = GateNetwork(config, self.dtype)
+        network = MaskNet(config, self.dtype)
         nn.share_scope(self, network)
-        cosines, sines = network(*harmonic_siren.as_pairs(weights), valid)
-        return harmonic_siren.as_weights(cosines, sines)
+        cosines, sines = network(*harmonic_siren.to_complex(weights), valid)
+        return harmonic_siren.from_complex(cosines, sines)

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inr_jax.configs.networks import LocalConfig
-from inr_jax.models.mask_net import GateNetwork
+from inr_jax.configs.networks import MaskNetConfig
+from inr_jax.models.mask_net import MaskNet
 
 BAND = 64  # harmonics
 
@@ -33,11 +33,11 @@ class SpectralHypernetwork(nn.Module):
         bands = amplitudes(noisy)[:-1].reshape(-1, BAND)
         plane = BAND * jnp.fft.ifft(bands).T
         valid = jnp.ones((BAND, 1), bool)
-        network = GateNetwork(LocalConfig(), self.dtype, name="gates")
+        network = MaskNet(MaskNetConfig(), self.dtype, name="gates")
         real, imaginary = network(plane.real, plane.imag, valid)
         bands = jnp.fft.fft((real + 1j * imaginary).T) / BAND
         # the last harmonic, at half the sample rate, belongs to no band
-        return as_weights(jnp.append(bands.reshape(-1), 0))
+        return from_complex(jnp.append(bands.reshape(-1), 0))
 
 
 def amplitudes(signal: jax.Array) -> jax.Array:
@@ -46,7 +46,7 @@ def amplitudes(signal: jax.Array) -> jax.Array:
     return jnp.fft.rfft(signal) * _scale(count) / count
 
 
-def as_weights(found: jax.Array) -> jax.Array:
+def from_complex(found: jax.Array) -> jax.Array:
     """Weights of cosines, then of sines, of local time in [-1, 1] for amplitudes."""
     # time -1 is the first sample: every other harmonic is turned by half a period
     turned = found * (-1.0) ** np.arange(len(found))

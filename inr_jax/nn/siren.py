@@ -13,8 +13,7 @@ import jax.numpy as jnp
 
 from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn.sine import sine
-from inr_jax.parallel import compute
-from inr_jax.parallel.compute import Engine
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 _SINES = {"polynomial": sine, "jnp": jnp.sin}
 Params = list[dict[str, jax.Array]]
@@ -44,29 +43,31 @@ def apply(
     params: Params,
     coords: jax.Array,
     config: SirenConfig,
-    how: Engine | None = None,
+    compute: ComputeConfig | None = None,
 ) -> jax.Array:
     """Values of one SIREN at coordinates; vmap over fits.
 
     Each sine layer is sin(omega (W x + b)); the last layer is linear, so values are
-    unbounded. The first product runs in full float32 whatever `how` says: its phase
+    unbounded. The first product runs in full float32 whatever `compute` says: its phase
     reaches thousands of radians, where TF32 or bfloat16 would lose it altogether.
 
     Args:
       params: As from `init`, with the same `config`.
       coords: (samples, in_dim).
       config: Frequencies.
-      how: Sine and precision; by default what suits the device.
+      compute: Sine and precision; by default what suits the device.
 
     Returns:
       (samples, out_dim).
     """
-    how = how or compute.default()
+    compute = compute or default_compute()
     first, *hidden, last = params
-    activation = _activation(how.sine)
+    activation = _activation(compute.sine)
     x = activation(config.first_omega * _linear(first, coords.T, "float32"))
     for layer in hidden:
-        x = activation(config.hidden_omega * _linear(layer, x, how.hidden_precision))
+        x = activation(
+            config.hidden_omega * _linear(layer, x, compute.hidden_precision)
+        )
     return _linear(last, x, "float32").T
 
 

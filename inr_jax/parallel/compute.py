@@ -1,4 +1,4 @@
-"""What each kind of device does best: every choice of the fits, and what chose it.
+"""Compute settings of each kind of device: sine, precision, block and batch sizes.
 
 CPU figures: 2 cores of AMD Zen 4, jax 0.10.2, shares of a float32 product of 2048 cubed,
 3 hidden layers. GPUs and TPUs: chosen by what they are known for, not measured yet.
@@ -16,7 +16,7 @@ PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
-class Engine:
+class ComputeConfig:
     """How fits run: changes speed and memory, and rounding, never the method.
 
     Attributes:
@@ -57,32 +57,32 @@ class Engine:
 
 
 # An array of activations is half a GiB; about ten are alive: fits a card of 16 GiB.
-_ACCELERATOR = Engine(
+_ACCELERATOR = ComputeConfig(
     block_samples=2**16,
     activations_at_once=2**27,
     batch_samples=2**22,
     steps_per_call=50,
 )
-BACKENDS = {"cpu": Engine(), "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
+BACKENDS = {"cpu": ComputeConfig(), "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 
 
-def default() -> Engine:
-    """The engine of the devices that this process computes on."""
+def default_compute() -> ComputeConfig:
+    """Compute settings of the devices that this process computes on."""
     chosen = BACKENDS.get(jax.default_backend(), _ACCELERATOR)
     return dataclasses.replace(chosen, num_devices=devices.count())
 
 
-def over_fits(function: Callable, engine: Engine, width: int, num_samples: int):
-    """Lifts `function` to a leading axis of fits: as many at once as `engine` says.
+def over_fits(function: Callable, compute: ComputeConfig, width: int, num_samples: int):
+    """Lifts `function` to a leading axis of fits: as many at once as `compute` says.
 
     Args:
       function: Of one fit; arguments and result are pytrees of arrays.
-      engine: For `block_samples` and `activations_at_once`.
+      compute: For `block_samples` and `activations_at_once`.
       width: Units of each layer.
       num_samples: Padded samples of each fit.
     """
-    alive = width * min(num_samples, engine.block_samples)
-    at_once = engine.activations_at_once // alive
+    alive = width * min(num_samples, compute.block_samples)
+    at_once = compute.activations_at_once // alive
 
     def lifted(*args):
         count = len(jax.tree.leaves(args)[0])

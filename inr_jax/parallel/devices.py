@@ -37,7 +37,7 @@ def use(num_devices: int | None) -> None:
     _num_used = num_devices
 
 
-def meet(
+def init_distributed(
     coordinator_address: str | None, num_processes: int | None, process_id: int | None
 ) -> None:
     """Makes this process one of several; to be called before any other use of jax.
@@ -83,21 +83,21 @@ def wait_for_all(what: str) -> None:
     )
 
 
-def agree(number: int) -> bool:
+def all_equal(number: int) -> bool:
     """Whether all processes have the same number."""
     wait_for_all("number")
     numbers = multihost_utils.process_allgather(np.int32(number))
     return bool(np.all(numbers == number))
 
 
-def of_first(number: float) -> float:
+def broadcast_from_process_0(number: float) -> float:
     """What the first process has of a number."""
     wait_for_all("number")
     return float(multihost_utils.broadcast_one_to_all(np.float32(number)))
 
 
 @contextlib.contextmanager
-def first_goes_ahead(what: str) -> Iterator[None]:
+def process_0_first(what: str) -> Iterator[None]:
     """Lets the first process do alone what the others then find done.
 
     Args:
@@ -140,7 +140,7 @@ def over_clips(function: Callable, num_devices: int) -> Callable:
     )
 
 
-def spread(tree: Any, num_devices: int) -> Any:
+def put_clips(tree: Any, num_devices: int) -> Any:
     """Arrays with a leading axis of clips, put where `over_clips` takes them."""
     if num_devices == 1:
         return jax.device_put(tree)
@@ -157,14 +157,14 @@ def shardings() -> tuple[NamedSharding, NamedSharding]:
     )
 
 
-def own_rows(split: NamedSharding, num_rows: int) -> list[int]:
+def local_rows(split: NamedSharding, num_rows: int) -> list[int]:
     """Rows of an array (num_rows, ...) that lie on devices of this process."""
     indices = split.addressable_devices_indices_map((num_rows,)).values()
     slices = sorted({index[0].indices(num_rows)[:2] for index in indices})
     return [row for start, stop in slices for row in range(start, stop)]
 
 
-def own_copy(tree: Any) -> Any:
+def local_replica(tree: Any) -> Any:
     """What lies whole on every device, as arrays of this process's first one."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 

@@ -70,7 +70,7 @@ def train(
     """
     update = training.compiled_update(model, mixing_config.sample_rate, config)
     split = devices.shardings()[1]
-    places = devices.own_rows(split, config.batch_size)
+    places = devices.local_rows(split, config.batch_size)
     first = devices.process()[0] == 0
     audio_s = config.batch_size * mixing_config.num_samples / mixing_config.sample_rate
     meter, waited = training_run.Meter(), 0.0
@@ -101,7 +101,7 @@ def train(
                 if first:
                     line, score = validate(run, state, model, data.cases, pool)
                     on_line(line)
-                run.save_if_best(state, devices.of_first(score))
+                run.save_if_best(state, devices.broadcast_from_process_0(score))
                 meter.reset()
             if done % every.save == 0 or last:
                 meter.require_finite(done)
@@ -110,7 +110,7 @@ def train(
 
 def validate(run, state, model, cases, pool) -> tuple[dict, float]:
     """Scores the running mean of the weights; the log's line and what counts of it."""
-    rate, weights = model.config.sample_rate, devices.own_copy(state.ema)
+    rate, weights = model.config.sample_rate, devices.local_replica(state.ema)
     estimates = neural.denoise_many(
         model, weights, [case.noisy for case in cases], [rate] * len(cases)
     )

@@ -39,7 +39,7 @@ class TrainingRun:
           InputError: processes see different checkpoints.
         """
         steps = self._last.steps()
-        if not devices.agree(steps[-1] if steps else 0):
+        if not devices.all_equal(steps[-1] if steps else 0):
             raise InputError(f"{self.folder}: must be one folder for all processes")
         state = self._last.load(steps[-1], fresh) if steps else fresh
         step = int(state.step)

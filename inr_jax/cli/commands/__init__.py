@@ -33,7 +33,9 @@ def main() -> None:
         print(_usage())
         sys.exit(0)
     if name not in COMMANDS:
-        sys.exit(app.complain(f"there is no command {name!r}: {', '.join(COMMANDS)}"))
+        sys.exit(
+            app.print_error(f"there is no command {name!r}: {', '.join(COMMANDS)}")
+        )
     sys.argv = [f"inr-jax {name}", *rest]
     run(name)
 

@@ -51,7 +51,9 @@ def main(inputs: list[str]) -> int:
 
     if not inputs or not OUTPUT.value:
         raise InputError("name what to denoise, and where to with --output")
-    mix = denoise_files.Mix(WET.value, MAX_ATTENUATION_DB.value, OUTPUT_RATE.value)
+    mix = denoise_files.DryWetMix(
+        WET.value, MAX_ATTENUATION_DB.value, OUTPUT_RATE.value
+    )
     if mix.output_rate and (mix.dry or RESIDUAL.value):
         raise InputError(
             "--output_rate goes without --residual, --wet and --max_attenuation_db"
@@ -67,9 +69,9 @@ def main(inputs: list[str]) -> int:
         **methods.settings(),
         **dataclasses.asdict(mix),
     }
-    todo = list(denoise_files.undone(jobs, settings))
+    todo = list(denoise_files.pending(jobs, settings))
     for problem in problems:
-        app.complain(problem)
+        app.print_error(problem)
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} files are done", file=sys.stderr)
     failed = len(problems)
@@ -79,7 +81,7 @@ def main(inputs: list[str]) -> int:
         from inr_jax.parallel import devices
 
         devices.wait_for_all("files")
-    return app.MISTAKE if failed else 0
+    return app.EXIT_USAGE if failed else 0
 
 
 def weights_digest() -> str | None:
@@ -102,7 +104,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
     app.use_compilation_cache()
     options = methods.options(NOISE.value, mix.output_rate)
     denoiser = registry.make(METHOD.value, options)
-    reach = registry.reach(METHOD.value, options)
+    reach = registry.receptive_field(METHOD.value, options)
     if mix.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)
     failed = 0
@@ -116,11 +118,11 @@ def denoise_all(todo, settings: dict, mix) -> int:
                 on_files(clips)
 
             try:
-                with denoise_files.recorded(job, settings):
+                with denoise_files.done_marker(job, settings):
                     remark = denoise_one(denoiser, reach, job, mix, on_share)
             except (InputError, OSError) as error:
                 failed += 1
-                app.complain(str(error))
+                app.print_error(str(error))
             else:
                 if remark:
                     print(remark, file=sys.stderr)

@@ -99,7 +99,7 @@ def main() -> int:
         print(f"{len(clips) - len(todo)} of {len(clips)} clips are done already")
     examples = load(todo, problems)
     for problem in problems:
-        app.complain(problem)
+        app.print_error(problem)
     app.use_compilation_cache()
     with (
         scoring.ScorePool() as pool,
@@ -114,7 +114,7 @@ def main() -> int:
         raise InputError("no clip could be read")
     if process == 0:
         print(f"{run.table()}\nAudio and figures of each clip: {run.folder / 'clips'}")
-    return app.MISTAKE if problems else 0
+    return app.EXIT_USAGE if problems else 0
 
 
 def fit_config() -> fitting.FitConfig:

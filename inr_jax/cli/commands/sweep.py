@@ -48,10 +48,14 @@ def main() -> None:
     if NUM_STEPS.value % EVERY.value:
         raise InputError("--num_steps must be a multiple of --every")
     shapes = list(
-        itertools.product(app.numbers(WIDTHS, int), app.numbers(DEPTHS, int, 0))
+        itertools.product(
+            app.parse_numbers(WIDTHS, int), app.parse_numbers(DEPTHS, int, 0)
+        )
     )
     values = list(
-        itertools.product(app.numbers(FIRST_OMEGAS), app.numbers(LEARNING_RATES))
+        itertools.product(
+            app.parse_numbers(FIRST_OMEGAS), app.parse_numbers(LEARNING_RATES)
+        )
     )
     examples = load()
     folder = pathlib.Path(OUTPUT_DIR.value)

@@ -149,10 +149,12 @@ def load_data(settings, folder):
     rate = settings.mixing.sample_rate
     cache = pathlib.Path(CACHE_DIR.value or folder / "decoded")
     places = SPEECH_DIRS.value
-    weights = app.numbers(SPEECH_WEIGHTS) if SPEECH_WEIGHTS.value else [1] * len(places)
+    weights = (
+        app.parse_numbers(SPEECH_WEIGHTS) if SPEECH_WEIGHTS.value else [1] * len(places)
+    )
     top_hz = [0] * len(places)
     if SPEECH_TOP_HZ.value:
-        top_hz = app.numbers(SPEECH_TOP_HZ, least=0)
+        top_hz = app.parse_numbers(SPEECH_TOP_HZ, least=0)
     if not len(places) == len(weights) == len(top_hz):
         raise InputError("give a number for each of --speech_dirs, or none")
     speech = [corpus.load(place, cache, rate, counting(place)) for place in places]

@@ -83,7 +83,7 @@ def main() -> None:
     settings = describe(model_config, mixing_config, config)
     runs.keep_settings(folder, settings, process)
     app.use_compilation_cache()
-    with devices.first_goes_ahead("decoded"):
+    with devices.process_0_first("decoded"):
         data = load_data(mixing_config, folder)
     model = pretrained.build(model_config, config.precision)
     run = training_run.TrainingRun(folder)
@@ -135,7 +135,7 @@ def known_params(model_config, fresh):
                 f"{START_FROM.value}: has {name} {value}, --set asks for {wanted}"
             )
     try:
-        return mask_net.grown(params, fresh)
+        return mask_net.expand_params(params, fresh)
     except ValueError as error:
         raise InputError(f"{START_FROM.value}: {error}") from None
 
@@ -172,7 +172,7 @@ def load_data(mixing_config, folder):
 
     places = [(d, False) for d in DIRS["speech_dirs"].value]
     places += [(d, True) for d in DIRS["band_limited_dirs"].value]
-    weights = app.numbers(WEIGHTS) if WEIGHTS.value else [1.0] * len(places)
+    weights = app.parse_numbers(WEIGHTS) if WEIGHTS.value else [1.0] * len(places)
     if not places or len(weights) != len(places):
         raise InputError("give --speech_dirs, and a weight for each folder or none")
     speech = [

@@ -46,11 +46,11 @@ def conditions() -> "list[Condition]":
     """
     from inr_jax.evaluation.store import Condition
 
-    seeds = app.numbers(SEEDS, int, 0)
+    seeds = app.parse_numbers(SEEDS, int, 0)
     if PAIRS_DIR.value:
         return [Condition("as recorded", None, seed) for seed in seeds]
     noise = NOISE.value if NOISE.value == "white" else pathlib.Path(NOISE.value).name
-    levels = app.numbers(SNR_DB, float, -100.0)
+    levels = app.parse_numbers(SNR_DB, float, -100.0)
     return [Condition(noise, *each) for each in itertools.product(levels, seeds)]
 
 
@@ -68,7 +68,7 @@ def clips() -> "list[Clip]":
     if PAIRS_DIR.value:
         found, problems = datasets.find_pairs(PAIRS_DIR.value)
         for problem in problems:
-            app.complain(problem)
+            app.print_error(problem)
     else:
         found = datasets.find_clips(root())
     if MANIFEST.value:

@@ -41,6 +41,6 @@ def start() -> tuple[int, int]:
     from inr_jax.parallel import devices
 
     if DISTRIBUTED.value:
-        devices.meet(*(flag.value for flag in given))
+        devices.init_distributed(*(flag.value for flag in given))
     devices.use(NUM_DEVICES.value)
     return devices.process()

@@ -1,0 +1,175 @@
+"""Settings of every denoising method, one frozen dataclass each, free of jax.
+
+A method with settings of its own is written `name:setting=value:...`, for example
+`gain_field:num_fields=1` or `siren:siren.width=64:num_steps=200`.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from inr_jax.configs import overrides
+from inr_jax.configs.fitting import (
+    DnpConfig,
+    FitConfig,
+    GainFieldConfig,
+    require_one_of,
+)
+from inr_jax.errors import InputError
+
+NOISE_ESTIMATORS = ("white", "stationary", "tracked")
+STOPPING_RULES = ("fixed", "discrepancy", "sure")
+
+
+@dataclasses.dataclass(frozen=True)
+class NoSettings:
+    """Of methods that have none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassicalConfig:
+    """Spectral filters: `wiener` and `log_mmse`.
+
+    Attributes:
+      noise_estimator: Of the noise PSD, a name of `inr_jax.dsp.noise_psd.ESTIMATORS`.
+    """
+
+    noise_estimator: str = "tracked"
+
+    def __post_init__(self):
+        require_one_of(self, noise_estimator=NOISE_ESTIMATORS)
+
+
+@dataclasses.dataclass(frozen=True)
+class GainFieldMethod(GainFieldConfig):
+    """The gain field with the estimator of its noise PSD.
+
+    Attributes:
+      noise_estimator: Of the noise PSD, a name of `inr_jax.dsp.noise_psd.ESTIMATORS`.
+    """
+
+    noise_estimator: str = "tracked"
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_one_of(self, noise_estimator=NOISE_ESTIMATORS)
+
+
+@dataclasses.dataclass(frozen=True)
+class SirenMethod(FitConfig):
+    """A SIREN fitted to the noisy clip, whose values are the estimate.
+
+    Attributes:
+      stop: "fixed", at the last step; "discrepancy" or "sure", by a rule of
+        `inr_jax.fitting.early_stopping`.
+    """
+
+    stop: str = "fixed"
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_one_of(self, stop=STOPPING_RULES)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedMethod:
+    """A trained network.
+
+    Attributes:
+      weights: Folder of a training's weights; the shipped ones where None.
+      output_rate: Hz of the output, a multiple of the network's rate, at which its
+        targets are evaluated; the rate of the input where None.
+    """
+
+    weights: str | None = None
+    output_rate: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class HyperSoundMethod(TrainedMethod):
+    """HyperSound, which emits the weights of one target network for a clip.
+
+    Attributes:
+      finetune_steps: Steps of a fit to the noisy clip that starts from these weights.
+    """
+
+    finetune_steps: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SepformerMethod:
+    """SepFormer.
+
+    Attributes:
+      weights: Folder of SpeechBrain's weights, or of a copy of ours.
+    """
+
+    weights: str | None = None
+
+
+METHODS: dict[str, Any] = {
+    "noisy": NoSettings(),
+    "silence": NoSettings(),
+    "lowpass": NoSettings(),
+    "wiener": ClassicalConfig(),
+    "log_mmse": ClassicalConfig(),
+    "siren": SirenMethod(),
+    "gain_field": GainFieldMethod(),
+    "dnp": DnpConfig(),
+    "local_hypersound": TrainedMethod(),
+    "hypersound": HyperSoundMethod(),
+    "sepformer": SepformerMethod(),
+    "rnnoise": NoSettings(),
+    "noisereduce": NoSettings(),
+    "noisereduce_stationary": NoSettings(),
+}
+
+
+class Method(NamedTuple):
+    """A method and its settings, named by the text that it was parsed from."""
+
+    label: str
+    name: str
+    config: Any
+
+
+def parse(text: str) -> Method:
+    """The method that `name:setting=value:...` describes.
+
+    Raises:
+      InputError: there is no such method or setting, or a value is of another kind.
+    """
+    name, *settings = text.split(":")
+    return Method(text, name, with_settings(name, settings))
+
+
+def with_settings(name: str, settings: list[str]) -> Any:
+    """The settings of a method, its defaults changed by texts "setting=value".
+
+    Raises:
+      InputError: there is no such method or setting, or a value is of another kind.
+    """
+    if name not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    try:
+        return overrides.apply(METHODS[name], settings)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def replace(name: str, **settings: Any) -> Any:
+    """The settings of a method, its defaults changed.
+
+    Raises:
+      InputError: there is no such method or setting, or a value makes no sense.
+    """
+    if name not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    known = [field.name for field in dataclasses.fields(METHODS[name])]
+    for setting in settings:
+        if setting not in known:
+            listed = ", ".join(known) or "none"
+            raise InputError(f"{name} has no setting {setting!r}; it has: {listed}")
+    try:
+        return dataclasses.replace(METHODS[name], **settings)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from None
