@@ -9,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax.configs.fitting import FitConfig, GainFieldConfig, SirenConfig
-from inr_jax.enhancement import gain_denoiser
+from inr_jax.audio import audio
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.configs.methods import GainFieldMethod
+from inr_jax.enhancement import driver, gain_denoiser
 from inr_jax.errors import InputError
 from inr_jax.fitting import batch as fit_many
 from inr_jax.parallel import bucketing, devices
@@ -20,7 +22,7 @@ RATE = 16_000
 # two clips a device and batch, one after the other
 ONE = ComputeConfig(batch_samples=2048, activations_at_once=1, steps_per_call=5)
 FIT = FitConfig(SirenConfig(8, 1, 100.0), learning_rate=1e-3, num_steps=10)
-GAIN = GainFieldConfig(
+GAIN = GainFieldMethod(
     SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=3, num_bins=64
 )
 KEYS, RATES = [jax.random.key(i) for i in range(11)], [RATE] * 11
@@ -47,8 +49,13 @@ def siren(compute):
 
 def gain(compute):
     keys = [jax.random.clone(key) for key in KEYS]
-    found = gain_denoiser.denoise_many(keys, clips(), RATES, GAIN, compute=compute)
-    return {f"gain {i}": estimate for i, estimate in found}
+    denoiser = gain_denoiser.denoiser(GAIN, compute=compute)
+    noisy = [
+        audio.Recording(np.asarray(x, np.float32)[:, None], rate)
+        for x, rate in zip(clips(), RATES, strict=True)
+    ]
+    found = driver.run(denoiser, noisy, keys)
+    return {f"gain {e.position}": e.samples[:, 0] for e in found}
 
 
 def on_eight_devices(code, *args):

@@ -38,7 +38,8 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     return kind(config, precision)
 
 
-def _name(config):
+def name_of(config: Any) -> str:
+    """The name of the model that a config is of."""
     return next(name for name, kind in _CONFIGS.items() if kind is type(config))
 
 
@@ -59,7 +60,7 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
         open(aside, "wb") as file,
     ):
         np.savez_compressed(file, **arrays)
-    described = {"format": FORMAT, "model": _name(config), "step": step}
+    described = {"format": FORMAT, "model": name_of(config), "step": step}
     described["config"] = dataclasses.asdict(config)
     described["sha256"] = _digest(folder, described)
     atomic.write_json(folder / "config.json", described)
