@@ -1,5 +1,7 @@
 """Evaluations as commands run them: progress, what is printed, the exit code."""
 
+import dataclasses
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,14 @@ def run(
     with pool.ScorePool() as workers, app.progress("evaluating", total, "rows") as done:
         place = runner.Place(store, workers, keep_audio)
         problems = runner.run(place, source, systems, conditions, done)
+    return finish(store, problems)
+
+
+def finish(store: "Store", problems: Sequence[str]) -> int:
+    """Clears away the state of fits and prints problems; returns the exit code."""
+    from inr_jax.evaluation import systems
+
+    shutil.rmtree(store.folder / systems.UNFINISHED, ignore_errors=True)
     for problem in problems:
         app.print_error(problem)
     return app.EXIT_USAGE if problems else 0
@@ -77,8 +87,6 @@ def show(
 
 def described(methods) -> dict[str, dict]:
     """Settings of methods by label, as `config.json` records them."""
-    import dataclasses
-
     return {
         m.label: {"method": m.name, **dataclasses.asdict(m.config)} for m in methods
     }

@@ -15,6 +15,8 @@ from inr_jax.configs.methods import Method
 from inr_jax.data.datasets import Example
 
 OnClips = Callable[[float], None]
+# In the folder of an evaluation: the state of fits, while there are some.
+UNFINISHED = "unfinished"
 
 
 class Output(NamedTuple):

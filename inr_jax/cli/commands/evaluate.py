@@ -52,8 +52,8 @@ def main() -> int:
     scored = []
     if not (MERGE.value or RESCORE.value):
         # checkpoints are written by all processes together, and fits are not
-        unfinished = None if device_flags.DISTRIBUTED.value else folder / "unfinished"
-        scored = systems.make(methods, unfinished)
+        alone = not device_flags.DISTRIBUTED.value
+        scored = systems.make(methods, folder / systems.UNFINISHED if alone else None)
     source = datasets.source()
     if MERGE.value:
         results.merge([pathlib.Path(path) for path in MERGE.value], folder)

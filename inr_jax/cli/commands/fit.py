@@ -39,7 +39,7 @@ CHUNK = 1024
 
 
 def main() -> int:
-    from inr_jax.evaluation import siren_fits
+    from inr_jax.evaluation import siren_fits, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
     from inr_jax.parallel import devices
@@ -59,7 +59,7 @@ def main() -> int:
         method,
         folder,
         # checkpoints are written by all processes together, and fits are not
-        folder / "unfinished" if num_processes == 1 else None,
+        folder / systems.UNFINISHED if num_processes == 1 else None,
         START_FROM.value and pathlib.Path(START_FROM.value),
     )
     code = fit(store, source.share(process, num_processes), system, condition)
@@ -112,6 +112,4 @@ def fit(store, source, system, condition) -> int:
             lambda rows: on_clips(rows / len(system.labels)),
             CHUNK,
         )
-    for problem in problems:
-        app.print_error(problem)
-    return app.EXIT_USAGE if problems else 0
+    return scoring.finish(store, problems)

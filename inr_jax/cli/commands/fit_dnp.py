@@ -34,7 +34,7 @@ def main() -> int:
     for mask in MASKS:
         config = DnpConfig(num_steps=NUM_STEPS.value, mask=mask)
         methods.append(Method(f"dnp_{mask}", "dnp", config))
-    scored = systems.make(methods, folder / "unfinished")
+    scored = systems.make(methods, folder / systems.UNFINISHED)
     settings = datasets.settings()
     run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
     store = Store(folder)
