@@ -42,7 +42,7 @@ def system(
       start_from: Folder of an earlier run, whose fits of the same clips go on.
     """
     if method.config.stop == "fixed":
-        fits = _kept_fits(method.config, folder, checkpoint_dir, start_from)
+        fits = _kept_fits(method.config.fit, folder, checkpoint_dir, start_from)
     else:
         (fits,) = systems.make([method], checkpoint_dir)
 
