@@ -6,7 +6,7 @@ import pytest
 import scipy.signal
 from conftest import CLIPS
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import noise
 from inr_jax.losses.pmsqe import disturbance
 

@@ -4,7 +4,7 @@ import pytest
 import soundfile
 from conftest import TINY
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.enhancement import api, chunking, files, registry
 from inr_jax.errors import InputError
 from inr_jax.models import pretrained

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax.audio import audio
+from inr_jax import audio
 
 TOY = (
     f"--speech_dirs={CLIPS}",

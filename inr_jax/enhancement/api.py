@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from absl import logging
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.enhancement import registry
 from inr_jax.enhancement.registry import Denoiser, OnClips, Options
 

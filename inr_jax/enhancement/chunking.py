@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import soundfile
 
-from inr_jax.audio import audio, sound_files
+from inr_jax import audio
 from inr_jax.enhancement import api
 from inr_jax.enhancement.files import PIPE, DryWetMix, Job
 from inr_jax.enhancement.registry import Denoiser, ReceptiveField
@@ -75,7 +75,7 @@ def denoise(
             if add_removed:
                 add_removed(noisy - output)
             on_clips(share)
-    return sound_files.clipping(job.target, clipped)
+    return audio.clipping_note(job.target, clipped)
 
 
 def _up(seconds, alignment_s):
@@ -88,7 +88,7 @@ def _open(stack, job, mix, piece):
     rate = mix.output_rate or piece.sample_rate
 
     def opened(path, rate):
-        file = sound_files.writing(path, rate, channels, piece.subtype)
+        file = audio.open_writer(path, rate, channels, piece.subtype)
         return stack.enter_context(file)
 
     return (
@@ -119,7 +119,7 @@ def _pieces(
                 )
                 lead = before
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        why = sound_files.reason(error)
+        why = audio.error_reason(error)
         raise InputError(f"{source}: cannot read: {why}") from None
     audio.check_not_truncated(source, done, total)
 

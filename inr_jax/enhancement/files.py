@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inr_jax.audio import audio, sound_files
+from inr_jax import audio
 from inr_jax.data import datasets
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
@@ -86,7 +86,7 @@ def jobs(
         _require_file(pathlib.Path(inputs[0]))
         job = Job(inputs[0], output, residual and _beside(inputs[0], residual))
         for path in filter(None, job[1:]):
-            sound_files.require_writable(path)
+            audio.check_writable(path)
         _refuse_collisions([job])
         return [job], []
     for path in filter(None, (output, residual)):
@@ -240,10 +240,10 @@ def write(
         removed = recording.samples - output
         audio.write(job.residual, removed, recording.sample_rate, subtype)
     if job.target == PIPE:
-        sound_files.write_stream(sys.stdout.buffer, output, rate, subtype)
+        audio.write_stream(sys.stdout.buffer, output, rate, subtype)
         return ""
     clipped = audio.write(job.target, output, rate, subtype)
-    return sound_files.clipping(job.target, clipped)
+    return audio.clipping_note(job.target, clipped)
 
 
 def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
 from inr_jax.models import hypersound_target

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.parallel import bucketing

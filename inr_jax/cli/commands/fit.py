@@ -210,7 +210,7 @@ def load(clips, problems: list[str]):
 
 def fits(examples, config: fitting.FitConfig, on_clips, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.data import noise
     from inr_jax.enhancement import api, registry
     from inr_jax.fitting import clip_fit
@@ -243,7 +243,7 @@ def kept(folder: str, name: str, channel: int) -> pathlib.Path:
 
 def finish(run, pool, example, estimate) -> None:
     """Writes audio and figures of one clip, then its scores."""
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.enhancement import trivial
     from inr_jax.metrics import pool as scoring
     from inr_jax.plots import clips as clip_figures
