@@ -14,6 +14,7 @@ WINDOW_S = 0.032
 SMOOTHING = 0.98
 PRIOR_FLOOR = 10**-2.5
 POSTERIOR_CAP = 40.0
+OVERLAP = 4  # frames over each sample
 # Longer signals are filtered in parts that overlap by an eighth, in bounded memory.
 PART_S = 120.0
 
@@ -81,7 +82,9 @@ def _denoise(noisy, sample_rate, noise, rule):
 
 
 def _denoise_part(noisy, window, noise, rule):
-    spectrum = stft.analyse(noisy, window)
+    hop, window = window // OVERLAP, stft.sqrt_hann(window)
+    spectrum = stft.stft(noisy, window, hop)
     power = np.abs(spectrum) ** 2
     gains = decision_directed(power / noise_psd.ESTIMATORS[noise](power), rule)
-    return stft.synthesise(spectrum * gains.astype(np.float32), len(noisy))
+    spectrum *= gains.astype(np.float32)
+    return stft.istft(spectrum, window, hop, len(noisy))

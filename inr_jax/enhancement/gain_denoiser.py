@@ -10,7 +10,7 @@ import numpy as np
 from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
-from inr_jax.enhancement.classical import window_of
+from inr_jax.enhancement.classical import OVERLAP, window_of
 from inr_jax.parallel import bucketing, devices
 from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
@@ -92,7 +92,11 @@ def _parts(clip, key, signal, sample_rate, noise):
 
 
 def _power(signal, window):
-    return np.abs(stft.analyse(signal, window)) ** 2
+    return np.abs(_stft(signal, window)) ** 2
+
+
+def _stft(signal, window):
+    return stft.stft(signal, stft.sqrt_hann(window), window // OVERLAP)
 
 
 def _ratio(power, noise):
@@ -101,8 +105,8 @@ def _ratio(power, noise):
 
 def _denoise_batch(parts, batch, config, compute):
     window = window_of(batch.sample_rate)
-    size = stft.num_frames(batch.size, window)
-    spectra = [stft.analyse(part.samples, window) for part in parts]
+    size = stft.num_frames(batch.size, window, window // OVERLAP)
+    spectra = [_stft(part.samples, window) for part in parts]
     ratios = [
         _ratio(np.abs(spectrum) ** 2, part.noise)
         for spectrum, part in zip(spectra, parts, strict=True)
@@ -120,14 +124,17 @@ def _denoise_batch(parts, batch, config, compute):
     )
     for spectrum, gain, part in zip(spectra, np.asarray(gains), parts, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
-        yield stft.synthesise(spectrum * gain.astype(np.float32), len(part.samples))
+        spectrum *= gain.astype(np.float32)
+        yield stft.istft(
+            spectrum, stft.sqrt_hann(window), window // OVERLAP, len(part.samples)
+        )
 
 
 @jax.jit(static_argnames=("sample_rate", "config", "compute"))
 def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
     """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
     window = window_of(sample_rate)
-    hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
+    hop_s, bin_khz = window / OVERLAP / sample_rate, sample_rate / window / 1000
 
     def gains_of(keys, ratios, num_frames):
         def one(clip, field):

@@ -195,7 +195,9 @@ def _dnp(options: Options) -> Denoiser:
 
 
 def _white_variance(signal, sample_rate):
-    power = np.abs(stft.analyse(signal, classical.window_of(sample_rate))) ** 2
+    window = classical.window_of(sample_rate)
+    spectrum = stft.stft(signal, stft.sqrt_hann(window), window // classical.OVERLAP)
+    power = np.abs(spectrum) ** 2
     return noise_psd.white(power).item()
 
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from inr_jax import losses
 from inr_jax.configs.training import TrainingConfig
-from inr_jax.losses import losses
 from inr_jax.parallel import devices
 
 
