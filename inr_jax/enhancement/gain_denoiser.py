@@ -11,7 +11,7 @@ from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import OVERLAP, window_of
-from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 # Longer clips are denoised in parts that overlap by an eighth.
@@ -150,4 +150,4 @@ def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
         gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
         return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
 
-    return devices.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)
+    return sharding.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)

@@ -83,7 +83,7 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 def main() -> int:
     from inr_jax.evaluation import runs
     from inr_jax.metrics import pool as scoring
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
@@ -109,7 +109,7 @@ def main() -> int:
         unfinished = run.folder / "unfinished" if num_processes == 1 else None
         for example, estimate in fits(examples, config, on_clips, unfinished):
             finish(run, pool, example, estimate)
-    devices.wait_for_all("fits")
+    distributed.wait_for_all("fits")
     if clips and not run.done:
         raise InputError("no clip could be read")
     if process == 0:
