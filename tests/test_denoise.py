@@ -9,7 +9,7 @@ import soundfile
 from conftest import CLIPS, REPOSITORY, TINY, run_script
 
 import inr_jax
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError

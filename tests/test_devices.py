@@ -9,13 +9,13 @@ import jax
 import numpy as np
 import pytest
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.enhancement import driver, gain_denoiser
 from inr_jax.errors import InputError
 from inr_jax.fitting import batch as fit_many
-from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel import bucketing, distributed, sharding
 from inr_jax.parallel.compute import ComputeConfig
 
 RATE = 16_000
@@ -91,7 +91,7 @@ def found(tmp_path_factory):
         ")\n"
         "print(fit_many._advance_many._cache_size(), 'PART')\n"
         "print(fit_many.program(8, 1024, RATE, FIT, on(4)), 'PART')\n"
-        "x = devices.put_clips(np.ones(8), 8)\n"
+        "x = sharding.put_clips(np.ones(8), 8)\n"
         "print(jax.jit(jax.numpy.mean).lower(x).compile().as_text())",
         path,
     )
@@ -132,14 +132,14 @@ def test_slots_are_a_multiple_of_the_devices():
 
 
 def test_devices_that_are_not_there():
-    with pytest.raises(InputError, match="--num_devices 9: there are 1"):
-        devices.use(9)
-    assert devices.count() == 1
+    with pytest.raises(InputError, match="9 devices asked for, this process has 1"):
+        sharding.use_local_devices(9)
+    assert sharding.num_local_devices() == 1
 
 
 def test_rows_of_one_process_are_all():
-    replicated, split = devices.shardings()
-    assert devices.local_rows(split, 5) == list(range(5))
+    replicated, split = sharding.shardings()
+    assert sharding.local_rows(split, 5) == list(range(5))
     whole = jax.device_put(np.arange(3), replicated)
-    np.testing.assert_array_equal(devices.local_replica(whole), np.arange(3))
-    assert devices.process() == (0, 1)
+    np.testing.assert_array_equal(sharding.local_replica(whole), np.arange(3))
+    assert distributed.process() == (0, 1)

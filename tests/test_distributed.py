@@ -163,7 +163,10 @@ def test_an_evaluation_is_split_by_process(tmp_path, speech_dir):
     [
         ({"num_processes": 2}, "--num_processes goes with --distributed"),
         ({"distributed": True, "process_id": 0}, "give all of --coordinator_address"),
-        ({"num_devices": 99}, "--num_devices 99: there are 1"),
+        (
+            {"num_devices": 99},
+            "--num_devices: 99 devices asked for, this process has 1",
+        ),
     ],
 )
 def test_flags_that_make_no_sense(given, message):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets
 from inr_jax.evaluation import runner, store
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets, noise
 from inr_jax.enhancement import api
 from inr_jax.evaluation.store import Condition, Evaluation, Source

@@ -78,9 +78,9 @@ def main(inputs: list[str]) -> int:
     if todo:
         failed += denoise(todo, settings, mix, method)
     if num_processes > 1:
-        from inr_jax.parallel import devices
+        from inr_jax.parallel import distributed
 
-        devices.wait_for_all("files")
+        distributed.wait_for_all("files")
     return app.EXIT_USAGE if failed else 0
 
 

@@ -51,7 +51,7 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 def main() -> None:
     from inr_jax.evaluation import results, runner, runs, store
     from inr_jax.metrics import pool as scoring
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
@@ -76,7 +76,7 @@ def main() -> None:
     elif not MERGE.value:
         denoise(found, source, denoisers, conditions)
     finish(found, source, conditions, settings(index, count))
-    devices.wait_for_all("rows")
+    distributed.wait_for_all("rows")
 
 
 def shard() -> tuple[pathlib.Path, int, int]:

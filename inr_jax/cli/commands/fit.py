@@ -83,7 +83,7 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 def main() -> int:
     from inr_jax.evaluation import runs
     from inr_jax.metrics import pool as scoring
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
@@ -109,7 +109,7 @@ def main() -> int:
         unfinished = run.folder / "unfinished" if num_processes == 1 else None
         for example, estimate in fits(examples, config, on_clips, unfinished):
             finish(run, pool, example, estimate)
-    devices.wait_for_all("fits")
+    distributed.wait_for_all("fits")
     if clips and not run.done:
         raise InputError("no clip could be read")
     if process == 0:
@@ -213,7 +213,7 @@ def fits(examples, config: fitting.FitConfig, on_clips, unfinished):
     import jax
     import numpy as np
 
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.configs.methods import SirenMethod
     from inr_jax.data import noise
     from inr_jax.enhancement import api, registry
@@ -261,7 +261,7 @@ def kept(folder: str, name: str, channel: int) -> pathlib.Path:
 
 def finish(run, pool, example, estimate) -> None:
     """Writes audio and figures of one clip, then its scores."""
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.enhancement import trivial
     from inr_jax.metrics import pool as scoring
     from inr_jax.plots import clips as clip_figures
