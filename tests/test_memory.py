@@ -15,6 +15,8 @@ from conftest import TINY
 from inr_jax.audio import sound_files
 from inr_jax.models import pretrained
 
+pytestmark = pytest.mark.slow
+
 
 def printed(code):
     """What a program of its own prints."""
