@@ -42,6 +42,7 @@ def kill_evaluate(num_rows, flags, path):
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_killed_at_random_goes_on_to_the_same_scores(tmp_path):
     """In recorded noise (speech stands in for it)."""
     flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5", *TOY)

@@ -15,6 +15,8 @@ from conftest import TINY
 from inr_jax import audio
 from inr_jax.models import pretrained
 
+pytestmark = pytest.mark.slow
+
 
 def printed(code):
     """What a program of its own prints."""
