@@ -92,7 +92,7 @@ def weights_digest() -> str | None:
     if METHOD.value not in networks.MODELS:
         return None
     folder = networks.trained_dir(METHOD.value, methods.CHECKPOINT.value)
-    path = folder / networks.WEIGHTS
+    path = folder / "config.json"  # holds the SHA-256 of the weights
     return atomic.sha256(path) if path.exists() else None
 
 
