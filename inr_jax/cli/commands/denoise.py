@@ -101,7 +101,7 @@ def weights_digest(method) -> str | None:
     if method.name not in networks.MODELS:
         return None
     folder = networks.trained_dir(method.name, method.config.weights)
-    path = folder / networks.WEIGHTS
+    path = folder / "config.json"  # holds the SHA-256 of the weights
     return atomic.sha256(path) if path.exists() else None
 
 
