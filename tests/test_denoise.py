@@ -1,6 +1,5 @@
 import dataclasses
 import io
-import json
 
 import jax
 import numpy as np
@@ -9,10 +8,11 @@ import soundfile
 from conftest import CLIPS, REPOSITORY, TINY, run_script
 
 import inr_jax
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
+from inr_jax.io import weights
 from inr_jax.models import pretrained
 from inr_jax.models.stft_mask import LocalHyperSound
 from inr_jax.parallel.compute import ComputeConfig
@@ -80,16 +80,14 @@ def test_a_finer_grid_is_as_long_in_seconds(checkpoint):
 
 
 def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
-    with np.load(checkpoint / "weights.npz") as arrays:
-        assert {a.dtype for a in arrays.values()} == {np.dtype(np.float16)}
-    described = json.loads((checkpoint / "config.json").read_text())
+    described, tensors = weights.load(checkpoint)
+    assert {a.dtype for a in tensors.values()} == {np.dtype(np.float16)}
     assert described["model"] == "local_hypersound" and described["step"] == 7
     described["config"]["channels"] = 16
-    (tmp_path / "config.json").write_text(json.dumps(described))
-    (tmp_path / "weights.npz").write_bytes((checkpoint / "weights.npz").read_bytes())
+    weights.save(tmp_path, tensors, described)
     with pytest.raises(InputError, match="do not fit the config"):
         pretrained.load(tmp_path)
-    with pytest.raises(InputError, match="nowhere: no trained model"):
+    with pytest.raises(InputError, match="nowhere: no trained weights"):
         pretrained.load("nowhere")
 
 

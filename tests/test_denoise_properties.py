@@ -7,8 +7,7 @@ from absl import logging
 from hypothesis import strategies as st
 
 import inr_jax
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.enhancement import api, classical, driver
 
 SEEDS = st.integers(0, 99)

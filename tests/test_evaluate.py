@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets, noise
 from inr_jax.errors import InputError
 from inr_jax.evaluation import manifest, results, runner
@@ -50,6 +50,7 @@ def kill_evaluate(num_rows, flags, path):
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_killed_at_random_goes_on_to_the_same_scores(tmp_path):
     """In recorded noise (speech stands in for it)."""
     flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5", *TOY)

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.configs.fitting import SirenConfig
 from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.data import noise

@@ -4,7 +4,7 @@ import pytest
 import soundfile
 from conftest import TINY
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, files, neural, registry
 from inr_jax.models import pretrained

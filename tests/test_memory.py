@@ -12,8 +12,10 @@ import pytest
 import soundfile
 from conftest import TINY
 
-from inr_jax.audio import sound_files
+from inr_jax import audio
 from inr_jax.models import pretrained
+
+pytestmark = pytest.mark.slow
 
 
 def printed(code):
@@ -59,7 +61,7 @@ def model_folder(tmp_path):
 
 LONG = """
 import numpy as np
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, files, registry
 from inr_jax.io import measuring
@@ -79,7 +81,7 @@ print(measuring.peak_mib() - before)
 def test_a_long_file(model_folder):
     """An hour at 22.05 kHz, 300 MiB if held at once, and its estimate as much."""
     hour, second = 3600, np.zeros((22_050, 1), np.float32)
-    with sound_files.writing(model_folder / "in.flac", 22_050, 1) as add:
+    with audio.open_writer(model_folder / "in.flac", 22_050, 1) as add:
         for _ in range(hour):
             add(second)
     code = LONG.format(folder=model_folder)
@@ -89,7 +91,7 @@ def test_a_long_file(model_folder):
 
 SOAK = """
 import jax, numpy as np
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, neural, registry
 from inr_jax.io import measuring

@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CODE = """
 import hashlib, numpy as np, inr_jax
 from inr_jax.configs import fitting

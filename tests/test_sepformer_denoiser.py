@@ -7,8 +7,7 @@ import speechbrain_oracle
 from conftest import CLIPS, run_script
 
 import inr_jax
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.enhancement import neural
 from inr_jax.models.sepformer import weights as sepformer_weights

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import soundfile
 
-from inr_jax.audio import audio, sound_files
+from inr_jax.audio.read import Recording, check_not_truncated, checked, opened
+from inr_jax.audio.write import error_reason
 from inr_jax.errors import InputError
 
 
@@ -29,7 +30,7 @@ class FileSource:
         """
         self.name = os.fspath(path)
         try:
-            with audio.opened(self.name) as binary:
+            with opened(self.name) as binary:
                 info = soundfile.info(binary)
         except (soundfile.LibsndfileError, OSError, TypeError) as error:
             raise self._unreadable(error) from None
@@ -50,16 +51,14 @@ class FileSource:
         """
         done = 0
         try:
-            with audio.opened(self.name) as binary, soundfile.SoundFile(binary) as file:
+            with opened(self.name) as binary, soundfile.SoundFile(binary) as file:
                 while len(block := file.read(num_samples, "float32", always_2d=True)):
-                    block = audio.Recording(
-                        block, self.sample_rate, self.subtype, self.name
-                    )
-                    yield audio.checked(block).samples
+                    block = Recording(block, self.sample_rate, self.subtype, self.name)
+                    yield checked(block).samples
                     done += len(block.samples)
         except (soundfile.LibsndfileError, OSError, TypeError) as error:
             raise self._unreadable(error) from None
-        audio.check_not_truncated(self.name, done, self.num_samples)
+        check_not_truncated(self.name, done, self.num_samples)
 
     def _unreadable(self, error):
-        return InputError(f"{self.name}: cannot read: {sound_files.reason(error)}")
+        return InputError(f"{self.name}: cannot read: {error_reason(error)}")

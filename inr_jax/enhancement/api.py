@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import driver, registry
 from inr_jax.enhancement.driver import Denoiser, Estimate, OnClips, Source

@@ -11,6 +11,7 @@ from scipy import special
 from inr_jax.dsp import noise_psd, stft
 
 WINDOW_S = 0.032
+OVERLAP = 4  # frames over each sample
 SMOOTHING = 0.98
 PRIOR_FLOOR = 10**-2.5
 POSTERIOR_CAP = 40.0
@@ -71,7 +72,10 @@ def _denoise(noisy, sample_rate, noise, rule):
     if noisy.ndim == 2:
         channels = [_denoise(x, sample_rate, noise, rule) for x in noisy.T]
         return np.stack(channels, axis=1)
-    spectrum = stft.analyse(noisy, window_of(sample_rate))
+    frame = window_of(sample_rate)
+    hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
+    spectrum = stft.stft(noisy, window, hop)
     power = np.abs(spectrum) ** 2
     gains = decision_directed(power / noise_psd.ESTIMATORS[noise](power), rule)
-    return stft.synthesise(spectrum * gains.astype(np.float32), len(noisy))
+    spectrum *= gains.astype(np.float32)
+    return stft.istft(spectrum, window, hop, len(noisy))

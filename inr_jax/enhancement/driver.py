@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from absl import logging
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from inr_jax.audio import audio, sound_files, stream
+from inr_jax import audio
+from inr_jax.audio import stream
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
@@ -90,7 +91,7 @@ def jobs(
         _require_file(pathlib.Path(inputs[0]))
         job = Job(inputs[0], output, residual and _beside(inputs[0], residual))
         for path in filter(None, job[1:]):
-            sound_files.require_writable(path)
+            audio.check_writable(path)
         _refuse_collisions([job])
         return [job], []
     for path in filter(None, (output, residual)):
@@ -347,7 +348,7 @@ class _Writer:
     def _opened(self, path, rate):
         channels, subtype = self._source.num_channels, self._source.subtype
         return self._files.enter_context(
-            sound_files.writing(path, rate, channels, subtype)
+            audio.open_writer(path, rate, channels, subtype)
         )
 
     def _close(self):
@@ -355,10 +356,10 @@ class _Writer:
         if self._piped:
             whole = np.concatenate(self._piped)
             stdout, subtype = sys.stdout.buffer, self._source.subtype
-            sound_files.write_stream(stdout, whole, self._rate, subtype)
+            audio.write_stream(stdout, whole, self._rate, subtype)
         if self._record:
             self._record.add()
-        remark = sound_files.clipping(self.job.target, self._clipped)
+        remark = audio.clipping_note(self.job.target, self._clipped)
         self.outcome = Outcome(self.job, remark=remark)
 
 

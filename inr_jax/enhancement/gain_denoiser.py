@@ -7,9 +7,9 @@ import numpy as np
 from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
-from inr_jax.enhancement.classical import window_of
+from inr_jax.enhancement.classical import OVERLAP, window_of
 from inr_jax.enhancement.driver import Denoiser, Result
-from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 # Longer clips are denoised in windows that overlap by an eighth.
@@ -57,7 +57,11 @@ def denoiser(
 
 
 def _power(signal, window):
-    return np.abs(stft.analyse(signal, window)) ** 2
+    return np.abs(_stft(signal, window)) ** 2
+
+
+def _stft(signal, window):
+    return stft.stft(signal, stft.sqrt_hann(window), window // OVERLAP)
 
 
 def _posterior_snr(power, psd):
@@ -67,8 +71,8 @@ def _posterior_snr(power, psd):
 def _denoise(windows, size, config, compute):
     sample_rate = windows[0].sample_rate
     frame = window_of(sample_rate)
-    num_frames = stft.num_frames(size, frame)
-    spectra = [stft.analyse(window.samples, frame) for window in windows]
+    num_frames = stft.num_frames(size, frame, frame // OVERLAP)
+    spectra = [_stft(window.samples, frame) for window in windows]
     ratios = [
         _posterior_snr(np.abs(spectrum) ** 2, window.context)
         for spectrum, window in zip(spectra, windows, strict=True)
@@ -87,15 +91,17 @@ def _denoise(windows, size, config, compute):
     )
     for spectrum, gain, window in zip(spectra, np.asarray(gains), windows, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
-        masked = spectrum * gain.astype(np.float32)
-        yield stft.synthesise(masked, len(window.samples))
+        spectrum *= gain.astype(np.float32)
+        yield stft.istft(
+            spectrum, stft.sqrt_hann(frame), frame // OVERLAP, len(window.samples)
+        )
 
 
 @jax.jit(static_argnames=("sample_rate", "config", "compute"))
 def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
     """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
     window = window_of(sample_rate)
-    hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
+    hop_s, bin_khz = window / OVERLAP / sample_rate, sample_rate / window / 1000
 
     def gains_of(keys, ratios, num_frames):
         def one(clip, field):
@@ -111,4 +117,4 @@ def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
         gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
         return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
 
-    return devices.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)
+    return sharding.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)

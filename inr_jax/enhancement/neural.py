@@ -11,7 +11,7 @@ from inr_jax.models import hypersound_target
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.models.stft_mask import LocalHyperSound
-from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import default_compute
 
 # Longest window of the STFT mask network, without its margins.
@@ -171,7 +171,7 @@ def _stft_mask(model, params, samples, counts, upsample, num_devices):
             samples, counts
         )
 
-    return devices.over_clips(many, num_devices)(samples, counts)
+    return sharding.over_clips(many, num_devices)(samples, counts)
 
 
 @functools.partial(
@@ -185,7 +185,7 @@ def _hypersound(model, params, samples, upsample, finetune_steps, num_devices):
         )
         return hypersound_target.sound(emitted, window, model.config, upsample)
 
-    return devices.over_clips(jax.vmap(one), num_devices)(samples)
+    return sharding.over_clips(jax.vmap(one), num_devices)(samples)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "num_devices"))
@@ -193,4 +193,4 @@ def _sepformer(model, params, samples, counts, num_devices):
     def many(samples, counts):
         return jax.vmap(lambda x, count: model.apply(params, x, count))(samples, counts)
 
-    return devices.over_clips(many, num_devices)(samples, counts)
+    return sharding.over_clips(many, num_devices)(samples, counts)

@@ -104,14 +104,15 @@ def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
 
 def _early_stopped_siren(config: SirenMethod) -> Denoiser:
     from inr_jax.dsp import noise_psd, stft
-    from inr_jax.enhancement.classical import window_of
+    from inr_jax.enhancement.classical import OVERLAP, window_of
     from inr_jax.fitting import early_stopping
 
     if config.segment_s:
         raise InputError(f"siren: stop={config.stop} is for whole clips, not segments")
 
     def white_variance(window):
-        spectrum = stft.analyse(window.samples, window_of(window.sample_rate))
+        frame = window_of(window.sample_rate)
+        spectrum = stft.stft(window.samples, stft.sqrt_hann(frame), frame // OVERLAP)
         return noise_psd.white(np.abs(spectrum) ** 2).item()
 
     def run(windows, size, on_windows):

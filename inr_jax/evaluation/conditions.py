@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets
 
 # Bytes of decoded samples that are kept: over an hour of speech at 16 kHz.

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import noise
 from inr_jax.data.datasets import Example
 from inr_jax.errors import InputError

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs.methods import Method
 from inr_jax.data.datasets import Example
 from inr_jax.enhancement import trivial

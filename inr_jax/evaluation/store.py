@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.errors import InputError
 from inr_jax.evaluation.conditions import Condition
 from inr_jax.io import atomic

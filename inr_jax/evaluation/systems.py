@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs.fitting import DnpConfig
 from inr_jax.configs.methods import Method
 from inr_jax.data.datasets import Example

@@ -78,9 +78,9 @@ def main(inputs: list[str]) -> int:
     if todo:
         failed += denoise(todo, settings, mix, method)
     if num_processes > 1:
-        from inr_jax.parallel import devices
+        from inr_jax.parallel import distributed
 
-        devices.wait_for_all("files")
+        distributed.wait_for_all("files")
     return app.EXIT_USAGE if failed else 0
 
 
@@ -101,7 +101,7 @@ def weights_digest(method) -> str | None:
     if method.name not in networks.MODELS:
         return None
     folder = networks.trained_dir(method.name, method.config.weights)
-    path = folder / networks.WEIGHTS
+    path = folder / "config.json"  # holds the SHA-256 of the weights
     return atomic.sha256(path) if path.exists() else None
 
 

@@ -44,7 +44,7 @@ def main() -> int:
     from inr_jax.evaluation import results, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     folder, index, count = shard()
     methods = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
@@ -69,7 +69,7 @@ def main() -> int:
     drawn = REPORT.value and count == 1
     page = drawn and AUDIO.value
     scoring.show(store, source, labels, conditions, settings, drawn, page)
-    devices.wait_for_all("rows")
+    distributed.wait_for_all("rows")
     return code
 
 

@@ -42,15 +42,15 @@ def main() -> int:
     from inr_jax.evaluation import siren_fits, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     method = Method(siren_fits.LABEL, "siren", config())
     folder = outputs.folder()
     condition = datasets.condition()
     source = datasets.source(condition.seed)
     process, num_processes = device_flags.start()
-    settings = {**datasets.settings(), **condition._asdict()}
-    settings["start_from"] = START_FROM.value
+    settings = {**datasets.settings(), "start_from": START_FROM.value}
+    settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
     baselines = [Method(name, name, METHODS[name]) for name in siren_fits.LABELS[:-1]]
     described = scoring.described([*baselines, method])
     run_dir.keep_settings(folder, settings, process, described)
@@ -63,7 +63,7 @@ def main() -> int:
         START_FROM.value and pathlib.Path(START_FROM.value),
     )
     code = fit(store, source.share(process, num_processes), system, condition)
-    devices.wait_for_all("fits")
+    distributed.wait_for_all("fits")
     store = Store(folder, process)  # with the rows of all processes
     if not store.rows:
         raise InputError("no clip could be read")

@@ -51,7 +51,8 @@ def main() -> None:
     condition = datasets.condition()
     source = datasets.source(condition.seed)
     examples = [source.load(i, condition) for i in range(len(source.clips))]
-    settings = {**datasets.settings(), **condition._asdict(), **grid._asdict()}
+    settings = {**datasets.settings(), **grid._asdict()}
+    settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
     run_dir.keep_settings(folder, {**settings, "widths": widths, "depths": depths})
     path = folder / "sweep.csv"
     rows = atomic.read_csv(path) if path.exists() else []
