@@ -17,6 +17,13 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 
+if os.environ.get("INR_JAX_CHECK_SHAPES", "1") == "1":
+    import jaxtyping
+
+    # Arguments and results against the shapes that signatures state.
+    CHECKED = ["inr_jax.dsp", "inr_jax.losses", "inr_jax.nn"]
+    jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+
 from inr_jax.configs.networks import MaskNetConfig
 
 jax.config.update("jax_platforms", "cpu")
