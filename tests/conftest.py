@@ -23,6 +23,13 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 
+if os.environ.get("INR_JAX_CHECK_SHAPES", "1") == "1":
+    import jaxtyping
+
+    # Arguments and results against the shapes that signatures state.
+    CHECKED = ["inr_jax.dsp", "inr_jax.losses", "inr_jax.nn"]
+    jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+
 import inr_jax
 from inr_jax.configs.networks import MaskNetConfig
 from inr_jax.parallel import sharding

@@ -95,6 +95,19 @@ def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
     np.testing.assert_allclose(found, expected[:, 0], atol=ROUNDING)
 
 
+def test_a_fourier_mlp_is_drawn_as_linear_layers_are():
+    params = fourier_mlp.init(jax.random.key(0), width=90, num_layers=5, out_dim=2)
+    assert [layer["kernel"].shape for layer in params] == (
+        [(20, 90)] + [(90, 90)] * 4 + [(90, 2)]
+    )
+    for layer in params:
+        bound = layer["kernel"].shape[0] ** -0.5
+        assert float(jnp.max(jnp.abs(layer["bias"]))) <= bound
+        assert 0.9 * bound < float(jnp.max(jnp.abs(layer["kernel"]))) <= bound
+    values = fourier_mlp.apply(params, jnp.linspace(-1, 1, 7)[:, None])
+    assert values.shape == (7, 2) and jnp.all(jnp.isfinite(values))
+
+
 def test_nerf_features_are_sines_then_cosines():
     times = jnp.linspace(-1, 1, 7)[:, None]
     identity = [{"kernel": jnp.eye(20), "bias": jnp.zeros(20)}]
