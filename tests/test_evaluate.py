@@ -194,6 +194,7 @@ def test_flags_that_make_no_sense(tmp_path, flags, message):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_ablation(tmp_path):
     rows = "as it is,no divergence term,tracked estimate"
     flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", f"--rows={rows}", *TOY)
