@@ -152,6 +152,7 @@ def test_compiled_programs_are_kept(tmp_path):
     assert sorted(kept.glob("*advance_many*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["quick", "paper", "siren_fast"])
 def test_configs_parse(name, tmp_path):
     """Every shipped flagfile is one that the script takes."""
