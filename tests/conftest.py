@@ -1,5 +1,6 @@
 """The strictest session jax offers, and recordings where they are at hand."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -49,6 +50,25 @@ def run_script(name: str, *args: str, expect: int = 0) -> subprocess.CompletedPr
     assert done.returncode == expect, done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+@contextlib.contextmanager
+def count_compiles():
+    """Gives a list that gets an entry for each program that XLA compiles in the block.
+
+    Programs that the cache on disk holds count as well.
+    """
+    compiled = []
+
+    def listener(name, *_, **__):
+        if "backend_compile" in name:
+            compiled.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    try:
+        yield compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listener)
 
 
 # A network of every kind of layer that compiles fast.

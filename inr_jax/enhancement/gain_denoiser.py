@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import window_of
-from inr_jax.parallel import bucketing, devices
-from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Longer clips are denoised in parts that overlap by an eighth.
 PART_S = 20.0
@@ -110,37 +109,14 @@ def _denoise_batch(parts, batch, config, compute):
     padded = [
         np.pad(ratio, ((0, size - len(ratio)), (0, 0)), mode="edge") for ratio in ratios
     ]
-    gains = _gains_many(
-        jnp.stack([part.key for part in parts]),
+    gains = gain_field.fit_gains(
+        [part.key for part in parts],
         np.stack(padded).astype(np.float32),
         np.array([len(ratio) for ratio in ratios]),
         batch.sample_rate,
         config,
         compute,
     )
-    for spectrum, gain, part in zip(spectra, np.asarray(gains), parts, strict=True):
+    for spectrum, gain, part in zip(spectra, gains, parts, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
         yield stft.synthesise(spectrum * gain.astype(np.float32), len(part.samples))
-
-
-@jax.jit(static_argnames=("sample_rate", "config", "compute"))
-def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
-    """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
-    window = window_of(sample_rate)
-    hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
-
-    def gains_of(keys, ratios, num_frames):
-        def one(clip, field):
-            key = jax.random.fold_in(keys[clip], field)
-            ratio, count = ratios[clip], num_frames[clip]
-            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, compute)
-
-        lifted = over_fits(one, compute, config.siren.width, config.num_bins)
-        clips, fields = jnp.divmod(
-            jnp.arange(len(ratios) * config.num_fields), config.num_fields
-        )
-        gains = lifted(clips, fields)
-        gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
-        return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
-
-    return devices.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)

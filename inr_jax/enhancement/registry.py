@@ -24,7 +24,6 @@ from inr_jax.dsp import noise_psd, stft
 from inr_jax.enhancement import (
     classical,
     dnp,
-    dnp_fits,
     external,
     gain_denoiser,
     neural,
@@ -73,7 +72,7 @@ class Options:
       dnp: Of `dnp`.
       keep_fit: Called by `siren` for "fixed" with position and fit of each signal.
       start_from: Of `siren` for "fixed": a fit for each signal to go on from.
-      checkpoint_dir: Where `dnp` keeps fits under way, and `siren` for "fixed".
+      checkpoint_dir: Where `dnp` and `siren` keep fits under way.
       trained_dir: Weights of a trained method, instead of the shipped ones.
       sepformer_dir: Weights of `sepformer`, SpeechBrain's or a copy of ours.
       output_rate: Hz that a trained method evaluates its target networks at, instead
@@ -155,7 +154,7 @@ def _siren(options: Options) -> Denoiser:
     config = options.fit
 
     def fixed(signals, sample_rates, keys, on_clips):
-        for i, fit in batch.fit_many(
+        for i, fit in batch.fit_batch(
             keys,
             signals,
             sample_rates,
@@ -172,8 +171,9 @@ def _siren(options: Options) -> Denoiser:
             _white_variance(signal, rate)
             for signal, rate in zip(signals, sample_rates, strict=True)
         ]
-        for i, fit in early_stopping.fit_many(
-            keys, signals, sample_rates, variances, config, options.stop, on_clips
+        for i, fit in early_stopping.fit_batch(
+            *(keys, signals, sample_rates, variances, config, options.stop),
+            *(on_clips, options.checkpoint_dir),
         ):
             yield i, fit.estimate
 
@@ -185,10 +185,10 @@ def _dnp(options: Options) -> Denoiser:
 
     def denoiser(signals, sample_rates, keys, on_clips):
         del sample_rates  # its constants are in samples
-        for i, fit in dnp_fits.fit_many(
+        for i, fit in dnp.fit_batch(
             keys, signals, config, on_clips, options.checkpoint_dir
         ):
-            estimate = dnp.masked(signals[i], fit.score, config.mask)
+            estimate = dnp.apply_mask(signals[i], fit.score, config.mask)
             yield i, estimate.astype(np.float32)
 
     return denoiser

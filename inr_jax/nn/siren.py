@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn.sine import sine
-from inr_jax.parallel.compute import ComputeConfig, default_compute
+from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
 _SINES = {"polynomial": sine, "jnp": jnp.sin}
 Params = list[dict[str, jax.Array]]
@@ -43,7 +43,7 @@ def apply(
     params: Params,
     coords: jax.Array,
     config: SirenConfig,
-    compute: ComputeConfig | None = None,
+    compute: ComputeConfig = STANDARD,
 ) -> jax.Array:
     """Values of one SIREN at coordinates; vmap over fits.
 
@@ -55,12 +55,11 @@ def apply(
       params: As from `init`, with the same `config`.
       coords: (samples, in_dim).
       config: Frequencies.
-      compute: Sine and precision; by default what suits the device.
+      compute: Sine and precision.
 
     Returns:
       (samples, out_dim).
     """
-    compute = compute or default_compute()
     first, *hidden, last = params
     activation = _activation(compute.sine)
     x = activation(config.first_omega * _linear(first, coords.T, "float32"))

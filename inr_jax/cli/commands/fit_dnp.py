@@ -57,7 +57,7 @@ def fit(found, source, condition, config, pool, on_clips) -> None:
     import numpy as np
 
     from inr_jax.data import noise
-    from inr_jax.enhancement import dnp, dnp_fits
+    from inr_jax.enhancement import dnp
     from inr_jax.evaluation import runner
 
     last = f"dnp_{MASKS[-1]}"  # the row that is written last
@@ -69,7 +69,7 @@ def fit(found, source, condition, config, pool, on_clips) -> None:
         if example.clean.shape[1] > 1:
             raise InputError(f"{example.name}: DNP is fitted to one channel")
     seeds = [noise.clip_seed(condition.seed, example.name) for example in examples]
-    fits = dnp_fits.fit_many(
+    fits = dnp.fit_batch(
         [jax.random.key(seed) for seed in seeds],
         [example.noisy[:, 0] for example in examples],
         config,
@@ -80,7 +80,7 @@ def fit(found, source, condition, config, pool, on_clips) -> None:
         example, noisy = examples[i], examples[i].noisy
         sounds = {"noisy": noisy[:, 0]}
         for mask in MASKS:
-            sounds[f"dnp_{mask}"] = dnp.masked(noisy[:, 0], result.score, mask)
+            sounds[f"dnp_{mask}"] = dnp.apply_mask(noisy[:, 0], result.score, mask)
         runner.score(
             found,
             example,

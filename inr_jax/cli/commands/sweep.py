@@ -158,7 +158,7 @@ def stacked(kinds):
     import numpy as np
 
     from inr_jax.data import noise
-    from inr_jax.fitting import fitting
+    from inr_jax.fitting import siren
     from inr_jax.fitting import sweep as sweeping
     from inr_jax.parallel import bucketing
 
@@ -170,7 +170,7 @@ def stacked(kinds):
     values = np.array([value for _, _, value in kinds], np.float32)
     fits = sweeping.Fits(
         jax.vmap(jax.random.key)(np.array(seeds, np.uint32)),
-        fitting.Signal(samples, np.array([len(x) for x in signals])),
+        siren.Signal(samples, np.array([len(x) for x in signals])),
         values[:, 0],
         values[:, 1],
     )
