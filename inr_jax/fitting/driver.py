@@ -126,12 +126,13 @@ def run(
     slower = dataclasses.replace(
         problem, config=dataclasses.replace(problem.config, learning_rate=rate)
     )
+    on_each = -(-len(diverged) // compute.num_devices)
     # Few sizes compile. Not checkpointed: the state above would be lost for it.
     again = _run_once(
         slower,
         [fits[i] for i in diverged],
         compute,
-        slots=compute.num_devices * 2 ** (len(diverged) - 1).bit_length(),
+        slots=compute.num_devices * 2 ** (on_each - 1).bit_length(),
         steps_per_call=steps_per_call,
     )
     for i, other in zip(diverged, again, strict=True):

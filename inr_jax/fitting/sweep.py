@@ -41,7 +41,7 @@ def trajectories(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Runs all fits side by side and shows them while they go.
 
-    A fit that diverges stays as it is: it tells which rates are too high.
+    A fit that diverges stays as it is: it shows which rates are too high.
 
     Args:
       fits: Their own `first_omega` and `learning_rate` replace those of `config`.
