@@ -12,13 +12,13 @@ from inr_jax import audio
 from inr_jax.enhancement import api, files, neural, registry
 from inr_jax.errors import InputError
 from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    params = LocalHyperSound(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
+    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
     leaves, tree = jax.tree.flatten(params)
     rng = np.random.default_rng(0)
     leaves = [leaf + 0.3 * rng.standard_normal(leaf.shape) for leaf in leaves]

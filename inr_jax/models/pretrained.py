@@ -23,7 +23,7 @@ from inr_jax.errors import InputError
 from inr_jax.io import atomic
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 
 FORMAT = 1  # of the folder; rises when older versions would misread it
 _MAX_BYTES = 2**30  # of the weights, unpacked: a few bytes could fill memory
@@ -34,7 +34,7 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
     if isinstance(config, HyperGainConfig):
         return HyperGain(config)
-    kind = HyperSound if isinstance(config, HyperSoundConfig) else LocalHyperSound
+    kind = HyperSound if isinstance(config, HyperSoundConfig) else StftMaskNet
     return kind(config, precision)
 
 
