@@ -34,6 +34,7 @@ def test_on_the_grid_both_evaluations_agree(field):
     np.testing.assert_allclose(taps, fast_taps, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_it_is_continuous_everywhere(field):
     """Steps shrink with the grid: no jump at the border of a cell, in time or frequency."""
 

@@ -60,6 +60,7 @@ def test_encoder_has_a_frame_every_320_samples():
         assert found.shape == (frames, 4)
 
 
+@pytest.mark.slow
 def test_a_siren_target_begins_as_one_random_siren():
     """Layers of the spread that SIREN is built for, hardly told apart by the clip."""
     config = dataclasses.replace(HyperSoundConfig(target="siren"), norm="channel")
@@ -116,6 +117,7 @@ def test_nerf_features_are_sines_then_cosines():
     np.testing.assert_allclose(found[:, 12], np.cos(4 * np.pi * times[:, 0]), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["nerf", "siren"])
 @pytest.mark.parametrize("mode", ["target", "residual", "modulator"])
 def test_gradients_reach_every_row_of_the_head(target, mode):
@@ -129,6 +131,7 @@ def test_gradients_reach_every_row_of_the_head(target, mode):
     np.testing.assert_array_equal(reached, jnp.abs(head["kernel"]).max(0) > 0)
 
 
+@pytest.mark.slow
 def test_modes_combine_what_clips_share_with_what_is_emitted():
     plain = init(TINY)
     emitted = emit(TINY, plain)
@@ -143,6 +146,7 @@ def test_modes_combine_what_clips_share_with_what_is_emitted():
         )
 
 
+@pytest.mark.slow
 def test_shared_layers_are_not_emitted():
     config = dataclasses.replace(TINY, shared_layers=(1,))
     params = init(config)

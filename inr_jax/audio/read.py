@@ -7,6 +7,7 @@ more), at any rate, channel count and length. No level is changed.
 import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -36,6 +37,21 @@ class Recording(NamedTuple):
     sample_rate: int
     subtype: str | None = None
     name: str = "array"
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of each channel."""
+        return len(self.samples)
+
+    @property
+    def num_channels(self) -> int:
+        """How many there are."""
+        return self.samples.shape[1]
+
+    def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
+        """Its samples (samples, channels), at most so many at a time."""
+        for start in range(0, len(self.samples), num_samples):
+            yield self.samples[start : start + num_samples]
 
 
 def is_audio(path: pathlib.Path) -> bool:
