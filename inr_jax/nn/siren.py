@@ -7,6 +7,7 @@ NeurIPS 2020 (arXiv 2006.09661). The weights are plain data: a list with one
 
 import functools
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +62,9 @@ def apply(
     """
     first, *hidden, last = params
     activation = _activation(compute.sine)
-    x = activation(config.first_omega * _linear(first, coords.T, "float32"))
+    x = activation(
+        config.first_omega * _linear(first, jnp.asarray(coords).T, "float32")
+    )
     for layer in hidden:
         x = activation(
             config.hidden_omega * _linear(layer, x, compute.hidden_precision)
@@ -109,6 +112,6 @@ def _dot(a: jax.Array, b: jax.Array, precision: str) -> jax.Array:
     return jnp.dot(a, b, precision=precision)
 
 
-def num_params(params: Params) -> int:
-    """Number of weights and biases."""
+def num_params(params: Any) -> int:
+    """Number of weights and biases in a pytree of arrays or of their shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
