@@ -23,7 +23,7 @@ def denoise_many(
     signals: Sequence[np.ndarray],
     sample_rates: Sequence[int],
     config: GainFieldConfig,
-    noise: str | float = "white",
+    noise_estimator: str | float = "auto",
     on_clips: Callable[[float], None] = lambda clips: None,
     compute: ComputeConfig | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -33,37 +33,43 @@ def denoise_many(
       keys: One for each clip.
       signals: Noisy clips (samples,) of at least one sample.
       sample_rates: Hz of each.
-      config: The same for all.
-      noise: A name of `noise_power.ESTIMATORS`, or the variance of white noise where
-        it is known. All parts of a long clip share one estimate, unless it is tracked.
+      config: The same for all; what it leaves open follows from the noise of each clip.
+      noise_estimator: A name of `noise_psd.ESTIMATORS`, or the variance of white noise
+        where it is known. All parts of a long clip share one estimate, unless the noise
+        is non-stationary.
       on_clips: Called with clips done since the last call; parts count as shares.
       compute: By default what suits the device.
 
     Yields:
-      Position in `signals` and estimate (samples,), as clips finish, shortest first.
+      Position in `signals` and estimate (samples,), as clips finish, shortest first
+      among those of the same settings.
 
     Raises:
       ValueError: a signal is empty, not one-dimensional or not finite.
+      InputError: there is no such estimator.
     """
     compute = compute or default_compute()
     parts = [
         part
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
         for part in _parts(
-            clip, keys[clip], bucketing.checked(clip, signal), rate, noise
+            *(clip, keys[clip], bucketing.checked(clip, signal), rate),
+            *(config, noise_estimator),
         )
     ]
 
     def run(chosen, batch):
-        estimates = _denoise_batch(chosen, batch, config, compute)
+        estimates = _denoise_batch(chosen, batch, chosen[0].config, compute)
         for part, estimate in zip(chosen, estimates, strict=True):
             on_clips(1 / part.of)
             yield estimate
 
-    for clip, found in bucketing.by_clip(
-        parts, sample_rates, compute.batch_samples, compute.num_devices, run
-    ):
-        yield clip, overlap_add.crossfade(found, len(signals[clip]), len(found[0]))
+    for settings in dict.fromkeys(part.config for part in parts):
+        alike = [part for part in parts if part.config == settings]
+        for clip, found in bucketing.by_clip(
+            alike, sample_rates, compute.batch_samples, compute.num_devices, run
+        ):
+            yield clip, overlap_add.crossfade(found, len(signals[clip]), len(found[0]))
 
 
 class _Part(NamedTuple):
@@ -71,24 +77,34 @@ class _Part(NamedTuple):
     of: int  # parts of this clip
     key: jax.Array
     samples: np.ndarray
-    noise: np.ndarray | None  # power; None where each part tracks its own
+    config: GainFieldConfig
+    noise: np.ndarray | None  # PSD; None where it moves, and each part has its own
 
 
-def _parts(clip, key, signal, sample_rate, noise):
+def _parts(clip, key, signal, sample_rate, config, noise_estimator):
     pieces = overlap_add.split_overlapping(signal, round(PART_S * sample_rate))
-    if noise == "tracked":
-        level = None
-    elif isinstance(noise, str):
-        estimator, window = noise_psd.ESTIMATORS[noise], window_of(sample_rate)
-        level = np.median(
-            [estimator(_power(piece, window)) for piece in pieces], axis=0
-        )
+    if isinstance(noise_estimator, str):
+        window = window_of(sample_rate)
+        is_white = all(noise_psd.is_white(_power(piece, window)) for piece in pieces)
+        noise = _shared_noise(pieces, window, noise_estimator, is_white)
     else:
-        level = np.full((1, 1), max(noise, noise_psd.SMALLEST))
+        is_white = True
+        noise = np.full((1, 1), max(noise_estimator, noise_psd.SMALLEST))
+    config = config.for_noise(is_white)
     return [
-        _Part(clip, len(pieces), jax.random.fold_in(key, i), piece, level)
+        _Part(clip, len(pieces), jax.random.fold_in(key, i), piece, config, noise)
         for i, piece in enumerate(pieces)
     ]
+
+
+def _shared_noise(pieces, window, noise_estimator, is_white):
+    """Noise PSD of all pieces of a clip; None where it moves."""
+    if noise_estimator == "mmse_spp" or noise_estimator == "auto" and not is_white:
+        return None
+    estimates = [
+        noise_psd.estimate(_power(piece, window), noise_estimator) for piece in pieces
+    ]
+    return np.median(estimates, axis=0)
 
 
 def _power(signal, window):
@@ -96,7 +112,7 @@ def _power(signal, window):
 
 
 def _ratio(power, noise):
-    return power / (noise_psd.tracked(power) if noise is None else noise)
+    return power / (noise_psd.mmse_spp(power) if noise is None else noise)
 
 
 def _denoise_batch(parts, batch, config, compute):

@@ -14,12 +14,7 @@ import jax
 import numpy as np
 
 from inr_jax.configs import networks
-from inr_jax.configs.fitting import (
-    GAIN_FIELD_RECORDED,
-    DnpConfig,
-    FitConfig,
-    GainFieldConfig,
-)
+from inr_jax.configs.fitting import DnpConfig, FitConfig, GainFieldConfig
 from inr_jax.dsp import noise_psd, stft
 from inr_jax.enhancement import (
     classical,
@@ -65,8 +60,8 @@ class Options:
     """Settings of methods; each heeds those that it has.
 
     Attributes:
-      noise: How `wiener`, `log_mmse` and `gain_field` tell the noise power: a name of
-        `noise_power.ESTIMATORS`.
+      noise: Noise PSD estimator of `wiener`, `log_mmse` and `gain_field`: a name of
+        `noise_psd.ESTIMATORS`.
       fit: Of `siren`.
       stop: When `siren` stops: "fixed", at its last step, or a rule of
         `early_stopping`.
@@ -81,7 +76,7 @@ class Options:
       finetune_steps: Of `hypersound`: of fits that begin with the emitted weights.
     """
 
-    noise: str = "tracked"
+    noise: str = "auto"
     fit: FitConfig = dataclasses.field(default_factory=FitConfig)
     stop: str = "fixed"
     dnp: DnpConfig = dataclasses.field(default_factory=DnpConfig)
@@ -141,11 +136,9 @@ def _one_by_one(function) -> Denoiser:
 
 
 def _gain_field(options: Options) -> Denoiser:
-    config = GainFieldConfig() if options.noise == "white" else GAIN_FIELD_RECORDED
-
     def denoiser(signals, sample_rates, keys, on_clips):
         return gain_denoiser.denoise_many(
-            keys, signals, sample_rates, config, options.noise, on_clips
+            keys, signals, sample_rates, GainFieldConfig(), options.noise, on_clips
         )
 
     return denoiser
@@ -228,7 +221,7 @@ def _sepformer(options: Options) -> Denoiser:
 
 
 def _classic(function, options):
-    return _one_by_one(functools.partial(function, noise=options.noise))
+    return _one_by_one(functools.partial(function, noise_estimator=options.noise))
 
 
 TRAINED = tuple(networks.MODELS)

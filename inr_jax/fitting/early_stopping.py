@@ -56,7 +56,7 @@ def fit_many(
       keys: One for each clip.
       signals: Noisy clips (samples,) of at least one sample.
       sample_rates: Hz of each.
-      noise_variances: Of white noise in each, as `noise_power.white` tells it.
+      noise_variances: Of white noise in each, as `noise_psd.white` tells it.
       config: The same for all; `segment_s` is not heeded.
       rule: One of `RULES`.
       on_clips: Called with clips done since the last call; looks count as shares.

@@ -37,12 +37,7 @@ OUTPUT_RATE = flags.DEFINE_integer(
     "adds no frequencies.",
     1,
 )
-NOISE = flags.DEFINE_enum(
-    "noise",
-    "tracked",
-    ["white", "stationary", "tracked"],
-    "How untrained methods tell the power of the noise.",
-)
+flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
@@ -63,7 +58,6 @@ def main(inputs: list[str]) -> int:
     jobs = jobs[process::num_processes]
     settings = {
         "method": METHOD.value,
-        "noise": NOISE.value,
         "seed": SEED.value,
         "weights": weights_digest(),
         **methods.settings(),
@@ -102,7 +96,7 @@ def denoise_all(todo, settings: dict, mix) -> int:
     from inr_jax.enhancement import registry
 
     app.use_compilation_cache()
-    options = methods.options(NOISE.value, mix.output_rate)
+    options = methods.options(mix.output_rate)
     denoiser = registry.make(METHOD.value, options)
     reach = registry.receptive_field(METHOD.value, options)
     if mix.output_rate:

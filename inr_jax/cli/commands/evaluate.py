@@ -29,12 +29,8 @@ METHODS = flags.DEFINE_list(
     "In the order of the table.",
 )
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for all results.")
-ESTIMATE = flags.DEFINE_enum(
-    "estimate",
-    "white",
-    ["white", "stationary", "tracked"],
-    "How untrained methods tell the power of the noise.",
-)
+# its former name
+flags.DEFINE_alias("estimate", method_flags.NOISE_ESTIMATOR.name)
 AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
 )
@@ -95,13 +91,13 @@ def made() -> dict:
     """The denoisers of --methods, by name."""
     from inr_jax.enhancement import registry as denoisers
 
-    options = method_flags.options(ESTIMATE.value)
+    options = method_flags.options()
     return {name: denoisers.make(name, options) for name in METHODS.value}
 
 
 def settings(index: int, count: int) -> dict:
     """All that rows of a share depend on beside method and condition."""
-    own = {ESTIMATE.name: ESTIMATE.value, "num_shards": count, "shard_index": index}
+    own = {"num_shards": count, "shard_index": index}
     return datasets.settings() | method_flags.settings() | own
 
 

@@ -3,6 +3,7 @@
 from absl import flags
 
 from inr_jax.configs import fitting
+from inr_jax.configs import methods as method_configs
 
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model instead of the shipped one."
@@ -20,23 +21,41 @@ DNP_NUM_STEPS = flags.DEFINE_integer(
 )
 
 
+class _NoiseEstimator(flags.EnumParser):
+    """Its names, and that which `mmse_spp` had before."""
+
+    def parse(self, argument: str) -> str:
+        return super().parse("mmse_spp" if argument == "tracked" else argument)
+
+
+NOISE_ESTIMATOR = flags.DEFINE(
+    _NoiseEstimator(method_configs.NOISE_ESTIMATORS),
+    "noise_estimator",
+    "auto",
+    f"<{'|'.join(method_configs.NOISE_ESTIMATORS)}>: Noise PSD estimator of wiener, "
+    "log_mmse and gain_field; auto is white in white noise, else mmse_spp.",
+)
+
+
 def settings() -> dict:
     """What the flags say, by their names."""
-    given = (CHECKPOINT, FINETUNE_STEPS, SEPFORMER_DIR, DNP_NUM_STEPS)
+    given = (
+        *(CHECKPOINT, FINETUNE_STEPS, SEPFORMER_DIR, DNP_NUM_STEPS),
+        NOISE_ESTIMATOR,
+    )
     return {flag.name: flag.value for flag in given}
 
 
-def options(noise: str, output_rate: int | None = None):
+def options(output_rate: int | None = None):
     """The `denoisers.Options` that the flags describe.
 
     Args:
-      noise: As for `denoisers.Options`.
-      output_rate: The same.
+      output_rate: As for `denoisers.Options`.
     """
     from inr_jax.enhancement import registry
 
     return registry.Options(
-        noise=noise,
+        noise=NOISE_ESTIMATOR.value,
         dnp=fitting.DnpConfig(num_steps=DNP_NUM_STEPS.value),
         trained_dir=CHECKPOINT.value,
         sepformer_dir=SEPFORMER_DIR.value,
