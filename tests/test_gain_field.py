@@ -115,7 +115,7 @@ def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
     assert gain_denoiser.WINDOW_S == 1.0
 
 
-@pytest.mark.parametrize("estimate", ["stationary", "tracked", 1e-2])
+@pytest.mark.parametrize("estimate", ["stationary", "mmse_spp", "auto", 1e-2])
 def test_other_estimates_of_the_noise(speech, estimate):
     noisy = noise.add_white(speech[:16_000], seed=0, sigma=0.1)
     if isinstance(estimate, float):
@@ -124,6 +124,24 @@ def test_other_estimates_of_the_noise(speech, estimate):
         config = dataclasses.replace(TINY, noise_estimator=estimate)
         (found,) = denoise([noisy], config)
     assert np.isfinite(found).all() and np.std(found) < np.std(noisy)
+
+
+def test_open_settings_follow_the_noise_of_each_clip(speech):
+    """Of one call, white noise and other noise, alone and together."""
+    white = noise.add_white(speech[:20_000], seed=0)
+    other = np.convolve(white, np.ones(8) / 8, "same").astype(np.float32)
+    config = dataclasses.replace(TINY, num_steps=None)
+    together = denoise([other, white], config)
+    in_other = denoise([other, white], config.for_noise(is_white=False))
+    in_white = denoise([other, white], config.for_noise(is_white=True))
+    np.testing.assert_allclose(together[0], in_other[0], atol=1e-5)
+    np.testing.assert_allclose(together[1], in_white[1], atol=1e-5)
+
+
+def test_given_settings_stay():
+    for is_white in (True, False):
+        config = GainFieldMethod(num_steps=7, floor=0.5)
+        assert config.for_noise(is_white) == config
 
 
 @pytest.mark.slow

@@ -72,7 +72,8 @@ def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoi
     del checkpoint_dir
     function = getattr(_room("classical"), name)
     return _signal_by_signal(
-        functools.partial(function, noise=config.noise_estimator), CLASSICAL_WINDOW_S
+        functools.partial(function, noise_estimator=config.noise_estimator),
+        CLASSICAL_WINDOW_S,
     )
 
 
