@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets, noise
 from inr_jax.errors import InputError
 from inr_jax.io.atomic import sha256

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, run_script
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets
 from inr_jax.evaluation import runner, store
 
@@ -42,6 +42,7 @@ def kill_evaluate(num_rows, flags, path):
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_killed_at_random_goes_on_to_the_same_scores(tmp_path):
     """In recorded noise (speech stands in for it)."""
     flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5", *TOY)

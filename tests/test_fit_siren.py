@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, REPOSITORY, run_script
+from conftest import CLIPS, REPOSITORY, run_process, run_script
 
 SCRIPT = REPOSITORY / "experiments" / "fit_siren.py"
 TOY = ("--width=8", "--depth=1", "--num_steps=3", "--max_seconds=0.8")
@@ -130,15 +130,16 @@ def test_a_folder_without_audio(tmp_path):
     assert f"{tmp_path}: no audio files" in done.stderr
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_kept(tmp_path):
     """A second run finds the long one."""
     kept = tmp_path / "compiled"
     flags = (f"--clean_dir={CLIPS}", "--max_clips=1", f"--compilation_cache={kept}")
-    run(*flags, f"--output_dir={tmp_path}/one")
+    run_process("fit_siren.py", *TOY, *flags, f"--output_dir={tmp_path}/one")
     # what compiles in about the shortest time worth keeping may be kept or not
     before = sorted(kept.glob("*advance_many*"))
     assert before
-    run(*flags, f"--output_dir={tmp_path}/two")
+    run_process("fit_siren.py", *TOY, *flags, f"--output_dir={tmp_path}/two")
     assert sorted(kept.glob("*advance_many*")) == before
 
 

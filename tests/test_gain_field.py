@@ -5,23 +5,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax import metrics
-from inr_jax.configs.fitting import GainFieldConfig, SirenConfig
+from inr_jax import audio, metrics
+from inr_jax.configs.fitting import SirenConfig
+from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.data import noise
-from inr_jax.enhancement import classical, gain_field
-from inr_jax.enhancement.gain_denoiser import PART_S, denoise_many
+from inr_jax.enhancement import classical, driver, gain_denoiser, gain_field
 from inr_jax.parallel.compute import ComputeConfig
 
 RATE = 16_000
-TINY = GainFieldConfig(
+TINY = GainFieldMethod(
     SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=5, num_bins=64
 )
 
 
-def denoise(signals, config=TINY, rate=RATE, **options):
-    keys = [jax.random.key(i) for i in range(len(signals))]
-    rates = [rate] * len(signals)
-    found = dict(denoise_many(keys, signals, rates, config, **options))
+def denoise(
+    signals, config=TINY, rate=RATE, keys=None, on_clips=lambda clips: None, **options
+):
+    keys = keys or [jax.random.key(i) for i in range(len(signals))]
+    noisy = [audio.Recording(np.float32(x)[:, None], rate) for x in signals]
+    denoiser = gain_denoiser.denoiser(config, **options)
+    found = driver.run(denoiser, noisy, keys, on_clips)
+    found = {estimate.position: estimate.samples[:, 0] for estimate in found}
     return [found[i] for i in range(len(signals))]
 
 
@@ -69,7 +73,7 @@ def test_a_network_is_blind_to_its_own_bin():
 def test_beats_the_classics(speech):
     """White noise at 0 dB, level unknown: at least 1 dB SI-SDR; 1.5 were measured."""
     noisy = noise.add_white(speech, seed=0, snr_db=0)
-    (found,) = denoise([noisy], GainFieldConfig())
+    (found,) = denoise([noisy], GainFieldMethod())
     classics = [
         metrics.si_sdr(speech, method(noisy, RATE), RATE)
         for method in (classical.wiener, classical.log_mmse)
@@ -90,14 +94,14 @@ def test_neighbours_move_no_clip(speech):
 def test_level_comes_back(speech):
     key, config = jax.random.key(0), TINY
     signals = [speech[:9000], 1e3 * speech[:9000]]
-    found = dict(denoise_many([key, key], signals, [RATE] * 2, config))
+    found = denoise(signals, config, keys=[key, key])
     np.testing.assert_allclose(
         found[1], 1e3 * found[0], atol=1e-2 * abs(found[1]).max()
     )
 
 
 def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
-    monkeypatch.setattr("inr_jax.enhancement.gain_denoiser.PART_S", 1.0)
+    monkeypatch.setattr("inr_jax.enhancement.gain_denoiser.WINDOW_S", 1.0)
     signal = np.random.default_rng(0).standard_normal(3 * RATE)
     counted = []
     (found,) = denoise([signal], on_clips=counted.append)
@@ -106,7 +110,7 @@ def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
     hop = RATE - RATE // 8
     seams = np.concatenate([level[i * hop : i * hop + RATE // 8] for i in (1, 2)])
     assert seams.mean() < 1.2 * level.mean()
-    assert PART_S > 1
+    assert gain_denoiser.WINDOW_S == 1.0
 
 
 @pytest.mark.parametrize("estimate", ["stationary", "tracked", 1e-2])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.cli.flags import datasets
 from inr_jax.errors import InputError
 from inr_jax.evaluation import results, store

@@ -16,11 +16,11 @@ SMALL = (
     "--set=model.dilations_before=((1,1),)",
     "--set=model.dilations_after=((1,1),)",
     "--set=mixing.num_samples=4096",
-    "--set=training.batch_size=2",
+    "--set=training.batch_size=4",
     "--set=training.warmup_steps=1",
     "--set=training.decay_steps=1",
     "--num_rooms=2",
-    "--num_devices=2",
+    "--num_devices=4",
     "--log_every=1",
     "--save_every=2",
     "--validate_every=2",
@@ -85,7 +85,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
         (["--noise_dir="], "--noise_dir is missing"),
         (["--set=training.rate=1"], "there is no setting 'rate'"),
         (["--speech_weights=1,2"], "a number for each of --speech_dirs"),
-        (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
+        (["--set=training.batch_size=3"], "must be a multiple of the 4 devices"),
     ],
 )
 def test_mistakes_are_one_line(folders, tmp_path, flags, reason):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import noise
 from inr_jax.errors import InputError
 from inr_jax.io.atomic import sha256

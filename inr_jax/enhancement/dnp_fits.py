@@ -12,7 +12,7 @@ from inr_jax.configs.fitting import DnpConfig
 from inr_jax.enhancement import dnp
 from inr_jax.fitting import stepping
 from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 
@@ -95,7 +95,7 @@ def _run(pieces, batch, config, compute, on_clips, checkpoint_dir):
     keys = [piece.key for piece in pieces]
     samples = [piece.samples for piece in pieces]
     lengths = np.array([len(one) for one in samples])
-    signal = devices.put_clips(
+    signal = sharding.put_clips(
         Signal(bucketing.pad(samples, batch.size), lengths), compute.num_devices
     )
     saved, names = None, ()
@@ -123,7 +123,7 @@ def _run(pieces, batch, config, compute, on_clips, checkpoint_dir):
 @jax.jit(static_argnames=("size", "config", "compute"))
 def _init_many(keys, size, config, compute):
     init = jax.vmap(lambda key: dnp.init(key, size, config))
-    return devices.over_clips(init, compute.num_devices)(keys)
+    return sharding.over_clips(init, compute.num_devices)(keys)
 
 
 @jax.jit(static_argnames=("config", "compute"), donate_argnames="state")
@@ -140,4 +140,4 @@ def _advance_many(state, done, signal, config, compute):
 
     size = signal.samples.shape[1]
     lifted = over_fits(advance, compute, config.num_filters, size)
-    return devices.over_clips(lifted, compute.num_devices)(state, done, signal)
+    return sharding.over_clips(lifted, compute.num_devices)(state, done, signal)

@@ -2,12 +2,11 @@
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets, noise
 from inr_jax.enhancement import api
 from inr_jax.evaluation.store import Condition, Evaluation, Source
@@ -152,7 +151,5 @@ def _timed(denoiser, loaded, seed, on_clips) -> Iterator[tuple]:
     """Example, estimate and seconds of work, as the denoiser yields them."""
     noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in loaded]
     seeds = [noise.clip_seed(seed, e.name) for e in loaded]
-    start = time.monotonic()
-    for i, estimate in api.denoise_recordings(denoiser, noisy, seeds, on_clips):
-        yield loaded[i], estimate, time.monotonic() - start
-        start = time.monotonic()
+    for estimate in api.denoise_recordings(denoiser, noisy, seeds, on_clips):
+        yield loaded[estimate.position], estimate.samples, estimate.work_s

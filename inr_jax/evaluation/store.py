@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets
 from inr_jax.errors import InputError
 from inr_jax.io import atomic

@@ -17,7 +17,7 @@ from inr_jax.fitting import fitting, stepping
 from inr_jax.fitting.clip_fit import ClipFit, SegmentFit, segment_length
 from inr_jax.fitting.fitting import Signal
 from inr_jax.nn import siren
-from inr_jax.parallel import bucketing, devices
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 
@@ -118,7 +118,7 @@ def program(
     keys = jax.random.split(jax.random.key(0), num_clips)
     lengths = np.full(num_clips, num_samples)
     signal = Signal(np.zeros((num_clips, num_samples), np.float32), lengths)
-    batched = devices.put_clips(signal, compute.num_devices)
+    batched = sharding.put_clips(signal, compute.num_devices)
     state, done = _init_many(keys, config, compute), np.zeros(num_clips, np.int32)
     lowered = _advance_many.lower(state, batched, done, sample_rate, config, compute)
     return lowered.compile().as_text()
@@ -180,7 +180,7 @@ def _fit_batch(pieces, batch, config, compute, on_steps, saved):
     samples = bucketing.pad(
         [c / s for c, s in zip(clips, scales, strict=True)], batch.size
     )
-    batched = devices.put_clips(
+    batched = sharding.put_clips(
         Signal(samples, np.array([len(c) for c in clips])), compute.num_devices
     )
     shares = np.array([1 / piece.of for piece in pieces])
@@ -224,7 +224,7 @@ def _run(pieces, batched, sample_rate, config, compute, report, saved):
 @jax.jit(static_argnames=("config", "compute"))
 def _init_many(keys, config, compute):
     init = jax.vmap(lambda key: fitting.init(key, config))
-    return devices.over_clips(init, compute.num_devices)(keys)
+    return sharding.over_clips(init, compute.num_devices)(keys)
 
 
 @jax.jit(static_argnames=("sample_rate", "config", "compute"), donate_argnames="state")
@@ -240,7 +240,7 @@ def _advance_many(state, signal, done, sample_rate, config, compute):
         )
 
     lifted = over_fits(advance, compute, config.siren.width, signal.samples.shape[1])
-    return devices.over_clips(lifted, compute.num_devices)(state, signal, done)
+    return sharding.over_clips(lifted, compute.num_devices)(state, signal, done)
 
 
 @jax.jit(static_argnames=("sample_rate", "config", "compute"))
@@ -254,4 +254,4 @@ def _evaluate_many(params, signal, sample_rate, config, compute):
         )
 
     lifted = over_fits(one, compute, config.siren.width, size)
-    return devices.over_clips(lifted, compute.num_devices)(params, signal.num_samples)
+    return sharding.over_clips(lifted, compute.num_devices)(params, signal.num_samples)

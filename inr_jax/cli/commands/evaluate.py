@@ -9,6 +9,7 @@ set each machine does a share with --num_shards and --shard_index, or with --dis
 into shard_0, shard_1 and so on of --output_dir; --merge joins them.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -50,7 +51,7 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 def main() -> None:
     from inr_jax.evaluation import results, runner, runs, store
     from inr_jax.metrics import pool as scoring
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
@@ -75,7 +76,7 @@ def main() -> None:
     elif not MERGE.value:
         denoise(found, source, denoisers, conditions)
     finish(found, source, conditions, settings(index, count))
-    devices.wait_for_all("rows")
+    distributed.wait_for_all("rows")
 
 
 def shard() -> tuple[pathlib.Path, int, int]:
@@ -91,18 +92,26 @@ def shard() -> tuple[pathlib.Path, int, int]:
     return folder / f"shard_{process}", process, num_processes
 
 
-def made() -> dict:
-    """The denoisers of --methods, by name."""
-    from inr_jax.enhancement import registry as denoisers
+def methods() -> list:
+    """What --methods names, with settings."""
+    return [
+        method_flags.parse(text, noise_estimator=ESTIMATE.value)
+        for text in METHODS.value
+    ]
 
-    options = method_flags.options(ESTIMATE.value)
-    return {name: denoisers.make(name, options) for name in METHODS.value}
+
+def made() -> dict:
+    """The denoisers of --methods, by what they are called there."""
+    from inr_jax.enhancement import registry
+
+    return {m.label: registry.make(m.name, m.config) for m in methods()}
 
 
 def settings(index: int, count: int) -> dict:
     """All that rows of a share depend on beside method and condition."""
-    own = {ESTIMATE.name: ESTIMATE.value, "num_shards": count, "shard_index": index}
-    return datasets.settings() | method_flags.settings() | own
+    own = {"num_shards": count, "shard_index": index}
+    own["methods"] = {m.label: dataclasses.asdict(m.config) for m in methods()}
+    return datasets.settings() | own
 
 
 def denoise(found, source, denoisers: dict, conditions) -> None:

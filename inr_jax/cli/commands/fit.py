@@ -83,7 +83,7 @@ METHODS = ("noisy", "silence", "lowpass", "siren")
 def main() -> int:
     from inr_jax.evaluation import runs
     from inr_jax.metrics import pool as scoring
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed
 
     config = fit_config()
     if STOP.value != "fixed" and config.segment_s:
@@ -109,7 +109,7 @@ def main() -> int:
         unfinished = run.folder / "unfinished" if num_processes == 1 else None
         for example, estimate in fits(examples, config, on_clips, unfinished):
             finish(run, pool, example, estimate)
-    devices.wait_for_all("fits")
+    distributed.wait_for_all("fits")
     if clips and not run.done:
         raise InputError("no clip could be read")
     if process == 0:
@@ -210,29 +210,47 @@ def load(clips, problems: list[str]):
 
 def fits(examples, config: fitting.FitConfig, on_clips, unfinished):
     """Yields each example with its estimate (samples, channels), as fits finish."""
-    from inr_jax.audio import audio
+    import jax
+    import numpy as np
+
+    from inr_jax import audio
+    from inr_jax.configs.methods import SirenMethod
     from inr_jax.data import noise
     from inr_jax.enhancement import api, registry
-    from inr_jax.fitting import clip_fit
+    from inr_jax.fitting import batch, clip_fit
 
-    owners = [(e.name, c) for e in examples for c in range(e.noisy.shape[1])]
+    seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
+    if STOP.value != "fixed":
+        values = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+        siren = registry.make("siren", SirenMethod(**values, stop=STOP.value))
+        noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in examples]
+        for estimate in api.denoise_recordings(siren, noisy, seeds, on_clips):
+            yield examples[estimate.position], estimate.samples
+        return
+    owners = [(i, c) for i, e in enumerate(examples) for c in range(e.noisy.shape[1])]
     start_from = None
     if START_FROM.value:
-        start_from = [clip_fit.load(kept(START_FROM.value, *of)) for of in owners]
-    siren = registry.make(
-        "siren",
-        registry.Options(
-            fit=config,
-            stop=STOP.value,
-            keep_fit=lambda i, fit: fit.save(kept(OUTPUT_DIR.value, *owners[i])),
-            start_from=start_from,
-            checkpoint_dir=unfinished,
-        ),
-    )
-    noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in examples]
-    seeds = [noise.clip_seed(SEED.value, e.name) for e in examples]
-    for i, estimate in api.denoise_recordings(siren, noisy, seeds, on_clips):
-        yield examples[i], estimate
+        start_from = [
+            clip_fit.load(kept(START_FROM.value, examples[i].name, c))
+            for i, c in owners
+        ]
+    channels: dict[int, dict] = {}
+    for place, fit in batch.fit_many(
+        [jax.random.fold_in(jax.random.key(seeds[i]), c) for i, c in owners],
+        [examples[i].noisy[:, c] for i, c in owners],
+        [examples[i].sample_rate for i, _ in owners],
+        config,
+        lambda steps: on_clips(steps / config.num_steps * len(examples) / len(owners)),
+        unfinished,
+        start_from=start_from,
+    ):
+        i, c = owners[place]
+        fit.save(kept(OUTPUT_DIR.value, examples[i].name, c))
+        done = channels.setdefault(i, {})
+        done[c] = fit.estimate
+        if len(done) == examples[i].noisy.shape[1]:
+            done = channels.pop(i)
+            yield examples[i], np.stack([done[c] for c in sorted(done)], axis=1)
 
 
 def kept(folder: str, name: str, channel: int) -> pathlib.Path:
@@ -243,7 +261,7 @@ def kept(folder: str, name: str, channel: int) -> pathlib.Path:
 
 def finish(run, pool, example, estimate) -> None:
     """Writes audio and figures of one clip, then its scores."""
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.enhancement import trivial
     from inr_jax.metrics import pool as scoring
     from inr_jax.plots import clips as clip_figures

@@ -154,7 +154,7 @@ def load_data(settings, folder):
     )
     top_hz = [0] * len(places)
     if SPEECH_TOP_HZ.value:
-        top_hz = app.parse_numbers(SPEECH_TOP_HZ, least=0)
+        top_hz = app.parse_numbers(SPEECH_TOP_HZ, minimum=0)
     if not len(places) == len(weights) == len(top_hz):
         raise InputError("give a number for each of --speech_dirs, or none")
     speech = [corpus.load(place, cache, rate, counting(place)) for place in places]
