@@ -1,6 +1,6 @@
 """Draws docs/images/mel_spectrograms.png: a shipped clip, noisy and denoised.
 
-  python docs/images/mel_spectrograms.py
+python docs/images/mel_spectrograms.py
 """
 
 import pathlib
