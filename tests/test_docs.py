@@ -120,6 +120,7 @@ def test_commands_have_these_flags():
     )
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(found), done.stderr
     problems = [problem for answer in answers for problem in answer["problems"]]
     assert not problems, "\n".join(problems) + done.stderr
     defined = {name for answer in answers for name in answer["defined"]}
