@@ -70,6 +70,7 @@ def test_a_network_is_blind_to_its_own_bin():
     assert beside[2:].sum() == 1 and beside.shape == (gain_field.NUM_INPUTS,)
 
 
+@pytest.mark.slow
 def test_beats_the_classics(speech):
     """White noise at 0 dB, level unknown: at least 1 dB SI-SDR; 1.5 were measured."""
     noisy = noise.add_white(speech, seed=0, snr_db=0)
@@ -120,6 +121,7 @@ def test_other_estimates_of_the_noise(speech, estimate):
     assert np.isfinite(found).all() and np.std(found) < np.std(noisy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8000, 44_100])
 @pytest.mark.parametrize("signal", [np.zeros(3000), np.ones(1), np.ones(700)])
 def test_silence_short_signals_and_rates(signal, rate):

@@ -47,6 +47,7 @@ def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
     assert float(jnp.max(jnp.abs(expected - signal))) > 0.01
 
 
+@pytest.mark.slow
 def test_padding_around_a_signal_changes_nothing(model, params):
     spectrum = stft(noise(2000), sine_window(WINDOW), WINDOW // 2)
     field = model.apply(params, spectrum)
@@ -87,6 +88,7 @@ def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
     assert float(jnp.max(jnp.abs(loud[-20:] - quiet[-20:]))) < 0.1
 
 
+@pytest.mark.slow
 def test_saved_and_loaded(tmp_path, model, params):
     pretrained.save(tmp_path, CONFIG, params, 7)
     again, weights = pretrained.load(tmp_path)

@@ -40,6 +40,7 @@ def test_keeps_shape_and_rate(weights, rate):
         assert np.all(np.isfinite(found))
 
 
+@pytest.mark.slow
 def test_a_clip_within_a_window_is_heard_whole(weights):
     model, params = sepformer_weights.load(weights)
     noisy = signal(3001)
@@ -48,6 +49,7 @@ def test_a_clip_within_a_window_is_heard_whole(weights):
     np.testing.assert_allclose(denoise(noisy, 16_000, weights), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_level_is_the_nearest_to_the_input_and_no_other(weights):
     noisy = signal(4000)
     found = denoise(noisy, 16_000, weights)
@@ -67,6 +69,7 @@ def test_other_rates_come_back_without_delay(weights, speech, monkeypatch):
     assert metrics.si_sdr(fine, found, 44_100) > 30
 
 
+@pytest.mark.slow
 def test_long_clips_in_windows(weights, monkeypatch):
     """The network hears all of a window: others give another result.
 
@@ -83,6 +86,7 @@ def test_long_clips_in_windows(weights, monkeypatch):
     np.testing.assert_allclose(denoise(noisy, 16_000, weights), noisy, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_as_users_call_it(weights, tmp_path):
     flags = ("--method=sepformer", f"--output={tmp_path / 'out.wav'}")
     flags += ("--compilation_cache=", str(CLIPS / "forecast.flac"))

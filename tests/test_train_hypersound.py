@@ -74,6 +74,7 @@ def test_train_again_and_denoise(tmp_path):
     denoise(tmp_path, "local_hypersound")
 
 
+@pytest.mark.slow
 def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
     """As published, by its flagfile."""
     published = REPOSITORY / "experiments" / "configs" / "hypersound_published.flags"
@@ -107,6 +108,7 @@ def test_mistakes_end_in_one_line(tmp_path, flags, message):
     assert done.stderr.count("error: ") == 1
 
 
+@pytest.mark.slow
 def test_overfit_at_toy_size(tmp_path):
     settings = [flag for flag in HYPERSOUND if flag.startswith("--set")]
     flags = (f"--clean_dir={CLIPS}", "--num_clips=2", "--num_steps=3", *settings)

@@ -6,9 +6,10 @@ its true ends (librosa's `center=True, pad_mode="reflect"`), whatever padding fo
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
 
 from inr_jax.dsp.stft import frame
 
@@ -16,16 +17,18 @@ from inr_jax.dsp.stft import frame
 MAGNITUDE_FLOOR = 1e-4
 
 
-def reflect(signal: jax.Array, num_samples: jax.Array, margin: int) -> jax.Array:
+def reflect(
+    signal: Float[Array, " samples"], num_samples: Int[ArrayLike, ""], margin: int
+) -> Float[Array, " padded"]:
     """The first `num_samples` of `signal` with reflection padding at both ends.
 
     Args:
-      signal: (samples,).
-      num_samples: Length of the signal proper, a scalar that may be traced.
+      signal: Padded to any length.
+      num_samples: Length of the signal proper.
       margin: Samples of padding at each end.
 
     Returns:
-      (samples + 2 * margin,); reflection goes on beyond `num_samples + margin`, where
+      samples + 2 * margin samples; reflection goes on beyond `num_samples + margin`, where
       no valid frame lies.
     """
     period = jnp.maximum(2 * (num_samples - 1), 1)
@@ -34,19 +37,22 @@ def reflect(signal: jax.Array, num_samples: jax.Array, margin: int) -> jax.Array
 
 
 def magnitudes(
-    signal: jax.Array, num_samples: jax.Array, window: int, hop: int
-) -> tuple[jax.Array, jax.Array]:
+    signal: Float[Array, " samples"],
+    num_samples: Int[ArrayLike, ""],
+    window: int,
+    hop: int,
+) -> tuple[Float[Array, "frames bins"], Bool[Array, "frames 1"]]:
     """STFT magnitudes of one signal with a periodic Hann window, unscaled.
 
     Args:
-      signal: (samples,), padding behind the first `num_samples`.
-      num_samples: A scalar that may be traced.
+      signal: Padding follows the first `num_samples` samples.
+      num_samples: Length of the signal proper.
       window: Window and FFT length in samples, a multiple of `hop`.
       hop: Samples from frame to frame.
 
     Returns:
-      Magnitudes (frames, window // 2 + 1), at least `MAGNITUDE_FLOOR`, and the mask
-      (frames, 1) of the `1 + num_samples // hop` valid frames.
+      Magnitudes of window // 2 + 1 bins, at least `MAGNITUDE_FLOOR`, and the mask of the
+      `1 + num_samples // hop` valid frames.
     """
     num_frames = 1 + signal.shape[0] // hop
     frames = frame(reflect(signal, num_samples, window // 2), window, hop)
@@ -58,8 +64,10 @@ def magnitudes(
 
 
 @functools.cache
-def mel_matrix(sample_rate: int, window: int, num_mels: int) -> np.ndarray:
-    """Slaney mel filterbank (bins, mels), float32, of window // 2 + 1 bins.
+def mel_matrix(
+    sample_rate: int, window: int, num_mels: int
+) -> Float[np.ndarray, "bins {num_mels}"]:
+    """Slaney mel filterbank, of window // 2 + 1 bins.
 
     Bands narrower than a bin may be empty.
     """

@@ -10,13 +10,15 @@ numpy or of jax; the result is of the same kind.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
+from jaxtyping import Complex, Float, Shaped
 
 
 @functools.cache
-def sqrt_hann(size: int) -> np.ndarray:
-    """Square root of the periodic Hann window, for 75 % overlap (size,), float32.
+def sqrt_hann(size: int) -> Float[np.ndarray, " {size}"]:
+    """Square root of the periodic Hann window, for 75 % overlap.
 
     Its energy is 1: white noise of variance 1 has a mean power of 1 in every bin.
     """
@@ -25,8 +27,8 @@ def sqrt_hann(size: int) -> np.ndarray:
 
 
 @functools.cache
-def sine_window(size: int) -> np.ndarray:
-    """sin(pi (n + 1/2) / size), for 50 % overlap (size,), float32."""
+def sine_window(size: int) -> Float[np.ndarray, " {size}"]:
+    """sin(pi (n + 1/2) / size), for 50 % overlap."""
     return _constant(np.sin(np.pi * (np.arange(size) + 0.5) / size))
 
 
@@ -41,12 +43,14 @@ def num_frames(num_samples: int, window_size: int, hop: int) -> int:
     return -(-num_samples // hop) + window_size // hop - 1
 
 
-def stft(signal, window: np.ndarray, hop: int):
-    """Spectrum (frames, window // 2 + 1), complex, of a signal (samples,).
+def stft(
+    signal: Float[Any, " samples"], window: Float[np.ndarray, " window"], hop: int
+) -> Complex[Any, "frames bins"]:
+    """Spectrum of a signal, window // 2 + 1 bins of `num_frames` frames.
 
     Args:
-      signal: Samples.
-      window: (window,), its size a multiple of `hop`.
+      signal: Real.
+      window: Its size is a multiple of `hop`.
       hop: Samples from frame to frame.
     """
     margin = len(window) - hop
@@ -56,11 +60,16 @@ def stft(signal, window: np.ndarray, hop: int):
     return xp.fft.rfft(frames * window[None])
 
 
-def istft(spectrum, window: np.ndarray, hop: int, num_samples: int):
-    """The signal (num_samples,) of a spectrum (frames, bins) as from `stft`.
+def istft(
+    spectrum: Complex[Any, "frames bins"],
+    window: Float[np.ndarray, " window"],
+    hop: int,
+    num_samples: int,
+) -> Float[Any, " {num_samples}"]:
+    """The signal of a spectrum, the inverse of `stft`.
 
     Args:
-      spectrum: Complex.
+      spectrum: As from `stft`.
       window: As for `stft`.
       hop: As for `stft`.
       num_samples: Length of the signal.
@@ -72,11 +81,13 @@ def istft(spectrum, window: np.ndarray, hop: int, num_samples: int):
     return overlap_add(frames, hop)[len(window) - hop :][:num_samples] / total
 
 
-def frame(signal, size: int, hop: int):
-    """Whole frames (frames, size, ...) of a signal (samples, ...), `hop` apart.
+def frame(
+    signal: Shaped[Any, " samples *rest"], size: int, hop: int
+) -> Shaped[Any, "frames {size} *rest"]:
+    """Whole frames of a signal.
 
     Args:
-      signal: At least `size` samples; those behind the last whole frame are dropped.
+      signal: At least `size` long; what follows the last whole frame is dropped.
       size: Samples of a frame, a multiple of `hop`.
       hop: Samples from frame to frame.
     """
@@ -87,8 +98,10 @@ def frame(signal, size: int, hop: int):
     return signal.__array_namespace__().concatenate(parts, axis=1)
 
 
-def overlap_add(frames, hop: int):
-    """Sum (samples, ...) of frames (frames, size, ...) that are `hop` samples apart."""
+def overlap_add(
+    frames: Shaped[Any, "frames size *rest"], hop: int
+) -> Shaped[Any, " samples *rest"]:
+    """Sum of frames that are `hop` samples apart; the hop divides their size."""
     count, size, *rest = frames.shape
     overlap = size // hop
     hops = frames.reshape(count, overlap, hop, *rest)

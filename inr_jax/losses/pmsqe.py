@@ -12,6 +12,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from inr_jax.dsp import mel
@@ -49,7 +50,7 @@ _SYLLABLE = 20
 def pmsqe(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Disturbance of the first `num_samples` samples: roughly 4.5 minus PESQ."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import LossWeights
@@ -33,7 +34,7 @@ def per_sample(
 def mse(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Mean squared error of the first `num_samples` samples."""
@@ -44,7 +45,7 @@ def mse(
 def l1(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Mean absolute error of the first `num_samples` samples."""
@@ -55,7 +56,7 @@ def l1(
 def smooth_l1(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Mean smooth L1 (Huber) loss of the first `num_samples` samples."""

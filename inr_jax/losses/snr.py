@@ -5,6 +5,7 @@ base 10 of error over target energy: 0.1 times the negative ratio in dB.
 """
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 # Errors 40 dB below the target have no gradient any more.
@@ -19,7 +20,7 @@ _SEGMENT_FLOOR = 1e-7
 def negative_snr(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Negative SNR of the first `num_samples` samples, in units of 10 dB."""
@@ -33,7 +34,7 @@ def negative_snr(
 def negative_segmental_snr(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Mean over segments of their negative SNR, in units of 10 dB.

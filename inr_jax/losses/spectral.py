@@ -1,6 +1,7 @@
 """Losses on magnitude, mel and compressed complex spectra."""
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from inr_jax.dsp import mel
@@ -22,7 +23,7 @@ _POWER_FLOOR = 1e-8
 def multi_resolution_stft(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Multi-resolution STFT loss: spectral convergence plus log-magnitude L1.
@@ -36,7 +37,7 @@ def multi_resolution_stft(
 def multi_resolution_mel(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Multi-resolution mel loss: L1 plus root mean square error of mel magnitudes.
@@ -52,7 +53,7 @@ def multi_resolution_mel(
 def compressed_spectrum(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
 ) -> Float[Array, ""]:
     """Squared error of power-law compressed spectra, with and without phase.

@@ -8,6 +8,7 @@ on silence and where both signals are equal.
 import dataclasses
 from collections.abc import Callable
 
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import LossWeights
@@ -30,7 +31,7 @@ LOSSES: dict[str, Callable] = {
 def terms(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
     weights: LossWeights,
 ) -> dict[str, Float[Array, ""]]:
@@ -53,7 +54,7 @@ def terms(
 def total(
     estimate: Float[Array, " samples"],
     target: Float[Array, " samples"],
-    num_samples: Int[Array, ""] | int,
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
     weights: LossWeights,
 ) -> Float[Array, ""]:

@@ -67,7 +67,7 @@ START_FROM = flags.DEFINE_string(
 def main() -> None:
     import jax
 
-    from inr_jax.evaluation import runs
+    from inr_jax.io import run_dir
     from inr_jax.models import pretrained
     from inr_jax.parallel import distributed, sharding
     from inr_jax.training import loop
@@ -81,7 +81,7 @@ def main() -> None:
     model_config, mixing_config, config = training_flags.configs()
     process, _ = device_flags.start()
     settings = describe(model_config, mixing_config, config)
-    runs.keep_settings(folder, settings, process)
+    run_dir.keep_settings(folder, settings, process)
     app.use_compilation_cache()
     with distributed.process_0_first("decoded"):
         data = load_data(mixing_config, folder)

@@ -21,8 +21,14 @@ SEPFORMER_DIR = flags.DEFINE_string(
 DNP_NUM_STEPS = flags.DEFINE_integer(
     "dnp_num_steps", DnpConfig.num_steps, "Steps of dnp; as published.", 1
 )
+NOISE_ESTIMATOR = flags.DEFINE_enum(
+    "noise_estimator",
+    None,
+    methods.NOISE_ESTIMATORS,
+    "Noise PSD estimator of wiener, log_mmse and gain_field.",
+)
 # Setting and flag, for the methods that have the setting.
-_SHARED = {"finetune_steps": FINETUNE_STEPS}
+_SHARED = {"finetune_steps": FINETUNE_STEPS, "noise_estimator": NOISE_ESTIMATOR}
 _OWN = {
     "local_hypersound": {"weights": CHECKPOINT},
     "hypersound": {"weights": CHECKPOINT},
