@@ -197,29 +197,49 @@ def resolve(dotted: str):
     return value
 
 
+def resolve_all(text: str) -> None:
+    """Names of ours that a Python source imports, and attributes of modules of ours."""
+    tree, ours = ast.parse(text), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "inr_jax":
+                    ours[alias.asname or "inr_jax"] = resolve(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("inr_jax"):
+            for alias in node.names:
+                name = alias.asname or alias.name
+                ours[name] = resolve(f"{node.module}.{alias.name}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            root, *rest = ast.unparse(node).split(".")
+            value = ours.get(root)
+            for name in rest:
+                if isinstance(value, types.ModuleType):
+                    value = getattr(value, name)
+
+
 @each_page
 def test_python_names_resolve(page):
     for span in SPAN.findall(prose(page)):
-        if name := re.match(r"inr_jax(\.[a-zA-Z_]\w*)+(?!\S*=)", span):
+        if name := re.match(r"inr_jax(\.[a-zA-Z_]\w*)+", span):
             resolve(name[0])
     for text in examples(page):
-        tree, ours = ast.parse(text), {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if alias.name.split(".")[0] == "inr_jax":
-                        ours[alias.asname or "inr_jax"] = resolve(alias.name)
-            elif isinstance(node, ast.ImportFrom) and node.module.startswith("inr_jax"):
-                for alias in node.names:
-                    dotted = f"{node.module}.{alias.name}"
-                    ours[alias.asname or alias.name] = resolve(dotted)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute):
-                root, *rest = ast.unparse(node).split(".")
-                value = ours.get(root)
-                for name in rest:
-                    if isinstance(value, types.ModuleType):
-                        value = getattr(value, name)
+        resolve_all(text)
+
+
+def test_scripts_of_figures_resolve():
+    for script in (REPOSITORY / "docs").rglob("*.py"):
+        resolve_all(script.read_text())
+
+
+def test_fits_have_what_is_said():
+    from inr_jax.fitting.clip_fit import ClipFit
+
+    known = {*dir(ClipFit), *ClipFit.__dataclass_fields__}
+    text = (REPOSITORY / "README.md").read_text()
+    text += (REPOSITORY / "docs" / "fitting.md").read_text()
+    said = set(re.findall(r"\bfit\.([a-z_]+)", text)) - {"json", "safetensors"}
+    assert said <= known
 
 
 @pytest.mark.slow
