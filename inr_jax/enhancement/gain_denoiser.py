@@ -1,7 +1,5 @@
 """The gain field as a denoiser: many windows at once, gains applied to their STFT."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs.methods import GainFieldMethod
@@ -9,8 +7,8 @@ from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import OVERLAP, window_of
 from inr_jax.enhancement.driver import Denoiser, Result
-from inr_jax.parallel import bucketing, sharding
-from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Longer clips are denoised in windows that overlap by an eighth.
 WINDOW_S = 20.0
@@ -81,40 +79,17 @@ def _denoise(windows, size, config, compute):
         np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
         for ratio in ratios
     ]
-    gains = _gains_many(
-        jnp.stack([window.key for window in windows]),
+    gains = gain_field.fit_gains(
+        [window.key for window in windows],
         np.stack(padded).astype(np.float32),
         np.array([len(ratio) for ratio in ratios]),
         sample_rate,
         config,
         compute,
     )
-    for spectrum, gain, window in zip(spectra, np.asarray(gains), windows, strict=True):
+    for spectrum, gain, window in zip(spectra, gains, windows, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
         spectrum *= gain.astype(np.float32)
         yield stft.istft(
             spectrum, stft.sqrt_hann(frame), frame // OVERLAP, len(window.samples)
         )
-
-
-@jax.jit(static_argnames=("sample_rate", "config", "compute"))
-def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
-    """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
-    window = window_of(sample_rate)
-    hop_s, bin_khz = window / OVERLAP / sample_rate, sample_rate / window / 1000
-
-    def gains_of(keys, ratios, num_frames):
-        def one(clip, field):
-            key = jax.random.fold_in(keys[clip], field)
-            ratio, count = ratios[clip], num_frames[clip]
-            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, compute)
-
-        lifted = over_fits(one, compute, config.siren.width, config.num_bins)
-        clips, fields = jnp.divmod(
-            jnp.arange(len(ratios) * config.num_fields), config.num_fields
-        )
-        gains = lifted(clips, fields)
-        gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
-        return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
-
-    return sharding.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)
