@@ -23,16 +23,23 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 
+if os.environ.get("INR_JAX_CHECK_SHAPES", "1") == "1":
+    import jaxtyping
+
+    # Arguments and results against the shapes that signatures state.
+    CHECKED = ["inr_jax.dsp", "inr_jax.losses", "inr_jax.nn"]
+    jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+
 import inr_jax
 from inr_jax.configs.networks import MaskNetConfig
-from inr_jax.parallel import devices
+from inr_jax.parallel import sharding
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 # Four that the processor counts as, for tests of sharding; all others use one.
 jax.config.update("jax_num_cpu_devices", 4)
-devices.use(1)
+sharding.use_local_devices(1)
 flags.FLAGS.mark_as_parsed()
 
 # Fixtures of the tests that open a report.
@@ -128,6 +135,10 @@ def _one_thread(*_, **__):
     return concurrent.futures.ThreadPoolExecutor(1)
 
 
+# absl knows modules that define flags for others by their ids, which must stay taken.
+_past_modules: list[dict] = []
+
+
 @contextlib.contextmanager
 def _own_flags() -> Iterator[None]:
     """Flags of the command alone: the modules that define them are imported anew."""
@@ -137,7 +148,7 @@ def _own_flags() -> Iterator[None]:
         yield
     finally:
         _forget(_flags_of_commands())
-        _take_modules()
+        _past_modules.append(_take_modules())
         sys.modules.update(modules)
         inr_jax.cli = package
         for module, flag in before:
@@ -177,7 +188,7 @@ def _same_jax() -> Iterator[None]:
     try:
         yield
     finally:
-        devices.use(1)
+        sharding.use_local_devices(1)
         for name, value in before.items():
             jax.config.update(name, value)
 

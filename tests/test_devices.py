@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 from conftest import count_compiles
 
-from inr_jax.configs.fitting import FitConfig, GainFieldConfig, SirenConfig
-from inr_jax.enhancement import gain_denoiser
+from inr_jax import audio
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.configs.methods import GainFieldMethod
+from inr_jax.enhancement import driver, gain_denoiser
 from inr_jax.errors import InputError
-from inr_jax.fitting import batch as fit_many
-from inr_jax.parallel import bucketing, devices
+from inr_jax.fitting import batch, early_stopping
+from inr_jax.parallel import bucketing, distributed, sharding
 from inr_jax.parallel.compute import ComputeConfig
 
 RATE = 16_000
 # two clips a device and batch, one after the other
 ONE = ComputeConfig(batch_samples=2048, activations_at_once=1, steps_per_call=5)
 FIT = FitConfig(SirenConfig(8, 1, 100.0), learning_rate=1e-3, num_steps=10)
-GAIN = GainFieldConfig(
+GAIN = GainFieldMethod(
     SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=3, num_bins=64
 )
 KEYS, RATES = [jax.random.key(i) for i in range(11)], [RATE] * 11
@@ -38,15 +40,29 @@ def clips():
 def siren(compute):
     """The estimate of every clip, and the steps that were reported."""
     keys, told = [jax.random.clone(key) for key in KEYS], []
-    found = fit_many.fit_many(keys, clips(), RATES, FIT, told.append, compute=compute)
+    found = batch.fit_batch(keys, clips(), RATES, FIT, told.append, compute=compute)
     estimates = {f"siren {i}": fit.estimate for i, fit in found}
     return {"steps": np.array(sum(told)), **estimates}
 
 
 def gain(compute):
     keys = [jax.random.clone(key) for key in KEYS]
-    found = gain_denoiser.denoise_many(keys, clips(), RATES, GAIN, compute=compute)
-    return {f"gain {i}": estimate for i, estimate in found}
+    denoiser = gain_denoiser.denoiser(GAIN, compute=compute)
+    noisy = [
+        audio.Recording(np.asarray(x, np.float32)[:, None], rate)
+        for x, rate in zip(clips(), RATES, strict=True)
+    ]
+    found = driver.run(denoiser, noisy, keys)
+    return {f"gain {e.position}": e.samples[:, 0] for e in found}
+
+
+def stopped(compute):
+    keys = [jax.random.clone(key) for key in KEYS]
+    config = dataclasses.replace(FIT, num_steps=early_stopping.EVERY)
+    found = early_stopping.fit_batch(
+        keys, clips(), RATES, [0.1] * 11, config, "sure", compute=compute
+    )
+    return {f"stopped {i}": stopped.estimate for i, stopped in found}
 
 
 def on(num_devices):
@@ -56,13 +72,13 @@ def on(num_devices):
 @pytest.fixture(scope="module")
 def found():
     """Estimates by name, by number of devices."""
-    return {n: siren(on(n)) | gain(on(n)) for n in (1, 2, 4)}
+    return {n: siren(on(n)) | gain(on(n)) | stopped(on(n)) for n in (1, 2, 4)}
 
 
 @pytest.mark.parametrize("num_devices", [2, 4])
 def test_several_devices_give_what_one_gives(found, num_devices):
     """To 1e-5, the last batch filled up or not; what only fills it counts nowhere."""
-    assert len(found[1]) == 1 + 2 * 11
+    assert len(found[1]) == 1 + 3 * 11
     for name, alone in found[1].items():
         several = found[num_devices][name]
         np.testing.assert_allclose(several, alone, atol=1e-5, err_msg=name)
@@ -71,8 +87,8 @@ def test_several_devices_give_what_one_gives(found, num_devices):
 
 def test_the_compiled_fit_moves_nothing_between_devices():
     """The text would tell: it does so for a mean over clips."""
-    fit = fit_many.program(8, 1024, RATE, FIT, on(4))
-    clips = devices.put_clips(np.ones(8), 4)
+    fit = batch.program(8, 1024, RATE, FIT, on(4))
+    clips = sharding.put_clips(np.ones(8), 4)
     mean = jax.jit(jax.numpy.mean).lower(clips).compile().as_text()
     assert "num_partitions=4" in fit and "while" in fit
     assert not [name for name in COLLECTIVES if name in fit]
@@ -96,14 +112,14 @@ def test_slots_are_a_multiple_of_the_devices():
 
 
 def test_devices_that_are_not_there():
-    with pytest.raises(InputError, match="--num_devices 9: there are 4"):
-        devices.use(9)
-    assert devices.count() == 1
+    with pytest.raises(InputError, match="9 devices asked for, this process has 4"):
+        sharding.use_local_devices(9)
+    assert sharding.num_local_devices() == 1
 
 
 def test_rows_of_one_process_are_all():
-    replicated, split = devices.shardings()
-    assert devices.local_rows(split, 5) == list(range(5))
+    replicated, split = sharding.shardings()
+    assert sharding.local_rows(split, 5) == list(range(5))
     whole = jax.device_put(np.arange(3), replicated)
-    np.testing.assert_array_equal(devices.local_replica(whole), np.arange(3))
-    assert devices.process() == (0, 1)
+    np.testing.assert_array_equal(sharding.local_replica(whole), np.arange(3))
+    assert distributed.process() == (0, 1)

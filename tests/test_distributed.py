@@ -130,9 +130,12 @@ def test_fits_are_split_by_process_and_one_table_is_written(tmp_path, speech_dir
     flags = (f"--clean_dir={speech_dir}", "--width=8", "--depth=1", "--num_steps=3")
     flags += (f"--output_dir={tmp_path}", "--compilation_cache=")
     shown = finish(start("fit_siren.py", *flags))
-    first, second = (rows(tmp_path, f"scores{end}.csv") for end in ("", ".1"))
-    assert {row["clip"] for row in first} == {"0", "2", "4"}
-    assert {row["clip"] for row in second} == {"1", "3"}
+    first, second = (
+        (tmp_path / f"rows{end}.jsonl").read_text().splitlines() for end in ("", ".1")
+    )
+    assert {json.loads(line)["clip"] for line in first} == {"0", "2", "4"}
+    assert {json.loads(line)["clip"] for line in second} == {"1", "3"}
+    assert len(rows(tmp_path, "scores.csv")) == 5 * 4
     assert "Over 5 clips" in shown[0] and "Over" not in shown[1]
     again = run_script("fit_siren.py", *flags)
     assert "5 of 5 clips are done already" in again.stdout
@@ -167,7 +170,10 @@ def test_an_evaluation_is_split_by_process(tmp_path, speech_dir):
     [
         ({"num_processes": 2}, "--num_processes goes with --distributed"),
         ({"distributed": True, "process_id": 0}, "give all of --coordinator_address"),
-        ({"num_devices": 99}, "--num_devices 99: there are 4"),
+        (
+            {"num_devices": 99},
+            "--num_devices: 99 devices asked for, this process has 4",
+        ),
     ],
 )
 def test_flags_that_make_no_sense(given, message):

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from conftest import run_script
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.enhancement import files
 from inr_jax.errors import InputError
 
@@ -44,7 +44,7 @@ def with_bad(value):
 
 
 def flac_of(num_samples):
-    """A FLAC file whose header tells another length, 36 bits."""
+    """A FLAC file whose header declares another length, 36 bits."""
     data = bytearray(encoded(sound(), form="FLAC"))
     data[21:26] = (data[21] >> 4 << 36 | num_samples).to_bytes(5, "big")
     return bytes(data)
@@ -56,7 +56,7 @@ def cut(form, count=32_000):
 
 
 WAV = encoded(sound())
-SIZE, CHANNELS, RATE_AT = 40, 22, 24  # where a WAV header tells them
+SIZE, CHANNELS, RATE_AT = 40, 22, 24  # where a WAV header has them
 REFUSED = {
     "empty.wav": (b"", "Format not recognised"),
     "no samples.wav": (encoded(sound(0)), "holds no samples"),
@@ -71,8 +71,8 @@ REFUSED = {
     "says 0 Hz.wav": (with_number(WAV, RATE_AT, 0), "cannot read"),
     "says 1 Hz.wav": (with_number(WAV, RATE_AT, 1), "1 Hz is outside of 100"),
     "says GHz.wav": (with_number(WAV, RATE_AT, 2**31 - 1), "is outside of 100"),
-    "no length.flac": (flac_of(0), "its header tells no length"),
-    "endless.flac": (flac_of(2**36 - 1), "or of more than memory holds"),
+    "no length.flac": (flac_of(0), "its header declares no length"),
+    "endless.flac": (flac_of(2**36 - 1), "or more samples than fit into memory"),
     "cut.flac": (cut("FLAC"), "lost sync"),
     "cut.ogg": (cut("OGG", 4000), "file is malformed"),
     "cut.mp3": (cut("MP3"), "cut short"),

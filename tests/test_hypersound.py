@@ -89,11 +89,24 @@ def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
     times = np.linspace(-1, 1, 50)
     found = hypersound_target.evaluate(emitted, jnp.asarray(times, jnp.float32), TINY)
     first, hidden, last = jax.tree.map(np.float64, emitted)
-    # undo what `_as_siren` did
+    # undo `as_siren`
     x = np.sin(np.outer(times, 2000.0 * first["kernel"][0]) + 2000.0 * first["bias"])
     x = np.sin(30.0 * x @ hidden["kernel"] + 30.0 * hidden["bias"])
     expected = 30.0 * x @ (last["kernel"] / 30.0) + last["bias"]
     np.testing.assert_allclose(found, expected[:, 0], atol=ROUNDING)
+
+
+def test_a_fourier_mlp_is_drawn_as_linear_layers_are():
+    params = fourier_mlp.init(jax.random.key(0), width=90, num_layers=5, out_dim=2)
+    assert [layer["kernel"].shape for layer in params] == (
+        [(20, 90)] + [(90, 90)] * 4 + [(90, 2)]
+    )
+    for layer in params:
+        bound = layer["kernel"].shape[0] ** -0.5
+        assert float(jnp.max(jnp.abs(layer["bias"]))) <= bound
+        assert 0.9 * bound < float(jnp.max(jnp.abs(layer["kernel"]))) <= bound
+    values = fourier_mlp.apply(params, jnp.linspace(-1, 1, 7)[:, None])
+    assert values.shape == (7, 2) and jnp.all(jnp.isfinite(values))
 
 
 def test_nerf_features_are_sines_then_cosines():
@@ -162,8 +175,8 @@ def test_emitted_weights_are_of_the_form_that_siren_draws():
 
 def test_a_finer_grid_has_the_samples_of_the_coarse_one():
     model, params = HyperSound(TINY), init(TINY)
-    apply = jax.jit(model.apply, static_argnames="finer")
-    coarse, fine = apply(params, NOISY), apply(params, NOISY, finer=3)
+    apply = jax.jit(model.apply, static_argnames="upsample")
+    coarse, fine = apply(params, NOISY), apply(params, NOISY, upsample=3)
     np.testing.assert_allclose(fine[::3], coarse, atol=ROUNDING)
 
 

@@ -102,6 +102,14 @@ def test_modules_that_need_no_jax_load_none():
     assert done.returncode == 0, done.stderr
 
 
+def test_reading_audio_loads_neither_librosa_nor_numba():
+    done = python(
+        "import sys; from inr_jax import audio\n"
+        "assert not {'librosa', 'numba', 'scipy'} & set(sys.modules)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_unknown_names_are_attribute_errors():
     import inr_jax
 

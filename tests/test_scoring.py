@@ -6,8 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.data import noise
 from inr_jax.metrics import pool as scoring
 

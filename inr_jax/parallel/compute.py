@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import jax
 
-from inr_jax.parallel import devices
+from inr_jax.parallel import sharding
 
 SINES = ("polynomial", "jnp")
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
@@ -56,6 +56,7 @@ class ComputeConfig:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
 
+STANDARD = ComputeConfig()  # of a CPU, and wherever none are given
 # An array of activations is half a GiB; about ten are alive: fits a card of 16 GiB.
 _ACCELERATOR = ComputeConfig(
     block_samples=2**16,
@@ -63,13 +64,13 @@ _ACCELERATOR = ComputeConfig(
     batch_samples=2**22,
     steps_per_call=50,
 )
-BACKENDS = {"cpu": ComputeConfig(), "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
+BACKENDS = {"cpu": STANDARD, "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 
 
 def default_compute() -> ComputeConfig:
     """Compute settings of the devices that this process computes on."""
     chosen = BACKENDS.get(jax.default_backend(), _ACCELERATOR)
-    return dataclasses.replace(chosen, num_devices=devices.count())
+    return dataclasses.replace(chosen, num_devices=sharding.num_local_devices())
 
 
 def over_fits(function: Callable, compute: ComputeConfig, width: int, num_samples: int):
