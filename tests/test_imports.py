@@ -65,6 +65,16 @@ def test_scripts_import_the_library_and_never_each_other(path):
     assert not {name.split(".")[0] for name in imported(path)} & others
 
 
+def test_the_reader_of_torch_files_alone_knows_pickles():
+    unsafe = {"dill", "marshal", "pickle", "shelve", "torch"}
+    found = {
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if unsafe & {name.split(".")[0] for name in imported(path)}
+    }
+    assert found == {"torch_checkpoint.py"}
+
+
 def python(code, *args):
     return subprocess.run(
         [sys.executable, "-c", code, *args],
