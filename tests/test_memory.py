@@ -10,23 +10,27 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import TINY
+from conftest import REPOSITORY, TINY
 
 from inr_jax.audio import sound_files
 from inr_jax.models import pretrained
 
 
 def printed(code):
-    """What a program of its own prints."""
+    """What a program of its own prints, run beside the benchmarks' `measuring`."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY / "benchmarks",
     ).stdout.strip()
 
 
 FIT = """
 import jax, numpy as np
 from inr_jax.configs import fitting
-from inr_jax.io import measuring
+import measuring
 from inr_jax.fitting.batch import fit_many
 
 count, loss = {count}, fitting.LossWeights(**{loss})
@@ -61,7 +65,7 @@ LONG = """
 import numpy as np
 from inr_jax.audio import audio
 from inr_jax.enhancement import files, registry, api, chunking
-from inr_jax.io import measuring
+import measuring
 
 options = registry.Options(trained_dir="{folder}")
 denoiser = registry.make("local_hypersound", options)
@@ -91,7 +95,7 @@ SOAK = """
 import jax, numpy as np
 from inr_jax.audio import audio
 from inr_jax.enhancement import registry, api, neural
-from inr_jax.io import measuring
+import measuring
 from inr_jax.parallel import bucketing
 
 options = registry.Options(trained_dir="{folder}")
