@@ -160,16 +160,15 @@ class Bench:
         for count in sizes.num_clips:
             fit = bind(self._fit, count, self._settings())
             todo[_fit_name(count)] = Measurement(fit, pytorch)
+        todo |= self._grid()
+        some = _fit_name(sizes.num_clips[1])
+        todo[f"{some}, as recommended"] = Measurement(self._fit_as_recommended, some)
         noise = 0.03 * np.random.default_rng(0).standard_normal(sizes.folder)
         noisy = np.resize(self._voice, sizes.folder) + noise
         for method in METHODS:
             run = bind(workloads.denoise, noisy, method)
             todo[f"denoise by {method}"] = Measurement(run)
-        first, *larger = sizes.batch_sizes
-        some = _fit_name(sizes.num_clips[1])
-        todo |= self._training(first) | self._grid()
-        todo[f"{some}, as recommended"] = Measurement(self._fit_as_recommended, some)
-        for size in larger:
+        for size in sizes.batch_sizes:
             todo |= self._training(size)
         return todo
 

@@ -109,7 +109,7 @@ def test_unknown_names_are_attribute_errors():
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.name)
 def test_help_loads_neither_jax_nor_numpy(path):
     code = (
-        "import runpy, sys\n"
+        f"import runpy, sys; sys.path.insert(0, {str(path.parent)!r})\n"
         f"sys.argv = [{str(path)!r}, '--help']\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as done: assert not done.code, done.code\n"
