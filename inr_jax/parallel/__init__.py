@@ -1,1 +1,1 @@
-"""Devices, processes, batches of padded clips, compute settings."""
+"""Work on several devices and processes: sharding, bucketing, compute settings."""
