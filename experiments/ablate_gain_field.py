@@ -37,7 +37,7 @@ CHANGES = {
     "exponent 1": {"exponent": 1.0},
     "floor .1": {"floor": 0.1},
 }
-ESTIMATORS = {"stationary estimate": "stationary", "tracked estimate": "tracked"}
+ESTIMATORS = {"stationary estimate": "stationary", "tracked estimate": "mmse_spp"}
 
 
 def main() -> None:

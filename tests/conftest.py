@@ -135,6 +135,10 @@ def _one_thread(*_, **__):
     return concurrent.futures.ThreadPoolExecutor(1)
 
 
+# absl knows modules that define flags for others by their ids, which must stay taken.
+_past_modules: list[dict] = []
+
+
 @contextlib.contextmanager
 def _own_flags() -> Iterator[None]:
     """Flags of the command alone: the modules that define them are imported anew."""
@@ -144,7 +148,7 @@ def _own_flags() -> Iterator[None]:
         yield
     finally:
         _forget(_flags_of_commands())
-        _take_modules()
+        _past_modules.append(_take_modules())
         sys.modules.update(modules)
         inr_jax.cli = package
         for module, flag in before:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Key
 
 from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn.sine import fast_sin
-from inr_jax.parallel.compute import ComputeConfig, default_compute
+from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
 _SINES = {"polynomial": fast_sin, "jnp": jnp.sin}
 Params = list[dict[str, jax.Array]]
@@ -46,7 +46,7 @@ def apply(
     params: Params,
     coords: Float[ArrayLike, "samples in_dim"],
     config: SirenConfig,
-    compute: ComputeConfig | None = None,
+    compute: ComputeConfig = STANDARD,
 ) -> Float[Array, "samples out_dim"]:
     """Values of one SIREN at coordinates; vmap over networks.
 
@@ -58,9 +58,8 @@ def apply(
       params: As from `init`, with the same `config`.
       coords: Where to evaluate the network.
       config: Frequencies.
-      compute: Sine and precision; by default those for the backend.
+      compute: Sine and precision.
     """
-    compute = compute or default_compute()
     first, *hidden, last = params
     activation = _activation(compute.sine)
     x = activation(

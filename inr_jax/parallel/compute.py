@@ -56,6 +56,7 @@ class ComputeConfig:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
 
+STANDARD = ComputeConfig()  # for CPUs, and where none is given
 # An array of activations has 0.5 GiB; about ten of them fit a device of 16 GiB.
 _ACCELERATOR = ComputeConfig(
     block_samples=2**16,
@@ -63,7 +64,7 @@ _ACCELERATOR = ComputeConfig(
     batch_samples=2**22,
     steps_per_call=50,
 )
-BACKENDS = {"cpu": ComputeConfig(), "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
+BACKENDS = {"cpu": STANDARD, "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 
 
 def default_compute() -> ComputeConfig:
