@@ -21,7 +21,7 @@ class _FloatStorage:
 
 
 class _Tensor(NamedTuple):
-    """A tensor as the pickle tells it, all in numbers of elements."""
+    """A tensor as the pickle describes it, all in numbers of elements."""
 
     storage: np.ndarray
     offset: int
