@@ -97,7 +97,7 @@ def fit(count: int, config) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (clips, SAMPLES.value))
     keys = list(jax.random.split(jax.random.key(0), clips))
     signals = list(noise.astype(np.float32))
-    for _ in batch.fit_many(
+    for _ in batch.fit_batch(
         keys, signals, [RATE] * clips, config, compute=engine_of(count)
     ):
         pass

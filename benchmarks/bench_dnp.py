@@ -87,9 +87,9 @@ def ours(signal, config):
     import jax.numpy as jnp
 
     from inr_jax.enhancement import dnp
-    from inr_jax.fitting import fitting
+    from inr_jax.fitting import siren
 
-    given = fitting.Signal(jnp.asarray(signal), jnp.array(len(signal)))
+    given = siren.Signal(jnp.asarray(signal), jnp.array(len(signal)))
     state = jax.jit(dnp.init, static_argnums=(1, 2))(
         jax.random.key(0), len(signal), config
     )

@@ -103,14 +103,14 @@ def tones(count: int, num_samples: int):
 
 
 def our_fits(width: int, count: int, num_samples: int, steps: int):
-    """Gives a function that fits by `fit_many` and tells its seconds for a step.
+    """Gives a function that fits by `fit_batch` and tells its seconds for a step.
 
     The clock stands between two reports of progress: as in a long fit, whose first
     weights and final evaluation weigh nothing.
     """
     import jax
 
-    from inr_jax.fitting.batch import fit_many
+    from inr_jax.fitting.batch import fit_batch
     from inr_jax.parallel.compute import default_compute
 
     config = fitting.FitConfig(fitting.SirenConfig(width, DEPTH), num_steps=2 * steps)
@@ -120,7 +120,7 @@ def our_fits(width: int, count: int, num_samples: int, steps: int):
     def run() -> float:
         keys = list(jax.random.split(jax.random.key(0), count))
         reports = [time.perf_counter()]
-        fits = fit_many(
+        fits = fit_batch(
             keys,
             signals,
             [16_000] * count,
@@ -179,8 +179,9 @@ def time_to_quality(rounds: int) -> dict:
     """siren_fast.flags on a shipped clip, against 1,000 steps of the published fit."""
     import jax
 
-    from inr_jax import audio, metrics
-    from inr_jax.fitting.batch import fit_many
+    from inr_jax import metrics
+    from inr_jax.audio import audio
+    from inr_jax.fitting.batch import fit_batch
 
     clips = pathlib.Path(__file__).parent.parent / "experiments" / "clips"
     recording = audio.read(clips / "letter.flac")
@@ -188,7 +189,7 @@ def time_to_quality(rounds: int) -> dict:
     fits = []
 
     def fast():
-        fits[:] = fit_many([jax.random.key(0)], [signal], [rate], fitting.FAST)
+        fits[:] = fit_batch([jax.random.key(0)], [signal], [rate], fitting.FAST)
 
     reference = our_fits(256, 1, len(signal), steps=3)
     torch = torch_step(256, len(signal), compiled=False)

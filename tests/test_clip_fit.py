@@ -22,7 +22,7 @@ def tone(num_samples=1500):
 
 def fitted(config, start_from=None):
     key = jax.random.key(0)
-    found = batch.fit_many(
+    found = batch.fit_batch(
         [key], [tone()], [RATE], config, start_from=start_from and [start_from]
     )
     ((_, fit),) = found

@@ -14,14 +14,14 @@ from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel.compute import ComputeConfig
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    params = LocalHyperSound(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
+    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
     leaves, tree = jax.tree.flatten(params)
     rng = np.random.default_rng(0)
     leaves = [leaf + 0.3 * rng.standard_normal(leaf.shape) for leaf in leaves]

@@ -12,7 +12,7 @@ from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.enhancement import driver, gain_denoiser
 from inr_jax.errors import InputError
-from inr_jax.fitting import batch as fit_many
+from inr_jax.fitting import batch, early_stopping
 from inr_jax.parallel import bucketing, distributed, sharding
 from inr_jax.parallel.compute import ComputeConfig
 
@@ -40,7 +40,7 @@ def clips():
 def siren(compute):
     """The estimate of every clip, and the steps that were reported."""
     keys, told = [jax.random.clone(key) for key in KEYS], []
-    found = fit_many.fit_many(keys, clips(), RATES, FIT, told.append, compute=compute)
+    found = batch.fit_batch(keys, clips(), RATES, FIT, told.append, compute=compute)
     estimates = {f"siren {i}": fit.estimate for i, fit in found}
     return {"steps": np.array(sum(told)), **estimates}
 
@@ -56,6 +56,15 @@ def gain(compute):
     return {f"gain {e.position}": e.samples[:, 0] for e in found}
 
 
+def stopped(compute):
+    keys = [jax.random.clone(key) for key in KEYS]
+    config = dataclasses.replace(FIT, num_steps=early_stopping.EVERY)
+    found = early_stopping.fit_batch(
+        keys, clips(), RATES, [0.1] * 11, config, "sure", compute=compute
+    )
+    return {f"stopped {i}": stopped.estimate for i, stopped in found}
+
+
 def on(num_devices):
     return dataclasses.replace(ONE, num_devices=num_devices)
 
@@ -63,13 +72,13 @@ def on(num_devices):
 @pytest.fixture(scope="module")
 def found():
     """Estimates by name, by number of devices."""
-    return {n: siren(on(n)) | gain(on(n)) for n in (1, 2, 4)}
+    return {n: siren(on(n)) | gain(on(n)) | stopped(on(n)) for n in (1, 2, 4)}
 
 
 @pytest.mark.parametrize("num_devices", [2, 4])
 def test_several_devices_give_what_one_gives(found, num_devices):
     """To 1e-5, the last batch filled up or not; what only fills it counts nowhere."""
-    assert len(found[1]) == 1 + 2 * 11
+    assert len(found[1]) == 1 + 3 * 11
     for name, alone in found[1].items():
         several = found[num_devices][name]
         np.testing.assert_allclose(several, alone, atol=1e-5, err_msg=name)
@@ -78,7 +87,7 @@ def test_several_devices_give_what_one_gives(found, num_devices):
 
 def test_the_compiled_fit_moves_nothing_between_devices():
     """The text would tell: it does so for a mean over clips."""
-    fit = fit_many.program(8, 1024, RATE, FIT, on(4))
+    fit = batch.program(8, 1024, RATE, FIT, on(4))
     clips = sharding.put_clips(np.ones(8), 4)
     mean = jax.jit(jax.numpy.mean).lower(clips).compile().as_text()
     assert "num_partitions=4" in fit and "while" in fit

@@ -89,7 +89,7 @@ def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
     times = np.linspace(-1, 1, 50)
     found = hypersound_target.evaluate(emitted, jnp.asarray(times, jnp.float32), TINY)
     first, hidden, last = jax.tree.map(np.float64, emitted)
-    # undo what `_as_siren` did
+    # undo `as_siren`
     x = np.sin(np.outer(times, 2000.0 * first["kernel"][0]) + 2000.0 * first["bias"])
     x = np.sin(30.0 * x @ hidden["kernel"] + 30.0 * hidden["bias"])
     expected = 30.0 * x @ (last["kernel"] / 30.0) + last["bias"]
@@ -175,8 +175,8 @@ def test_emitted_weights_are_of_the_form_that_siren_draws():
 
 def test_a_finer_grid_has_the_samples_of_the_coarse_one():
     model, params = HyperSound(TINY), init(TINY)
-    apply = jax.jit(model.apply, static_argnames="finer")
-    coarse, fine = apply(params, NOISY), apply(params, NOISY, finer=3)
+    apply = jax.jit(model.apply, static_argnames="upsample")
+    coarse, fine = apply(params, NOISY), apply(params, NOISY, upsample=3)
     np.testing.assert_allclose(fine[::3], coarse, atol=ROUNDING)
 
 

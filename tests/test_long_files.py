@@ -8,7 +8,7 @@ from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, files, neural, registry
 from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 
 RATE = 22_050
 
@@ -16,7 +16,7 @@ RATE = 22_050
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    params = LocalHyperSound(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
+    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
     pretrained.save(folder, TINY, params, 0)
     return folder
 

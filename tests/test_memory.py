@@ -29,13 +29,13 @@ FIT = """
 import jax, numpy as np
 from inr_jax.configs import fitting
 from inr_jax.io import measuring
-from inr_jax.fitting.batch import fit_many
+from inr_jax.fitting.batch import fit_batch
 
 count, loss = {count}, fitting.LossWeights(**{loss})
 noise = np.random.default_rng(0).uniform(-1, 1, (count, 15 * 16_000))
 config = fitting.FitConfig(fitting.SirenConfig(depth=1), loss, num_steps=1)
 keys = list(jax.random.split(jax.random.key(0), count))
-for _ in fit_many(keys, list(noise), [16_000] * count, config):
+for _ in fit_batch(keys, list(noise), [16_000] * count, config):
     pass
 print(measuring.peak_mib())
 """

@@ -12,11 +12,11 @@ from conftest import TINY
 from inr_jax.configs.fitting import LossWeights
 from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.training import run as training_run
 from inr_jax.training import step as training
 
-MODEL = LocalHyperSound(TINY)
+MODEL = StftMaskNet(TINY)
 CONFIG = TrainingConfig(batch_size=2, num_steps=20, warmup_steps=2, learning_rate=1e-2)
 RATE = 16_000
 

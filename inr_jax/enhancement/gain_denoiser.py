@@ -1,7 +1,7 @@
 """The gain field as a denoiser: many windows at once, gains applied to their STFT."""
 
-import jax
-import jax.numpy as jnp
+from typing import NamedTuple
+
 import numpy as np
 
 from inr_jax.configs.methods import GainFieldMethod
@@ -9,8 +9,8 @@ from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import OVERLAP, window_of
 from inr_jax.enhancement.driver import Denoiser, Result
-from inr_jax.parallel import bucketing, sharding
-from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Longer clips are denoised in windows that overlap by an eighth.
 WINDOW_S = 20.0
@@ -31,21 +31,19 @@ def denoiser(
     compute = compute or default_compute()
 
     def context(signal, sample_rate):
-        """The noise PSD that all windows of a channel share; None if each has its own."""
-        if noise_variance is not None:
-            return np.full((1, 1), max(noise_variance, noise_psd.SMALLEST))
-        if config.noise_estimator == "tracked":
-            return None
-        estimate = noise_psd.ESTIMATORS[config.noise_estimator]
-        windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
-        psds = [estimate(_power(x, window_of(sample_rate))) for x in windows]
-        return np.median(psds, axis=0)
+        if noise_variance is None:
+            return _noise_of(signal, sample_rate, config.noise_estimator)
+        return _Noise(True, np.full((1, 1), max(noise_variance, noise_psd.SMALLEST)))
 
     def run(windows, size, on_windows):
         del on_windows
-        filled = bucketing.filled(windows, compute.num_devices)
-        estimates = list(_denoise(filled, size, config, compute))
-        return [Result(i, estimates[i]) for i in range(len(windows))]
+        for is_white in (True, False):
+            own = [i for i, w in enumerate(windows) if w.context.is_white == is_white]
+            if own:
+                chosen = [windows[i] for i in own]
+                settings = config.for_noise(is_white)
+                estimates = _denoise(chosen, size, settings, compute)
+                yield from map(Result, own, estimates)
 
     return Denoiser(
         run,
@@ -54,6 +52,24 @@ def denoiser(
         window_s=WINDOW_S,
         context=context,
     )
+
+
+class _Noise(NamedTuple):
+    """Of a channel: whether its noise is white, and the PSD that its windows share."""
+
+    is_white: bool
+    psd: np.ndarray | None  # None for non-stationary noise: each window has its own
+
+
+def _noise_of(signal, sample_rate, estimator):
+    frame = window_of(sample_rate)
+    windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
+    powers = [_power(window, frame) for window in windows]
+    is_white = all(noise_psd.is_white(power) for power in powers)
+    if estimator == "mmse_spp" or (estimator == "auto" and not is_white):
+        return _Noise(is_white, None)
+    estimates = [noise_psd.estimate(power, estimator) for power in powers]
+    return _Noise(is_white, np.median(estimates, axis=0))
 
 
 def _power(signal, window):
@@ -65,56 +81,34 @@ def _stft(signal, window):
 
 
 def _posterior_snr(power, psd):
-    return power / (noise_psd.tracked(power) if psd is None else psd)
+    return power / (noise_psd.mmse_spp(power) if psd is None else psd)
 
 
 def _denoise(windows, size, config, compute):
     sample_rate = windows[0].sample_rate
     frame = window_of(sample_rate)
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
-    spectra = [_stft(window.samples, frame) for window in windows]
+    filled = bucketing.filled(windows, compute.num_devices)
+    spectra = [_stft(window.samples, frame) for window in filled]
     ratios = [
-        _posterior_snr(np.abs(spectrum) ** 2, window.context)
-        for spectrum, window in zip(spectra, windows, strict=True)
+        _posterior_snr(np.abs(spectrum) ** 2, window.context.psd)
+        for spectrum, window in zip(spectra, filled, strict=True)
     ]
     padded = [
         np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
         for ratio in ratios
     ]
-    gains = _gains_many(
-        jnp.stack([window.key for window in windows]),
+    gains = gain_field.fit_gains(
+        [window.key for window in filled],
         np.stack(padded).astype(np.float32),
         np.array([len(ratio) for ratio in ratios]),
         sample_rate,
         config,
         compute,
     )
-    for spectrum, gain, window in zip(spectra, np.asarray(gains), windows, strict=True):
+    for spectrum, gain, window in zip(spectra, gains, windows, strict=False):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
         spectrum *= gain.astype(np.float32)
         yield stft.istft(
             spectrum, stft.sqrt_hann(frame), frame // OVERLAP, len(window.samples)
         )
-
-
-@jax.jit(static_argnames=("sample_rate", "config", "compute"))
-def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
-    """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
-    window = window_of(sample_rate)
-    hop_s, bin_khz = window / OVERLAP / sample_rate, sample_rate / window / 1000
-
-    def gains_of(keys, ratios, num_frames):
-        def one(clip, field):
-            key = jax.random.fold_in(keys[clip], field)
-            ratio, count = ratios[clip], num_frames[clip]
-            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, compute)
-
-        lifted = over_fits(one, compute, config.siren.width, config.num_bins)
-        clips, fields = jnp.divmod(
-            jnp.arange(len(ratios) * config.num_fields), config.num_fields
-        )
-        gains = lifted(clips, fields)
-        gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
-        return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
-
-    return sharding.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)

@@ -10,7 +10,7 @@ from inr_jax.errors import InputError
 from inr_jax.models import hypersound_target
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import default_compute
 
@@ -24,7 +24,7 @@ SEPFORMER_WINDOW_S = 16.0
 
 
 def stft_mask(
-    model: LocalHyperSound, params: dict, output_rate: int | None = None
+    model: StftMaskNet, params: dict, output_rate: int | None = None
 ) -> Denoiser:
     """The STFT mask network; exact in windows, since its receptive field is bounded.
 

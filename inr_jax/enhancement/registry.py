@@ -72,7 +72,8 @@ def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoi
     del checkpoint_dir
     function = getattr(_room("classical"), name)
     return _signal_by_signal(
-        functools.partial(function, noise=config.noise_estimator), CLASSICAL_WINDOW_S
+        functools.partial(function, noise_estimator=config.noise_estimator),
+        CLASSICAL_WINDOW_S,
     )
 
 
@@ -83,12 +84,12 @@ def _gain_field(config: GainFieldMethod, checkpoint_dir: Any) -> Denoiser:
 
 def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
     if config.stop != "fixed":
-        return _early_stopped_siren(config)
+        return _early_stopped_siren(config, checkpoint_dir)
     from inr_jax.fitting import batch
 
     def run(windows, size, on_windows):
         del size
-        fits = batch.fit_many(
+        fits = batch.fit_batch(
             [window.key for window in windows],
             [window.samples for window in windows],
             [window.sample_rate for window in windows],
@@ -102,13 +103,10 @@ def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
     return Denoiser(run, lambda size: FITS_TOGETHER)
 
 
-def _early_stopped_siren(config: SirenMethod) -> Denoiser:
+def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
     from inr_jax.dsp import noise_psd, stft
     from inr_jax.enhancement.classical import OVERLAP, window_of
     from inr_jax.fitting import early_stopping
-
-    if config.segment_s:
-        raise InputError(f"siren: stop={config.stop} is for whole clips, not segments")
 
     def white_variance(window):
         frame = window_of(window.sample_rate)
@@ -117,7 +115,7 @@ def _early_stopped_siren(config: SirenMethod) -> Denoiser:
 
     def run(windows, size, on_windows):
         del size
-        fits = early_stopping.fit_many(
+        fits = early_stopping.fit_batch(
             [window.key for window in windows],
             [window.samples for window in windows],
             [window.sample_rate for window in windows],
@@ -125,6 +123,7 @@ def _early_stopped_siren(config: SirenMethod) -> Denoiser:
             config,
             config.stop,
             on_windows,
+            checkpoint_dir,
         )
         for i, fit in fits:
             yield Result(i, fit.estimate)
@@ -133,11 +132,11 @@ def _early_stopped_siren(config: SirenMethod) -> Denoiser:
 
 
 def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
-    from inr_jax.enhancement import dnp, dnp_fits
+    from inr_jax.enhancement import dnp
 
     def run(windows, size, on_windows):
         del size
-        fits = dnp_fits.fit_many(
+        fits = dnp.fit_batch(
             [window.key for window in windows],
             [window.samples for window in windows],
             config,
@@ -145,7 +144,7 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
             checkpoint_dir,
         )
         for i, fit in fits:
-            estimate = dnp.masked(windows[i].samples, fit.score, config.mask)
+            estimate = dnp.apply_mask(windows[i].samples, fit.score, config.mask)
             yield Result(i, estimate)
 
     return Denoiser(run, lambda size: FITS_TOGETHER)

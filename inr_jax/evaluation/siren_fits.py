@@ -61,7 +61,7 @@ def system(
 def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
     def run(examples, seeds, on_clips: OnClips) -> Iterator[Output]:
         def fit(keys, signals, sample_rates, on_signals):
-            return batch.fit_many(
+            return batch.fit_batch(
                 keys,
                 signals,
                 sample_rates,

@@ -11,7 +11,7 @@ from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.data import noise
 from inr_jax.data.datasets import Example
 from inr_jax.errors import InputError
-from inr_jax.fitting import fitting, sweep
+from inr_jax.fitting import siren, sweep
 from inr_jax.metrics import pool
 from inr_jax.parallel import bucketing
 
@@ -143,7 +143,7 @@ def _inputs(fits, seed):
     values = np.array([value for _, _, value in fits], np.float32)
     inputs = sweep.Fits(
         jax.vmap(jax.random.key)(np.array(seeds, np.uint32)),
-        fitting.Signal(samples, np.array([len(x) for x in signals])),
+        siren.Signal(samples, np.array([len(x) for x in signals])),
         values[:, 0],
         values[:, 1],
     )

@@ -126,20 +126,20 @@ def _of_denoiser(method, checkpoint_dir) -> System:
 
 
 def _of_dnp_fit(methods, checkpoint_dir) -> System:
-    from inr_jax.enhancement import dnp, dnp_fits
+    from inr_jax.enhancement import dnp
 
     config = _without_mask(methods[0].config)
 
     def fit(keys, signals, sample_rates, on_signals):
         del sample_rates  # its constants are in samples
         folder = _own(checkpoint_dir, "dnp")
-        return dnp_fits.fit_many(keys, signals, config, on_signals, folder)
+        return dnp.fit_batch(keys, signals, config, on_signals, folder)
 
     def run(examples, seeds, on_clips):
         for i, fits in each_channel(examples, seeds, on_clips, fit):
             for method in methods:
                 channels = [
-                    dnp.masked(noisy, fitted.score, method.config.mask)
+                    dnp.apply_mask(noisy, fitted.score, method.config.mask)
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
                 yield Output(method.label, i, np.stack(channels, 1).astype(np.float32))

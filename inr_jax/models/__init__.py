@@ -1,1 +1,1 @@
-"""Flax networks and their trained weights."""
+"""Flax networks that denoise speech, and their trained weights."""

@@ -20,7 +20,7 @@ from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
 
@@ -29,7 +29,7 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
     if isinstance(config, HyperGainConfig):
         return HyperGain(config)
-    kind = HyperSound if isinstance(config, HyperSoundConfig) else LocalHyperSound
+    kind = HyperSound if isinstance(config, HyperSoundConfig) else StftMaskNet
     return kind(config, precision)
 
 

@@ -7,6 +7,7 @@ NeurIPS 2020 (arXiv 2006.09661). The weights are plain data: a list with one
 
 import functools
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jaxtyping import Array, Float, Key
 
 from inr_jax.configs.fitting import SirenConfig
 from inr_jax.nn.sine import fast_sin
-from inr_jax.parallel.compute import ComputeConfig, default_compute
+from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
 _SINES = {"polynomial": fast_sin, "jnp": jnp.sin}
 Params = list[dict[str, jax.Array]]
@@ -45,7 +46,7 @@ def apply(
     params: Params,
     coords: Float[ArrayLike, "samples in_dim"],
     config: SirenConfig,
-    compute: ComputeConfig | None = None,
+    compute: ComputeConfig = STANDARD,
 ) -> Float[Array, "samples out_dim"]:
     """Values of one SIREN at coordinates; vmap over networks.
 
@@ -57,12 +58,13 @@ def apply(
       params: As from `init`, with the same `config`.
       coords: Where to evaluate the network.
       config: Frequencies.
-      compute: Sine and precision; by default those for the backend.
+      compute: Sine and precision.
     """
-    compute = compute or default_compute()
     first, *hidden, last = params
     activation = _activation(compute.sine)
-    x = activation(config.first_omega * _linear(first, coords.T, "float32"))
+    x = activation(
+        config.first_omega * _linear(first, jnp.asarray(coords).T, "float32")
+    )
     for layer in hidden:
         x = activation(
             config.hidden_omega * _linear(layer, x, compute.hidden_precision)
@@ -110,6 +112,6 @@ def _dot(a: jax.Array, b: jax.Array, precision: str) -> jax.Array:
     return jnp.dot(a, b, precision=precision)
 
 
-def num_params(params: Params) -> int:
-    """Number of weights and biases."""
+def num_params(params: Any) -> int:
+    """Number of weights and biases in a pytree of arrays or of their shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -56,6 +56,7 @@ class ComputeConfig:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
 
+STANDARD = ComputeConfig()  # of a CPU, and wherever none are given
 # An array of activations is half a GiB; about ten are alive: fits a card of 16 GiB.
 _ACCELERATOR = ComputeConfig(
     block_samples=2**16,
@@ -63,7 +64,7 @@ _ACCELERATOR = ComputeConfig(
     batch_samples=2**22,
     steps_per_call=50,
 )
-BACKENDS = {"cpu": ComputeConfig(), "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
+BACKENDS = {"cpu": STANDARD, "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 
 
 def default_compute() -> ComputeConfig:

@@ -37,12 +37,7 @@ OUTPUT_RATE = flags.DEFINE_integer(
     "adds no frequencies.",
     1,
 )
-NOISE = flags.DEFINE_enum(
-    "noise",
-    "tracked",
-    ["white", "stationary", "tracked"],
-    "How untrained methods tell the power of the noise.",
-)
+flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
@@ -56,7 +51,7 @@ def main(inputs: list[str]) -> int:
         raise InputError(
             "--output_rate goes without --residual, --wet and --max_attenuation_db"
         )
-    method = methods.parse(METHOD.value, noise_estimator=NOISE.value)
+    method = methods.parse(METHOD.value)
     if OUTPUT_RATE.value:
         method = method._replace(config=with_output_rate(method))
     jobs, problems = files.jobs(inputs, OUTPUT.value, RESIDUAL.value)

@@ -21,11 +21,21 @@ SEPFORMER_DIR = flags.DEFINE_string(
 DNP_NUM_STEPS = flags.DEFINE_integer(
     "dnp_num_steps", DnpConfig.num_steps, "Steps of dnp; as published.", 1
 )
-NOISE_ESTIMATOR = flags.DEFINE_enum(
+
+
+class _NoiseEstimator(flags.EnumParser):
+    """Its names, and that which `mmse_spp` had before."""
+
+    def parse(self, argument: str) -> str:
+        return super().parse("mmse_spp" if argument == "tracked" else argument)
+
+
+NOISE_ESTIMATOR = flags.DEFINE(
+    _NoiseEstimator(methods.NOISE_ESTIMATORS),
     "noise_estimator",
-    None,
-    methods.NOISE_ESTIMATORS,
-    "Noise PSD estimator of wiener, log_mmse and gain_field.",
+    "auto",
+    f"<{'|'.join(methods.NOISE_ESTIMATORS)}>: Noise PSD estimator of wiener, log_mmse "
+    "and gain_field; auto is white in white noise, else mmse_spp.",
 )
 # Setting and flag, for the methods that have the setting.
 _SHARED = {"finetune_steps": FINETUNE_STEPS, "noise_estimator": NOISE_ESTIMATOR}

@@ -1,5 +1,6 @@
 """Fits one SIREN to one signal, as pure functions to jit, vmap or map."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -8,12 +9,13 @@ import optax
 
 from inr_jax import losses
 from inr_jax.configs.fitting import FitConfig
+from inr_jax.fitting import driver
 from inr_jax.nn import coords, siren
-from inr_jax.parallel.compute import ComputeConfig, default_compute
+from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
 
 class Signal(NamedTuple):
-    """What a fit sees: float32 samples (padded,), of which `num_samples` count."""
+    """A padded target: float32 samples (padded,), of which `num_samples` count."""
 
     samples: jax.Array
     num_samples: jax.Array
@@ -33,43 +35,13 @@ class Fit(NamedTuple):
     losses: jax.Array
 
 
-def evaluate(
-    params: siren.Params,
-    index: jax.Array,
-    num_samples: jax.Array,
-    sample_rate: int,
-    config: FitConfig,
-    compute: ComputeConfig | None = None,
-) -> jax.Array:
-    """The signal that one fitted SIREN represents, in bounded memory.
-
-    Args:
-      params: Weights.
-      index: (n,) sample positions; fractions lie between samples, so that a finer grid
-        gives a higher rate.
-      num_samples: Length of the clip that was fitted.
-      sample_rate: Its rate in Hz.
-      config: As in `fit`.
-      compute: By default what suits the device.
-
-    Returns:
-      (n,) values.
-    """
-    compute = compute or default_compute()
-
-    @jax.checkpoint
-    def block(positions):
-        return _values(params, positions, num_samples, sample_rate, config, compute)
-
-    return jax.lax.map(block, _blocks(index, compute)).reshape(-1)[: index.shape[0]]
-
-
 def fit(
     key: jax.Array,
-    signal: Signal,
+    signal: jax.Array,
     sample_rate: int,
     config: FitConfig,
-    compute: ComputeConfig | None = None,
+    num_samples: jax.Array | None = None,
+    compute: ComputeConfig = STANDARD,
 ) -> Fit:
     """Fits one SIREN to one signal with Adam, every step on all samples.
 
@@ -77,14 +49,18 @@ def fit(
 
     Args:
       key: Draws the first weights.
-      signal: What to fit; a peak of about 1 suits the published learning rate.
+      signal: (samples,); a peak of about 1 suits the published learning rate.
       sample_rate: In Hz.
       config: Network, loss, coordinates, rate and number of steps.
-      compute: By default what suits the device.
+      num_samples: How many samples count, where the signal is padded behind; by default
+        all.
+      compute: Sine, precision and block; `compute.default_compute()` suits the device.
     """
+    samples = jnp.asarray(signal, jnp.float32)
+    target = Signal(samples, samples.shape[0] if num_samples is None else num_samples)
 
     def step(state, _):
-        return update(state, signal, sample_rate, config, compute)
+        return update(state, target, sample_rate, config, compute)
 
     state = init(key, config)
     state, values = jax.lax.scan(step, state, length=config.num_steps)
@@ -102,16 +78,103 @@ def update(
     signal: Signal,
     sample_rate: int,
     config: FitConfig,
-    compute: ComputeConfig | None = None,
+    compute: ComputeConfig = STANDARD,
 ) -> tuple[State, jax.Array]:
     """One step; also returns the loss before it."""
-    compute = compute or default_compute()
     loss_and_grad = (
         _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
     )
     value, grads = loss_and_grad(state.params, signal, sample_rate, config, compute)
     updates, opt_state = _optimizer(config).update(grads, state.opt_state)
     return State(optax.apply_updates(state.params, updates), opt_state), value
+
+
+def evaluate(
+    params: siren.Params,
+    index: jax.Array,
+    num_samples: jax.Array,
+    sample_rate: int,
+    config: FitConfig,
+    compute: ComputeConfig = STANDARD,
+) -> jax.Array:
+    """The signal that one fitted SIREN represents, in bounded memory.
+
+    Args:
+      params: Weights.
+      index: (n,) sample positions; fractions lie between samples, so that a finer grid
+        gives a higher rate.
+      num_samples: Length of the clip that was fitted.
+      sample_rate: Its rate in Hz.
+      config: As in `fit`.
+      compute: As in `fit`.
+
+    Returns:
+      (n,) values.
+    """
+
+    @jax.checkpoint
+    def block(positions):
+        return _values(params, positions, num_samples, sample_rate, config, compute)
+
+    return jax.lax.map(block, _blocks(index, compute)).reshape(-1)[: index.shape[0]]
+
+
+class Inputs(NamedTuple):
+    """What the fits of a batch differ in.
+
+    Attributes:
+      key: Draws the first weights.
+      signal: What to fit, scaled to a peak of about 1.
+      start: Weights to begin with, instead of those.
+    """
+
+    key: jax.Array
+    signal: Signal
+    start: siren.Params | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class SirenProblem(driver.Problem):
+    """Fits of one SIREN to each signal; gives weights and the signal (padded,).
+
+    Attributes:
+      config: Of all fits.
+      sample_rate: In Hz.
+    """
+
+    config: FitConfig
+    sample_rate: int
+
+    def size(self, inputs):
+        return self.config.siren.width, inputs.signal.samples.shape[-1]
+
+    def init(self, inputs):
+        state = init(inputs.key, self.config)
+        if inputs.start is None:
+            return state
+        # a copy, as the state's memory is given away with each step
+        return state._replace(params=jax.tree.map(jnp.copy, inputs.start))
+
+    def update(self, state, step, prepared, compute):
+        del step  # the optimiser counts
+        return update(state, prepared.signal, self.sample_rate, self.config, compute)
+
+    def result(self, state, inputs, compute):
+        return state.params, on_samples(
+            state.params, inputs.signal, self.sample_rate, self.config, compute
+        )
+
+
+def on_samples(
+    params: siren.Params,
+    signal: Signal,
+    sample_rate: int,
+    config: FitConfig,
+    compute: ComputeConfig,
+) -> jax.Array:
+    """The estimate (padded,) of a fitted signal."""
+    index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
+    return evaluate(params, index, signal.num_samples, sample_rate, config, compute)
 
 
 def _optimizer(config):
@@ -142,7 +205,7 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config, compute):
     def block_loss(params, positions, target):
         count = signal.num_samples
         estimate = _values(params, positions, count, sample_rate, config, compute)
-        loss = losses.per_sample(estimate, target, config.loss)
+        loss = losses.pointwise(estimate, target, config.loss)
         return jnp.sum(loss, where=positions < count) / count
 
     def add_block(i, total):

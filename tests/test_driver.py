@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
-from inr_jax.fitting import saved_fits
-from inr_jax.fitting.batch import fit_many
+from inr_jax.fitting import driver
+from inr_jax.fitting.batch import fit_batch
 from inr_jax.io import checkpoints
 
 CONFIG = FitConfig(
@@ -25,7 +25,7 @@ class Cut(Exception):
 
 @pytest.fixture(autouse=True)
 def save_at_every_chance(monkeypatch):
-    monkeypatch.setattr(saved_fits, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(driver, "SAVE_EVERY_S", 0.0)
 
 
 def tones(count):
@@ -36,7 +36,7 @@ def tones(count):
 def fit_all(config=CONFIG, positions=range(3), **options):
     keys, signals = jax.random.split(jax.random.key(0), 3), tones(3)
     chosen = [keys[i] for i in positions], [signals[i] for i in positions]
-    fits = dict(fit_many(*chosen, [16_000] * len(positions), config, **options))
+    fits = dict(fit_batch(*chosen, [16_000] * len(positions), config, **options))
     return {position: fits[i] for i, position in enumerate(positions)}
 
 
@@ -61,7 +61,7 @@ def test_resumed_equals_uninterrupted(tmp_path, segment_s):
     cut_after(4, config, checkpoint_dir=tmp_path / "fits")
     counted = []
     found = fit_all(config, on_steps=counted.append, checkpoint_dir=tmp_path / "fits")
-    assert counted[0] == pytest.approx(3 * 20)  # of reports 1 to 4 only 2 were saved
+    assert counted[0] == pytest.approx(3 * 30)  # of reports 1 to 4 only 3 were saved
     assert sum(counted) == pytest.approx(3 * 47)
     jax.tree.map(np.testing.assert_array_equal, found, whole)
     assert not (tmp_path / "fits").exists()
@@ -72,7 +72,7 @@ def test_clips_that_are_left_go_on_beside_new_company(tmp_path):
     cut_after(4, checkpoint_dir=tmp_path, positions=[0, 2])
     counted = []
     found = fit_all(checkpoint_dir=tmp_path, positions=[1, 2], on_steps=counted.append)
-    assert counted[0] == 20  # of clip 2 alone
+    assert counted[0] == 30  # of clip 2 alone
     for i in (1, 2):
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5),
@@ -89,6 +89,15 @@ def test_other_settings_start_anew(tmp_path, change):
     other = dataclasses.replace(CONFIG, **change)
     found = fit_all(other, checkpoint_dir=tmp_path)
     jax.tree.map(np.testing.assert_array_equal, found, fit_all(other))
+
+
+def test_fits_of_an_older_version_start_anew(tmp_path):
+    old = checkpoints.Checkpoints(tmp_path)
+    described = {"config": repr(CONFIG), "names": ["a"], "steps": [10]}
+    old.save(3, ({"kernel": np.zeros((1, 2))}, np.zeros((1, 47))), described)
+    found = fit_all(checkpoint_dir=tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, found, fit_all())
+    assert not tmp_path.exists()
 
 
 def test_checkpoints_keep_the_newest_and_see_no_half_one(tmp_path):

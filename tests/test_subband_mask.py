@@ -30,14 +30,14 @@ def test_exact_weights_give_back_the_signal():
     np.testing.assert_allclose(found, SIGNAL, atol=5e-6)
 
 
-@pytest.mark.parametrize("finer", [1, 3])
-def test_the_grid_all_at_once_is_the_siren_sample_by_sample(finer):
+@pytest.mark.parametrize("upsample", [1, 3])
+def test_the_grid_all_at_once_is_the_siren_sample_by_sample(upsample):
     weights = exact_weights()
-    times = harmonic_siren.frame_coordinates(finer * COUNT).astype(np.float32)
+    times = harmonic_siren.frame_coordinates(upsample * COUNT).astype(np.float32)
     expected = siren.apply(
         harmonic_siren.target_params(weights), times[:, None], harmonic_siren.TARGET
     )
-    found = subband_mask.on_grid(weights, finer * COUNT)
+    found = subband_mask.on_grid(weights, upsample * COUNT)
     # phases reach 2,000 rad in float32
     np.testing.assert_allclose(found, expected[:, 0], atol=5e-4)
 
@@ -53,11 +53,11 @@ def test_emitted_weights_are_a_siren_of_time():
     )
 
 
-def test_open_gates_pass_all_but_the_last_harmonic():
+def test_a_mask_of_ones_passes_all_but_the_last_harmonic():
     opened = jax.tree.map(jnp.copy, params())
     head = opened["params"]["spectral"]["gates"]["head"]
     head["kernel"] = 0 * head["kernel"]
-    head["bias"] = jnp.zeros(28).at[:4].set(20.0)  # the gates of the bins of a band
+    head["bias"] = jnp.zeros(28).at[:4].set(20.0)  # the masks of the bins of a band
     spectrum = jnp.fft.rfft(SIGNAL).at[-1].set(0)
     expected = jnp.fft.irfft(spectrum)
     np.testing.assert_allclose(MODEL.apply(opened, SIGNAL), expected, atol=5e-6)
