@@ -31,7 +31,7 @@ ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each that count.", 1)
 def main(inputs: list[str]) -> None:
     import numpy as np
 
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.io import atomic, measuring
 
     if len(inputs) != 1 or not OUTPUT_DIR.value:

@@ -179,8 +179,7 @@ def time_to_quality(rounds: int) -> dict:
     """siren_fast.flags on a shipped clip, against 1,000 steps of the published fit."""
     import jax
 
-    from inr_jax import metrics
-    from inr_jax.audio import audio
+    from inr_jax import audio, metrics
     from inr_jax.fitting.batch import fit_batch
 
     clips = pathlib.Path(__file__).parent.parent / "experiments" / "clips"

@@ -49,7 +49,7 @@ def crops(config):
     """The middle of each clip, (clips, samples)."""
     import numpy as np
 
-    from inr_jax.audio import audio
+    from inr_jax import audio
     from inr_jax.data import datasets
 
     clips = datasets.choose(datasets.find_clips(CLEAN_DIR.value), NUM_CLIPS.value, 0)

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from conftest import CLIPS, run_script
+
+pytestmark = pytest.mark.slow
 
 
 def test_first_output_and_speed(tmp_path):

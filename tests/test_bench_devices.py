@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from conftest import run_script
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_row_for_each_number_of_devices(tmp_path):

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from conftest import run_script
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_step_is_measured(tmp_path):

@@ -10,6 +10,8 @@ from conftest import REPOSITORY
 
 from inr_jax.io import measuring
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = REPOSITORY / "benchmarks" / "bench_fit.py"
 
 

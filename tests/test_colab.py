@@ -2,7 +2,10 @@
 
 import nbclient
 import nbformat
+import pytest
 from conftest import REPOSITORY
+
+pytestmark = pytest.mark.slow
 
 NOTEBOOK = REPOSITORY / "experiments" / "colab.ipynb"
 

@@ -64,6 +64,7 @@ def fitted(golden, num_steps):
     return state, np.array(losses), outputs
 
 
+@pytest.mark.slow
 def test_first_steps_are_the_original_s(golden):
     _, losses, outputs = fitted(golden, 3)
     np.testing.assert_allclose(outputs[0], golden["out0"], atol=1e-4)
@@ -71,6 +72,7 @@ def test_first_steps_are_the_original_s(golden):
     np.testing.assert_allclose(losses, golden["loss"][:3], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_are_the_original_s(golden):
     params = jax.tree.map(jnp.asarray, named(golden, "init"))
 
@@ -84,6 +86,7 @@ def test_gradients_are_the_original_s(golden):
         np.testing.assert_allclose(x, y, atol=1e-4 * max(1e-3, np.abs(y).max()))
 
 
+@pytest.mark.slow
 def test_sixty_steps_in_double_precision_are_the_original_s(golden):
     """Rounding grows to percents over these steps, so single precision cannot tell."""
     with jax.enable_x64(True):
@@ -202,6 +205,7 @@ def uninterrupted():
     return fits([NOISY, NOISY[:900], NOISY[:300]])
 
 
+@pytest.mark.slow
 def test_clips_of_any_length(uninterrupted):
     assert [len(uninterrupted[i].score) for i in range(3)] == [5, 4, 0]
     np.testing.assert_array_equal(
@@ -212,6 +216,7 @@ def test_clips_of_any_length(uninterrupted):
     np.testing.assert_allclose(alone.score, uninterrupted[0].score, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_where_it_was_killed(uninterrupted, tmp_path, monkeypatch):
     monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)
     done = 0

@@ -8,7 +8,7 @@ import pytest
 from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.fitting import siren as siren_fit
 from inr_jax.nn import siren
-from inr_jax.parallel import devices
+from inr_jax.parallel import sharding
 from inr_jax.parallel.compute import (
     BACKENDS,
     STANDARD,
@@ -31,7 +31,7 @@ def losses(compute):
 )
 def test_settings_are_of_the_backend_and_its_devices(backend, block, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    monkeypatch.setattr(devices, "count", lambda: 3)
+    monkeypatch.setattr(sharding, "num_local_devices", lambda: 3)
     compute = default_compute()
     assert (compute.block_samples, compute.num_devices) == (block, 3)
 

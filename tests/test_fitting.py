@@ -171,6 +171,7 @@ def test_segments_equal_fits_of_their_own():
     assert_same(found.estimate, joined)
 
 
+@pytest.mark.slow
 def test_seams_add_no_energy(speech):
     """The error where segments overlap is no louder than within them: measured .8."""
     (found,) = fit_all(keys(1), [speech], FAST)

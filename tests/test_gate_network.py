@@ -12,6 +12,7 @@ from inr_jax.models.stft_mask import LocalHyperSound
 SMALL = LocalHyperSound(TINY)
 
 
+@pytest.mark.slow
 def test_a_larger_model_goes_on_from_a_smaller_one():
     small = SMALL.init(jax.random.key(0), jnp.zeros(1024))
     config = dataclasses.replace(

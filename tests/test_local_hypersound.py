@@ -96,6 +96,7 @@ def test_bad_shapes_are_refused():
         MaskNetConfig(kernel=4)
 
 
+@pytest.mark.slow
 def test_padding_around_a_signal_changes_nothing(weights):
     signal = np.random.default_rng(2).standard_normal(333).astype(np.float32)
     model = LocalHyperSound(TINY)

@@ -7,7 +7,7 @@ WHITE = 0.01 * np.random.default_rng(0).standard_normal(160_000).astype(np.float
 
 
 def power_of(signal):
-    return np.abs(stft.analyse(signal.astype(np.float32), 512)) ** 2
+    return np.abs(stft.stft(signal.astype(np.float32), stft.sqrt_hann(512), 128)) ** 2
 
 
 def bias_db(estimate, truth):

@@ -51,6 +51,7 @@ def test_speechbrain_tiny(golden, params):
     agree(Sepformer(TINY), params, golden["_noisy"], *expected, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_speechbrain_reference(recordings):
     """Another width, chunk and number of heads, two signals."""
     path = recordings / "reference" / "sepformer_tiny_golden.npz"
@@ -137,6 +138,7 @@ def noise(seconds):
     return 0.1 * rng.standard_normal(round(16_000 * seconds)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_full_size_layer_by_layer(full):
     config, parts, params = full
     blocks = params["params"]["masknet"]["blocks"]
@@ -172,6 +174,7 @@ def test_full_size_layer_by_layer(full):
         assert error < 1e-4 * np.abs(expected).max(), (way, place, error)
 
 
+@pytest.mark.slow
 def test_full_size_whole(full):
     config, parts, params = full
     noisy = noise(4)

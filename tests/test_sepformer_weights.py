@@ -1,6 +1,6 @@
-"""Folders of weights: names, what is wrong with them, copies that numpy opens."""
+"""Folders of weights: names, what is wrong with them, copies as safetensors."""
 
-import json
+import dataclasses
 
 import jax
 import numpy as np
@@ -10,6 +10,7 @@ import torch_files
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.enhancement import registry
 from inr_jax.errors import InputError
+from inr_jax.io import weights as folders
 from inr_jax.models.sepformer import modeling, weights
 from inr_jax.models.sepformer import params as sepformer_mapping
 from inr_jax.models.sepformer.params import TABLE
@@ -74,8 +75,8 @@ def test_names_and_shapes_of_the_published_checkpoint():
 def test_every_weight_finds_its_place(tensors):
     model = modeling.Sepformer(TINY)
     params = sepformer_mapping.to_params(tensors, TINY)
-    wanted = jax.eval_shape(model.init, jax.random.key(0), np.zeros(99, np.float32))
-    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, wanted)
+    fresh = jax.eval_shape(model.init, jax.random.key(0), np.zeros(99, np.float32))
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, fresh)
     used = sum(np.sum(leaf, dtype=float) for leaf in jax.tree.leaves(params))
     given = sum(np.sum(t, dtype=float) for k, t in tensors.items() if TABLE not in k)
     assert used == pytest.approx(given)
@@ -92,9 +93,9 @@ def test_speechbrains_files_and_a_copy_are_the_same_model(tmp_path, tensors):
     other_model, other_params = weights.load(copy)
     assert other_model == model
     jax.tree.map(np.testing.assert_array_equal, other_params, params)
-    with np.load(copy / "weights.npz") as arrays:
-        assert {a.dtype for a in arrays.values()} == {np.dtype(np.float32)}
-        assert not [name for name in arrays if name.endswith(TABLE)]
+    _, arrays = folders.load(copy)
+    assert {a.dtype for a in arrays.values()} == {np.dtype(np.float32)}
+    assert not [name for name in arrays if name.endswith(TABLE)]
 
 
 @pytest.mark.parametrize("text", [None, "sample_rates: 8000\n", "  sample_rate: 8000"])
@@ -132,8 +133,7 @@ def test_folders_that_hold_no_weights(tmp_path, tensors):
     (tmp_path / "masknet.ckpt").unlink()
     with pytest.raises(InputError, match=r"masknet\.ckpt: no such file"):
         weights.read(tmp_path, TINY)
-    weights.save(tmp_path, TINY, tensors)
-    described = json.loads((tmp_path / "config.json").read_text())
+    described = {"model": "sepformer", "config": dataclasses.asdict(TINY)}
     for broken in (
         {"model": "hypersound"},
         {"config": {"depth": 3}},
@@ -141,8 +141,18 @@ def test_folders_that_hold_no_weights(tmp_path, tensors):
         {"config": {"num_heads": 7}},
         {"config": None},
     ):
-        (tmp_path / "config.json").write_text(json.dumps(described | broken))
+        folders.save(tmp_path, tensors, described | broken)
         with pytest.raises(InputError, match="no SepFormer: "):
             weights.read(tmp_path)
-    with pytest.raises(InputError, match="not given; fetch them by inr-jax download"):
+    with pytest.raises(InputError, match="not given; `inr-jax download` fetches"):
         registry.make("sepformer")
+
+
+def test_weights_that_change_are_read_again(tmp_path, tensors):
+    write(tmp_path, tensors)
+    first = weights.load(tmp_path, TINY)
+    assert weights.load(tmp_path, TINY) is first
+    write(tmp_path, tensors | {"masknet.conv2d.bias": np.ones(8)})
+    again = weights.load(tmp_path, TINY)
+    leaves = zip(*map(jax.tree.leaves, (first[1], again[1])), strict=True)
+    assert sum(not np.array_equal(*pair) for pair in leaves) == 1

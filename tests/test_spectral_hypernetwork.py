@@ -42,6 +42,7 @@ def test_the_grid_all_at_once_is_the_siren_sample_by_sample(finer):
     np.testing.assert_allclose(found, expected[:, 0], atol=5e-4)
 
 
+@pytest.mark.slow
 def test_emitted_weights_are_a_siren_of_time():
     emitted = MODEL.apply(params(), SIGNAL, method="emit")
     times = harmonic_siren.frame_coordinates(COUNT).astype(np.float32)

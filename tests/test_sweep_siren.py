@@ -71,4 +71,4 @@ def test_the_best_is_where_the_mean_over_clips_peaks():
     small, large = sweep.best_of_each_shape(curves, "noisy")
     assert small.best_step() == 2 and small.scores[2]["si_sdr"] == 4
     assert large.width == 16
-    assert "| 2 | 0.00 | 4.00 |" in sweep.best(curves)
+    assert "| 2 | 0.00 | 4.00 |" in sweep.table_of_best(curves)

@@ -69,6 +69,12 @@ class SirenMethod(FitConfig):
         super().__post_init__()
         require_one_of(self, stop=STOPPING_RULES)
 
+    @property
+    def fit(self) -> FitConfig:
+        """How the SIREN is fitted, whenever it stops."""
+        names = [field.name for field in dataclasses.fields(FitConfig)]
+        return FitConfig(**{name: getattr(self, name) for name in names})
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedMethod:

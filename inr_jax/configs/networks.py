@@ -159,7 +159,6 @@ class SepformerConfig:
 
 
 MODELS = {"local_hypersound": MaskNetConfig, "hypersound": HyperSoundConfig}
-WEIGHTS = "weights.npz"  # in the folder of a trained model
 
 
 def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.Path:

@@ -20,7 +20,7 @@ import numpy as np
 import optax
 
 from inr_jax.configs.fitting import GainFieldConfig
-from inr_jax.dsp import stft
+from inr_jax.enhancement.classical import OVERLAP, window_of
 from inr_jax.fitting import driver
 from inr_jax.nn import siren
 from inr_jax.parallel.compute import ComputeConfig, default_compute
@@ -252,8 +252,8 @@ class GainFieldProblem(driver.Problem):
 
     def _field_at(self, params, context, frame, bin_, compute):
         """What a network says of bins: (bins, 2)."""
-        config, window = self.config, 2 * (context.shape[1] - 2 * _MARGIN[1] - 1)
-        seconds_per_frame = window / stft.OVERLAP / self.sample_rate
+        config, window = self.config, window_of(self.sample_rate)
+        seconds_per_frame = window / OVERLAP / self.sample_rate
         khz_per_bin = self.sample_rate / window / 1000
         scales = jnp.array(
             [

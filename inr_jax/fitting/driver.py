@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from inr_jax.parallel import devices
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import ComputeConfig, over_fits
 
 # Seconds from one checkpoint of a batch to the next; one takes some hundredths.
@@ -126,13 +126,12 @@ def run(
     slower = dataclasses.replace(
         problem, config=dataclasses.replace(problem.config, learning_rate=rate)
     )
-    on_each = -(-len(diverged) // compute.num_devices)
-    # Few sizes compile. Not checkpointed: the state above would be lost for it.
+    # Not checkpointed: the state above would be lost for it.
     again = _run_once(
         slower,
         [fits[i] for i in diverged],
         compute,
-        slots=compute.num_devices * 2 ** (on_each - 1).bit_length(),
+        slots=bucketing.num_slots(len(diverged), compute.num_devices),
         steps_per_call=steps_per_call,
     )
     for i, other in zip(diverged, again, strict=True):
@@ -209,7 +208,7 @@ def chunks(
     """
     count = steps_per_call or compute.steps_per_call
     fits = _fill(fits, slots, compute)
-    inputs = devices.put_clips(_stack(fits), compute.num_devices)
+    inputs = sharding.put_clips(_stack(fits), compute.num_devices)
     state = _init(inputs, problem, compute)
     losses = np.zeros((len(fits), problem.num_steps), np.float32)
     done = np.zeros(len(fits), np.int32)
@@ -219,7 +218,7 @@ def chunks(
         if not (in_step and np.ptp(found)):
             host_state, done = jax.tree.map(np.array, state), found
             checkpoints.restore(fingerprints, (host_state, losses))
-            state = devices.put_clips(host_state, compute.num_devices)
+            state = sharding.put_clips(host_state, compute.num_devices)
     yield Batch(inputs, state, losses, done)
     while done.min() < problem.num_steps:
         state, new = _run_chunk(state, inputs, done, problem, compute, count)
@@ -239,7 +238,7 @@ def results_of(problem: Problem, batch: Batch, compute: ComputeConfig) -> Any:
 def compiled_text(problem: Problem, fits: Sequence[Any], compute: ComputeConfig) -> str:
     """The compiled program of a chunk of steps, to look at."""
     fits = _fill(fits, None, compute)
-    inputs = devices.put_clips(_stack(fits), compute.num_devices)
+    inputs = sharding.put_clips(_stack(fits), compute.num_devices)
     state, done = _init(inputs, problem, compute), np.zeros(len(fits), np.int32)
     count = compute.steps_per_call
     lowered = _run_chunk.lower(state, inputs, done, problem, compute, count)
@@ -269,7 +268,7 @@ def _is_key(leaf):
 
 @jax.jit(static_argnames=("problem", "compute"))
 def _init(inputs, problem, compute):
-    return devices.over_clips(jax.vmap(problem.init), compute.num_devices)(inputs)
+    return sharding.over_clips(jax.vmap(problem.init), compute.num_devices)(inputs)
 
 
 @jax.jit(static_argnames=("problem", "compute", "count"), donate_argnames="state")
@@ -289,7 +288,7 @@ def _run_chunk(state, inputs, done, problem, compute, count):
         return jax.lax.scan(step, state, jnp.arange(count))
 
     lifted = over_fits(run, compute, *problem.size(inputs))
-    return devices.over_clips(lifted, compute.num_devices)(state, inputs, done)
+    return sharding.over_clips(lifted, compute.num_devices)(state, inputs, done)
 
 
 @jax.jit(static_argnames=("problem", "compute"))
@@ -298,7 +297,7 @@ def _results(state, inputs, problem, compute):
         return problem.result(state, inputs, compute)
 
     lifted = over_fits(result, compute, *problem.size(inputs))
-    return devices.over_clips(lifted, compute.num_devices)(state, inputs)
+    return sharding.over_clips(lifted, compute.num_devices)(state, inputs)
 
 
 def fingerprint(problem: Problem, inputs: Any) -> str:

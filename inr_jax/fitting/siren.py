@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from inr_jax import losses
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.fitting import driver
-from inr_jax.losses import losses
 from inr_jax.nn import coords, siren
 from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
@@ -205,7 +205,7 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config, compute):
     def block_loss(params, positions, target):
         count = signal.num_samples
         estimate = _values(params, positions, count, sample_rate, config, compute)
-        loss = losses.pointwise(estimate, target, config.loss)
+        loss = losses.per_sample(estimate, target, config.loss)
         return jnp.sum(loss, where=positions < count) / count
 
     def add_block(i, total):

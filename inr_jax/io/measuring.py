@@ -1,10 +1,10 @@
-"""What a machine does: times, memory, and the matrix product as a yardstick."""
+"""Times, peak memory, and the matrix product as a yardstick."""
 
-import os
 import pathlib
-import platform
 import time
 from collections.abc import Callable
+
+from inr_jax.io.provenance import machine, processor  # noqa: F401
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -23,25 +23,6 @@ def matmul_gflops() -> Callable[[], float]:
     product = jax.jit(lambda a: jnp.dot(a, a, precision="highest"))
     product(a).block_until_ready()
     return lambda: 2 * 2048**3 / seconds(lambda: product(a).block_until_ready()) / 1e9
-
-
-def machine() -> dict[str, str]:
-    """Version of jax and the device that it chose."""
-    import jax
-
-    device = jax.devices()[0]
-    return {"jax": jax.__version__, "backend": device.platform, "device": str(device)}
-
-
-def processor() -> str:
-    """Name of the processor, and how many cores of it there are."""
-    name = platform.processor() or platform.machine()
-    try:
-        text = pathlib.Path("/proc/cpuinfo").read_text()
-        name = text.split("model name")[1].split(":", 1)[1].split("\n")[0].strip()
-    except (OSError, IndexError):
-        pass  # not Linux, or a kind that does not say
-    return f"{name}, {os.cpu_count()} cores"
 
 
 def reset_peak() -> float:

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import threadpoolctl
 
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 
 # PESQ and the composites are defined here; other rates are resampled, both sides alike.
 SCORE_RATE = 16_000

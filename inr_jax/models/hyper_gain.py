@@ -62,7 +62,7 @@ class HyperGain(nn.Module):
         )
         bias = nn.Dense(outputs, kernel_init=_normal(0.5, 100), name="bias")
         return GainField(
-            self.param("frequencies", lambda _: gain_field.first_frequencies(hidden)),
+            self.param("frequencies", lambda _: gain_field.initial_frequencies(hidden)),
             nn.Dense(hidden, name="phases")(x),
             weights(x).reshape(*x.shape[:2], outputs, hidden),
             bias(x),

@@ -1,13 +1,10 @@
-"""Trained denoisers as small folders that anyone can read: numbers, settings, a card.
+"""Trained denoisers as small folders: weights of 16 bits, settings, a card.
 
-`weights.npz` holds 16-bit arrays named by their place in the pytree, `config.json` the
-model's settings, the step and a SHA-256 of both; numpy alone opens them.
+Weights are named by their place in the pytree; `io.weights` says how they are kept.
 """
 
 import dataclasses
 import functools
-import hashlib
-import json
 import os
 import pathlib
 from typing import Any
@@ -18,15 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.networks import MODELS, WEIGHTS, HyperSoundConfig
+from inr_jax.configs.networks import MODELS, HyperSoundConfig
 from inr_jax.errors import InputError
-from inr_jax.io import atomic
+from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.stft_mask import LocalHyperSound
 
-FORMAT = 1  # of the folder; rises when older versions would misread it
-_MAX_BYTES = 2**30  # of the weights, unpacked: a few bytes could fill memory
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
 
 
@@ -38,7 +33,8 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     return kind(config, precision)
 
 
-def _name(config):
+def name_of(config: Any) -> str:
+    """The name of the model that a config is of."""
     return next(name for name, kind in _CONFIGS.items() if kind is type(config))
 
 
@@ -47,22 +43,15 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
 
     Args:
       folder: Where to.
-      config: Settings of one of `model_configs.MODELS`.
+      config: Settings of the model.
       params: As from the model's `init`.
       step: Of the training.
     """
-    folder = pathlib.Path(folder)
     flat = flax.traverse_util.flatten_dict(params["params"], sep="/")
-    arrays = {key: np.asarray(value, np.float16) for key, value in flat.items()}
-    with (
-        atomic.replacing(folder / WEIGHTS) as aside,
-        open(aside, "wb") as file,
-    ):
-        np.savez_compressed(file, **arrays)
-    described = {"format": FORMAT, "model": _name(config), "step": step}
+    described = {"model": name_of(config), "step": step}
     described["config"] = dataclasses.asdict(config)
-    described["sha256"] = _digest(folder, described)
-    atomic.write_json(folder / "config.json", described)
+    tensors = {name: np.asarray(x, np.float16) for name, x in flat.items()}
+    weights.save(folder, tensors, described)
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
@@ -74,42 +63,24 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
       InputError: the folder does not hold such a model, or one of other shapes, of a
         later format, or changed since it was saved.
     """
-    folder = pathlib.Path(folder)
-    return _load(folder, _written(folder / "config.json"), _written(folder / WEIGHTS))
-
-
-def _written(path):
-    """What changes whenever a file is written."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return _load(pathlib.Path(folder), weights.stamp(folder))
 
 
 @functools.lru_cache(maxsize=8)
-def _load(folder, *written):
-    del written
+def _load(folder, stamp):
+    del stamp
+    described, tensors = weights.load(folder)
     try:
-        described = json.loads((folder / "config.json").read_text())
-        if described.get("format") != FORMAT:
-            raise ValueError(
-                f"its format {described.get('format')!r} is not {FORMAT}, which this "
-                "version of inr_jax reads"
-            )
         model = _model(described)
-        flat = _weights(folder)
+        flat = {name: x.astype(np.float32) for name, x in tensors.items()}
         wrong = _misfits(flat, model)
-        changed = _is_changed(folder, described)
-    # a broken archive or broken settings can raise anything
+    # broken settings can raise anything
     except Exception as error:  # noqa: BLE001
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{folder}: no trained model: {reason}") from None
     if wrong:
         listed = ", ".join(map(repr, wrong))
         raise InputError(f"{folder}: weights do not fit the config: {listed}")
-    if changed:
-        raise InputError(f"{folder}: changed since it was saved: not of its SHA-256")
     params = {"params": flax.traverse_util.unflatten_dict(flat, sep="/")}
     return model, jax.tree.map(jnp.asarray, params)
 
@@ -135,24 +106,17 @@ def _as_tuple(value):
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
-def _weights(folder):
-    with np.load(folder / WEIGHTS) as arrays:
-        if sum(entry.file_size for entry in arrays.zip.infolist()) > _MAX_BYTES:
-            raise ValueError(f"{WEIGHTS} unpacks to more than {_MAX_BYTES} bytes")
-        return {key: arrays[key].astype(np.float32) for key in arrays.files}
-
-
 def _misfits(flat, model):
     """Names of weights that are missing, unknown, of another shape or not finite."""
     noisy = jax.ShapeDtypeStruct(*_input(model.config))
-    wanted = jax.eval_shape(model.init, jax.random.key(0), noisy)["params"]
-    wanted = flax.traverse_util.flatten_dict(wanted, sep="/")
+    expected = jax.eval_shape(model.init, jax.random.key(0), noisy)["params"]
+    expected = flax.traverse_util.flatten_dict(expected, sep="/")
     return sorted(
         key
-        for key in {*flat, *wanted}
+        for key in {*flat, *expected}
         if key not in flat
-        or key not in wanted
-        or flat[key].shape != wanted[key].shape
+        or key not in expected
+        or flat[key].shape != expected[key].shape
         or not np.all(np.isfinite(flat[key]))
     )
 
@@ -162,15 +126,3 @@ def _input(config):
     if isinstance(config, HyperGainConfig):
         return (4, config.field.num_cells * config.field.cell_bins), np.complex64
     return (getattr(config, "num_samples", 1024),), np.float32
-
-
-def _is_changed(folder, described):
-    """Whether weights or settings are others than were saved."""
-    told = {key: value for key, value in described.items() if key != "sha256"}
-    return described.get("sha256") != _digest(folder, told)
-
-
-def _digest(folder, described):
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    digest.update((folder / WEIGHTS).read_bytes())
-    return digest.hexdigest()

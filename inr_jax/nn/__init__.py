@@ -1,1 +1,1 @@
-"""Coordinate networks as pure functions: SIREN, Fourier features, coordinates."""
+"""Coordinate networks as pure functions: SIREN, Fourier-feature MLP, gain field."""

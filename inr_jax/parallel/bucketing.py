@@ -103,6 +103,20 @@ def by_clip(
                 yield piece.clip, found.pop(piece.clip)
 
 
+def num_slots(count: int, num_devices: int = 1) -> int:
+    """Slots of a batch that holds `count` clips: few numbers, so that few compile.
+
+    On each device a power of two.
+    """
+    on_each = -(-count // num_devices)
+    return num_devices * 2 ** (on_each - 1).bit_length()
+
+
+def filled(clips: Sequence, num_devices: int = 1) -> list:
+    """The clips of a batch, the last one repeated in the slots that are left."""
+    return [*clips, *clips[-1:] * (num_slots(len(clips), num_devices) - len(clips))]
+
+
 def pad(signals: Sequence[np.ndarray], size: int) -> np.ndarray:
     """Stacks (samples,) arrays into float32 (clips, size), zeros behind each."""
     return np.stack(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import jax
 
-from inr_jax.parallel import devices
+from inr_jax.parallel import sharding
 
 SINES = ("polynomial", "jnp")
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
@@ -70,7 +70,7 @@ BACKENDS = {"cpu": STANDARD, "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 def default_compute() -> ComputeConfig:
     """Compute settings of the devices that this process computes on."""
     chosen = BACKENDS.get(jax.default_backend(), _ACCELERATOR)
-    return dataclasses.replace(chosen, num_devices=devices.count())
+    return dataclasses.replace(chosen, num_devices=sharding.num_local_devices())
 
 
 def over_fits(function: Callable, compute: ComputeConfig, width: int, num_samples: int):

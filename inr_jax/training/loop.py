@@ -11,7 +11,7 @@ from inr_jax.configs.training import MixingConfig, TrainingConfig
 from inr_jax.data import mixing, prefetch
 from inr_jax.enhancement import neural
 from inr_jax.metrics import pool as scoring
-from inr_jax.parallel import devices
+from inr_jax.parallel import distributed, sharding
 from inr_jax.plots import style
 from inr_jax.plots import training as training_curves
 from inr_jax.training import run as training_run
@@ -69,9 +69,9 @@ def train(
       FloatingPointError: a term of the loss was not finite; names step and term.
     """
     update = training.compiled_update(model, mixing_config.sample_rate, config)
-    split = devices.shardings()[1]
-    places = devices.local_rows(split, config.batch_size)
-    first = devices.process()[0] == 0
+    split = sharding.shardings()[1]
+    places = sharding.local_rows(split, config.batch_size)
+    first = distributed.process()[0] == 0
     audio_s = config.batch_size * mixing_config.num_samples / mixing_config.sample_rate
     meter, waited = training_run.Meter(), 0.0
 
@@ -101,7 +101,7 @@ def train(
                 if first:
                     line, score = validate(run, state, model, data.cases, pool)
                     on_line(line)
-                run.save_if_best(state, devices.broadcast_from_process_0(score))
+                run.save_if_best(state, distributed.broadcast_from_process_0(score))
                 meter.reset()
             if done % every.save == 0 or last:
                 meter.require_finite(done)
@@ -110,7 +110,7 @@ def train(
 
 def validate(run, state, model, cases, pool) -> tuple[dict, float]:
     """Scores the running mean of the weights; the log's line and what counts of it."""
-    rate, weights = model.config.sample_rate, devices.local_replica(state.ema)
+    rate, weights = model.config.sample_rate, sharding.local_replica(state.ema)
     estimates = neural.denoise_many(
         model, weights, [case.noisy for case in cases], [rate] * len(cases)
     )

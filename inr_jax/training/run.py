@@ -11,7 +11,7 @@ import numpy as np
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
 from inr_jax.io.checkpoints import Checkpoints
-from inr_jax.parallel import devices
+from inr_jax.parallel import distributed
 from inr_jax.training import step as training
 
 LOG = "log.jsonl"
@@ -29,7 +29,7 @@ class TrainingRun:
         """Names the folder; nothing is written yet."""
         self.folder = folder
         self._last = Checkpoints(folder / "last", keep=2)
-        self._first = devices.process()[0] == 0
+        self._first = distributed.process()[0] == 0
         self._best = Checkpoints(folder / "best")
 
     def resume(self, fresh: training.State) -> training.State:
@@ -39,7 +39,7 @@ class TrainingRun:
           InputError: processes see different checkpoints.
         """
         steps = self._last.steps()
-        if not devices.all_equal(steps[-1] if steps else 0):
+        if not distributed.all_equal(steps[-1] if steps else 0):
             raise InputError(f"{self.folder}: must be one folder for all processes")
         state = self._last.load(steps[-1], fresh) if steps else fresh
         step = int(state.step)

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from inr_jax import losses
 from inr_jax.configs.training import TrainingConfig
-from inr_jax.losses import losses
-from inr_jax.parallel import devices
+from inr_jax.parallel import sharding
 
 
 class State(NamedTuple):
@@ -88,12 +88,12 @@ def init(
         step = jnp.zeros((), jnp.int32)
         return State(params, ema, optimiser(config).init(params), step)
 
-    return jax.jit(fresh, out_shardings=devices.shardings()[0])(key)
+    return jax.jit(fresh, out_shardings=sharding.shardings()[0])(key)
 
 
 def with_params(state: State, params: Any) -> State:
     """A fresh state that begins with these weights."""
-    host, everywhere = jax.device_get(params), devices.shardings()[0]
+    host, everywhere = jax.device_get(params), sharding.shardings()[0]
     copies = (jax.device_put(host, everywhere) for _ in range(2))
     return State(*copies, state.opt_state, state.step)
 
@@ -154,7 +154,7 @@ def compiled_update(
     model: nn.Module, sample_rate: int, config: TrainingConfig
 ) -> Callable:
     """`update(state, noisy, clean)` over all devices; takes the state's memory over."""
-    replicated, split = devices.shardings()
+    replicated, split = sharding.shardings()
 
     def step(state, noisy, clean):
         return update(state, noisy, clean, model, sample_rate, config)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets, noise
 from inr_jax.metrics.pool import Job, ScorePool
 

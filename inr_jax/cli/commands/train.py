@@ -66,14 +66,14 @@ def main() -> None:
     cpu.tune(NUM_DEVICES.value)
     import jax
 
-    from inr_jax.evaluation import runs
+    from inr_jax.io import run_dir
     from inr_jax.models import pretrained
     from inr_jax.training import hyper_gain
     from inr_jax.training import run as training_run
 
     settings = configs()
     folder = pathlib.Path(OUTPUT_DIR.value)
-    runs.keep_settings(folder, described(settings), 0)
+    run_dir.keep_settings(folder, described(settings), 0)
     app.use_compilation_cache()
     num_devices = jax.local_device_count()
     if settings.training.batch_size % num_devices:
@@ -154,7 +154,7 @@ def load_data(settings, folder):
     )
     top_hz = [0] * len(places)
     if SPEECH_TOP_HZ.value:
-        top_hz = app.parse_numbers(SPEECH_TOP_HZ, least=0)
+        top_hz = app.parse_numbers(SPEECH_TOP_HZ, minimum=0)
     if not len(places) == len(weights) == len(top_hz):
         raise InputError("give a number for each of --speech_dirs, or none")
     speech = [corpus.load(place, cache, rate, counting(place)) for place in places]

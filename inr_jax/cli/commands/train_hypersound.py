@@ -67,9 +67,9 @@ START_FROM = flags.DEFINE_string(
 def main() -> None:
     import jax
 
-    from inr_jax.evaluation import runs
+    from inr_jax.io import run_dir
     from inr_jax.models import pretrained
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed, sharding
     from inr_jax.training import loop
     from inr_jax.training import run as training_run
     from inr_jax.training import step as training
@@ -81,13 +81,13 @@ def main() -> None:
     model_config, mixing_config, config = training_flags.configs()
     process, _ = device_flags.start()
     settings = describe(model_config, mixing_config, config)
-    runs.keep_settings(folder, settings, process)
+    run_dir.keep_settings(folder, settings, process)
     app.use_compilation_cache()
-    with devices.process_0_first("decoded"):
+    with distributed.process_0_first("decoded"):
         data = load_data(mixing_config, folder)
     model = pretrained.build(model_config, config.precision)
     run = training_run.TrainingRun(folder)
-    num_devices = devices.shardings()[1].num_devices
+    num_devices = sharding.shardings()[1].num_devices
     if config.batch_size % num_devices:
         raise InputError(
             f"--batch_size {config.batch_size} must be a multiple of the "
@@ -118,7 +118,7 @@ def main() -> None:
     if process == 0:
         pretrained.save(folder / "model", model_config, weights, step)
         print(f"the best weights, of step {step}: {folder / 'model'}")
-    devices.wait_for_all("trained")
+    distributed.wait_for_all("trained")
 
 
 def known_params(model_config, fresh):

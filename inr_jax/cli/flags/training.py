@@ -61,7 +61,7 @@ def configs() -> tuple[Any, MixingConfig, TrainingConfig]:
         mixing = MixingConfig(
             sample_rate=model.sample_rate,
             **{
-                name: tuple(app.parse_numbers(f, least=-1e9))
+                name: tuple(app.parse_numbers(f, minimum=-1e9))
                 if isinstance(f.value, list)
                 else f.value
                 for name, f in MIXING.items()

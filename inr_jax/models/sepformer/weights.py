@@ -1,13 +1,12 @@
 """Folders with weights of SepFormer, read without torch and checked.
 
 A folder holds SpeechBrain's own `encoder.ckpt`, `masknet.ckpt` and `decoder.ckpt`, with
-`hyperparams.yaml` if at hand for the sample rate, or a copy of ours: `weights.npz` with
-the same tensors by the same names, the file's name in front, and `config.json`.
+`hyperparams.yaml` if at hand for the sample rate, or a copy of ours as `io.weights` has
+it: the same tensors by the same names, the file's name in front.
 """
 
 import dataclasses
 import functools
-import json
 import os
 import pathlib
 import re
@@ -18,7 +17,7 @@ import numpy as np
 
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.errors import InputError
-from inr_jax.io import atomic
+from inr_jax.io import weights
 from inr_jax.models.sepformer import torch_checkpoint
 from inr_jax.models.sepformer.modeling import Sepformer, positions
 from inr_jax.models.sepformer.params import TABLE, Tensors, shapes, to_params
@@ -27,7 +26,6 @@ PARTS = ("encoder", "masknet", "decoder")
 PUBLISHED = SepformerConfig()
 
 
-@functools.cache
 def load(
     folder: str | os.PathLike | None, config: SepformerConfig = PUBLISHED
 ) -> tuple[Sepformer, dict]:
@@ -43,9 +41,15 @@ def load(
     """
     if folder is None:
         raise InputError(
-            "sepformer: its weights are not given; fetch them by "
-            "inr-jax download --output_dir=DIR and name --sepformer_dir=DIR"
+            "sepformer: the folder of its weights is not given; `inr-jax download` "
+            "fetches them"
         )
+    return _load(pathlib.Path(folder), config, weights.stamp(folder))
+
+
+@functools.lru_cache(maxsize=2)
+def _load(folder, config, stamp):
+    del stamp
     config, tensors = read(folder, config)
     params = jax.tree.map(jnp.asarray, to_params(tensors, config))
     return Sepformer(config), params
@@ -62,7 +66,7 @@ def read(
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     original = (folder / "masknet.ckpt").exists()
-    if not original and (folder / "weights.npz").exists():
+    if not original and (folder / weights.CONFIG).exists():
         config, tensors = _read_copy(folder)
     else:
         rate = _sample_rate(folder / "hyperparams.yaml") or config.sample_rate
@@ -77,25 +81,20 @@ def read(
 
 
 def save(folder: str | os.PathLike, config: SepformerConfig, tensors: Tensors) -> None:
-    """Writes `weights.npz`, 32-bit, and `config.json`, which numpy alone opens."""
-    folder = pathlib.Path(folder)
+    """Writes a copy of 32 bits."""
     described = {"model": "sepformer", "config": dataclasses.asdict(config)}
-    atomic.write_json(folder / "config.json", described)
-    with atomic.replacing(folder / "weights.npz") as aside, open(aside, "wb") as file:
-        np.savez(file, **tensors)
+    weights.save(folder, tensors, described)
 
 
 def _read_copy(folder):
+    described, tensors = weights.load(folder)
     try:
-        described = json.loads((folder / "config.json").read_text())
         if described["model"] != "sepformer":
             raise ValueError(f"a model of the kind {described['model']}")
         config = SepformerConfig(**described["config"])
-        with np.load(folder / "weights.npz") as arrays:
-            return config, {k: arrays[k].astype(np.float32) for k in arrays.files}
-    # a broken archive can raise anything
-    except Exception as error:  # noqa: BLE001
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: no SepFormer: {error}") from None
+    return config, {name: x.astype(np.float32) for name, x in tensors.items()}
 
 
 def _sample_rate(path) -> int | None:
@@ -108,12 +107,12 @@ def _sample_rate(path) -> int | None:
 
 
 def _check(folder, tensors, config):
-    wanted = shapes(config)
-    parameters = [name for name in wanted if not name.endswith(TABLE)]
+    expected = shapes(config)
+    parameters = [name for name in expected if not name.endswith(TABLE)]
     problems = [f"{name} is missing" for name in parameters if name not in tensors]
-    problems += [f"{name} is unexpected" for name in tensors if name not in wanted]
-    for name in wanted.keys() & tensors.keys():
-        tensor, shape = tensors[name], wanted[name]
+    problems += [f"{name} is unexpected" for name in tensors if name not in expected]
+    for name in expected.keys() & tensors.keys():
+        tensor, shape = tensors[name], expected[name]
         if tensor.shape != shape:
             problems.append(f"{name} has shape {tensor.shape}, not {shape}")
         elif not np.all(np.isfinite(tensor)):

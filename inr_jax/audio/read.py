@@ -1,35 +1,36 @@
-"""Sound in and out: float32 full scale inside, and out goes what came in.
+"""Decoding: files and arrays as float32 recordings, full scale at 1.
 
-Nothing here changes a level. What libsndfile reads is read (WAV, FLAC, Ogg Vorbis and
-Opus, MP3, AIFF and more), at any rate, channel count and length.
+Whatever libsndfile decodes can be read (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and
+more), at any rate, channel count and length. No level is changed.
 """
 
 import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 import numpy as np
 import soundfile
 
-from inr_jax.audio import sound_files
+from inr_jax.audio.write import FORMATS, error_reason
 from inr_jax.errors import InputError
 
-_READABLE = {*map(str.lower, soundfile.available_formats()), *sound_files.FORMATS}
+_READABLE = {*map(str.lower, soundfile.available_formats()), *FORMATS}
 _READABLE -= {"raw"}
-# Whatever lies beyond is a broken header or no sound, and would fill memory or overflow.
+# Values beyond come from broken headers or data, and would fill memory or overflow.
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
 LOUDEST = 1e12
 
 
 class Recording(NamedTuple):
-    """Sound with what is needed to write it back in kind.
+    """Samples with what is needed to write them back in the same format.
 
     Attributes:
       samples: float32 (samples, channels), full scale at 1.
       sample_rate: In Hz.
-      subtype: libsndfile's name of the sample format, as "PCM_16"; None for arrays.
-      name: For messages, as that of the file.
+      subtype: libsndfile's name of the sample format, e.g. "PCM_16"; None for arrays.
+      name: For messages, e.g. the path of the file.
     """
 
     samples: np.ndarray
@@ -37,9 +38,24 @@ class Recording(NamedTuple):
     subtype: str | None = None
     name: str = "array"
 
+    @property
+    def num_samples(self) -> int:
+        """Samples of each channel."""
+        return len(self.samples)
+
+    @property
+    def num_channels(self) -> int:
+        """How many there are."""
+        return self.samples.shape[1]
+
+    def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
+        """Its samples (samples, channels), at most so many at a time."""
+        for start in range(0, len(self.samples), num_samples):
+            yield self.samples[start : start + num_samples]
+
 
 def is_audio(path: pathlib.Path) -> bool:
-    """Whether the ending of a file name is one of a readable format."""
+    """Whether the extension of a file name is that of a readable format."""
     return path.suffix[1:].lower() in _READABLE
 
 
@@ -51,11 +67,11 @@ def read(
     Args:
       source: Arrays are (samples,) or (samples, channels); integers are divided by
         their full scale.
-      sample_rate: Hz of an array; files know theirs.
+      sample_rate: Hz of an array; files have their own.
 
     Raises:
-      InputError: not readable, cut short, empty, NaN or infinite samples, or a rate
-        that no recording has.
+      InputError: not readable, truncated, empty, NaN or infinite samples, or a sample
+        rate out of range.
     """
     if isinstance(source, np.ndarray):
         recording = _from_array(source, sample_rate)
@@ -67,10 +83,10 @@ def read(
 
 
 def checked(recording: Recording) -> Recording:
-    """The same recording, if it is sound.
+    """The recording itself, when it is valid.
 
     Raises:
-      InputError: it holds NaN or infinite samples, or has a rate that no recording has.
+      InputError: NaN or infinite samples, or a sample rate out of range.
     """
     name = recording.name
     if not -LOUDEST < recording.samples.min() <= recording.samples.max() < LOUDEST:
@@ -84,40 +100,6 @@ def checked(recording: Recording) -> Recording:
             f"{HIGHEST_RATE} Hz"
         )
     return recording
-
-
-def write(
-    path: str | os.PathLike,
-    samples: np.ndarray,
-    sample_rate: int,
-    subtype: str | None = None,
-) -> int:
-    """Writes (samples,) or (samples, channels); see `sound_files.writing`.
-
-    Returns:
-      How many samples an integer format had to clip.
-    """
-    channels = samples.shape[1] if samples.ndim > 1 else 1
-    with sound_files.writing(path, sample_rate, channels, subtype) as add:
-        return add(samples)
-
-
-def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Resamples along the first axis with soxr (HQ), lag 0, float32.
-
-    The length is that of the input times the ratio of the rates, rounded up.
-    """
-    if from_rate == to_rate:
-        return samples
-    import librosa
-
-    return librosa.resample(
-        np.asarray(samples, np.float32),
-        orig_sr=from_rate,
-        target_sr=to_rate,
-        res_type="soxr_hq",
-        axis=0,
-    )
 
 
 def _from_array(array, sample_rate):
@@ -151,30 +133,31 @@ def _from_file(source):
     try:
         with opened(source) as binary, soundfile.SoundFile(binary) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            told = file.frames
+            num_declared = file.frames
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise InputError(
-            f"{_name(source)}: cannot read: {sound_files.reason(error)}"
+            f"{_name(source)}: cannot read: {error_reason(error)}"
         ) from None
     except (MemoryError, ValueError):
         raise InputError(
-            f"{_name(source)}: cannot read: its header tells no length, or of more than "
-            "memory holds"
+            f"{_name(source)}: cannot read: its header declares no length, or more samples "
+            "than fit into memory"
         ) from None
-    check_not_truncated(_name(source), len(samples), told)
+    check_not_truncated(_name(source), len(samples), num_declared)
     return Recording(samples, file.samplerate, file.subtype, _name(source))
 
 
-def check_not_truncated(name: str, found: int, told: int) -> None:
-    """Raises InputError where a file holds fewer samples than its header tells of."""
-    if found < told:
+def check_not_truncated(path: str, num_read: int, num_declared: int) -> None:
+    """Raises InputError where a file has fewer samples than its header declares."""
+    if num_read < num_declared:
         raise InputError(
-            f"{name}: cut short: holds {found} samples, its header tells of {told}"
+            f"{path}: cut short: has {num_read} samples, its header declares "
+            f"{num_declared}"
         )
 
 
 def opened(source: str | IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
-    """An open file; libsndfile takes no names that are not UTF-8."""
+    """The source as an open file: libsndfile takes no paths that are not UTF-8."""
     if isinstance(source, str):
         return open(source, "rb")
     return contextlib.nullcontext(source)

@@ -1,0 +1,90 @@
+"""A folder of trained weights: `weights.safetensors` and `config.json`.
+
+The latter says what the weights are of, and holds a SHA-256 of itself and of the weights:
+what was changed or cut short is refused.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from inr_jax.errors import InputError
+from inr_jax.io import atomic
+
+WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+FORMAT = 2  # of the folder; rises when older versions would misread it
+_NPZ_FORMAT, _NPZ = 1, "weights.npz"  # what earlier versions wrote
+
+
+def save(
+    folder: str | os.PathLike,
+    tensors: Mapping[str, np.ndarray],
+    description: Mapping[str, Any],
+) -> None:
+    """Writes both files.
+
+    Args:
+      folder: Where to.
+      tensors: By name.
+      description: What they are weights of, as JSON.
+    """
+    folder = pathlib.Path(folder)
+    arrays = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
+    with atomic.replacing(folder / WEIGHTS) as part:
+        part.write_bytes(safetensors.numpy.save(arrays))
+    # as it will be read, since it is hashed
+    described = json.loads(json.dumps({"format": FORMAT, **description}))
+    described["sha256"] = _digest(folder / WEIGHTS, described)
+    atomic.write_json(folder / CONFIG, described)
+
+
+def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The description and the tensors of a folder.
+
+    Raises:
+      InputError: a file is missing, changed or broken, or of a later format.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        described = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        found = described.get("format")
+        if found not in (_NPZ_FORMAT, FORMAT):
+            raise ValueError(f"its format is {found!r}, this version reads {FORMAT}")
+        path = folder / (WEIGHTS if found == FORMAT else _NPZ)
+        expected = described.pop("sha256", None)
+        if expected != _digest(path, described):
+            raise ValueError("changed since it was saved: not of its SHA-256")
+        return described, _read(path)
+    # a broken file can raise anything
+    except Exception as error:  # noqa: BLE001
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder}: no trained weights: {reason}") from None
+
+
+def stamp(folder: str | os.PathLike) -> tuple:
+    """Changes whenever a file of the folder is written; for caches."""
+    try:
+        files = sorted(os.scandir(folder), key=lambda file: file.name)
+    except OSError:
+        return ()
+    stats = [(file.name, file.stat()) for file in files]
+    return tuple((name, s.st_ino, s.st_mtime_ns, s.st_size) for name, s in stats)
+
+
+def _read(path):
+    if path.name == _NPZ:
+        with np.load(path) as arrays:
+            return dict(arrays)
+    return safetensors.numpy.load_file(path)
+
+
+def _digest(path, described):
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    digest.update(path.read_bytes())
+    return digest.hexdigest()
