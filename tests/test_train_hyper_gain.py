@@ -84,7 +84,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     [
         (["--noise_dir="], "--noise_dir is missing"),
         (["--set=training.rate=1"], "there is no setting 'rate'"),
-        (["--speech_weights=1,2"], "a number for each of --speech_dirs"),
+        (["--speech_weights=1,2"], "a number for each folder"),
         (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
     ],
 )

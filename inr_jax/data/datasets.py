@@ -162,13 +162,8 @@ def load(
         if noise_path is None:
             noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
         else:
-            recorded = audio.read(noise_path)
-            noisy = noise.add_recorded(
-                clean,
-                audio.resample(recorded.samples[:, :1], recorded.sample_rate, rate),
-                noise_seed,
-                snr_db,
-            )
+            recorded = read_mono(noise_path, rate)[:, None]
+            noisy = noise.add_recorded(clean, recorded, noise_seed, snr_db)
             manifest |= {"noise_path": noise_path}
     else:
         noisy = _partner(clip, recording)
@@ -176,6 +171,16 @@ def load(
         manifest |= {"noisy_path": clip.noisy_path}
     manifest["seconds"] = round(len(clean) / rate, 3)
     return Example(clip.name, clean, noisy, rate, manifest)
+
+
+def read_mono(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
+    """The first channel of a file (samples,), resampled to `sample_rate`.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    recording = audio.read(path)
+    return audio.resample(recording.samples[:, 0], recording.sample_rate, sample_rate)
 
 
 def _beginning(samples, sample_rate, max_seconds):
