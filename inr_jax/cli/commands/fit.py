@@ -178,15 +178,14 @@ def settings(config: fitting.FitConfig) -> dict:
 
 def find_clips():
     """The clips to do, and one line for each file that cannot be used."""
-    from inr_jax.data import datasets
-    from inr_jax.io import download
+    from inr_jax.data import datasets, librispeech
 
     noise_level()
     problems = []
     if source() is PAIRS_DIR:
         clips, problems = datasets.find_pairs(PAIRS_DIR.value)
     elif source() is LIBRISPEECH:
-        clips = datasets.find_clips(download.librispeech(LIBRISPEECH.value))
+        clips = datasets.find_clips(librispeech.fetch(LIBRISPEECH.value))
     else:
         clips = datasets.find_clips(CLEAN_DIR.value)
     return datasets.choose(clips, MAX_CLIPS.value, SEED.value), problems
