@@ -107,7 +107,7 @@ def loss_terms(
 ) -> dict[str, jax.Array]:
     """Weighted terms of the loss of one example, by name.
 
-    Both sides are divided by the peak of the noisy one: what a denoiser can know.
+    Both are divided by the peak of the noisy signal, which a denoiser knows.
     """
     scale = 1 / jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-9)
     estimate = model.apply(params, noisy)

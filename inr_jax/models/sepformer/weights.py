@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from inr_jax.configs import from_json
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.io import weights
@@ -91,7 +92,7 @@ def _read_copy(folder):
     try:
         if described["model"] != "sepformer":
             raise ValueError(f"a model of the kind {described['model']}")
-        config = SepformerConfig(**described["config"])
+        config = from_json.build(SepformerConfig, described["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: no SepFormer: {error}") from None
     return config, {name: x.astype(np.float32) for name, x in tensors.items()}
@@ -102,8 +103,8 @@ def _sample_rate(path) -> int | None:
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    found = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
-    return int(found[1]) if found and int(found[1]) else None
+    line = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
+    return int(line[1]) if line and int(line[1]) else None
 
 
 def _check(folder, tensors, config):
