@@ -25,6 +25,7 @@ def denoiser(
 
     Args:
       config: Of the fits; its noise estimator is used where `noise_variance` is None.
+        What it leaves open follows from the noise of each channel.
       noise_variance: Of white noise, where it is known.
       compute: By default what suits the device.
     """
@@ -64,11 +65,11 @@ class _Noise(NamedTuple):
 def _noise_of(signal, sample_rate, estimator):
     frame = window_of(sample_rate)
     windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
-    powers = [_power(window, frame) for window in windows]
-    is_white = all(noise_psd.is_white(power) for power in powers)
+    # spectra are computed twice rather than kept: a recording may be long
+    is_white = all(noise_psd.is_white(_power(window, frame)) for window in windows)
     if estimator == "mmse_spp" or (estimator == "auto" and not is_white):
         return _Noise(is_white, None)
-    estimates = [noise_psd.estimate(power, estimator) for power in powers]
+    estimates = [noise_psd.estimate(_power(x, frame), estimator) for x in windows]
     return _Noise(is_white, np.median(estimates, axis=0))
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.networks import MODELS, HyperSoundConfig
+from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
@@ -52,6 +52,21 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
     described["config"] = dataclasses.asdict(config)
     tensors = {name: np.asarray(x, np.float16) for name, x in flat.items()}
     weights.save(folder, tensors, described)
+
+
+def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
+    """A trained model and its weights, for `model.apply(params, noisy)`.
+
+    Args:
+      model: The name of a shipped one, or the folder of a training's weights.
+
+    Raises:
+      InputError: there is none.
+    """
+    folder = pathlib.Path(model)
+    if not folder.is_dir() and str(model) in _CONFIGS:
+        folder = trained_dir(str(model))
+    return load(folder)
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
