@@ -42,6 +42,14 @@ class Example:
     sample_rate: int
 
 
+def shipped_clips() -> pathlib.Path:
+    """The folder of the four sentences that come with inr_jax."""
+    here = pathlib.Path(__file__).parent.parent
+    # an installed wheel has them in the package
+    shipped = here / "clips"
+    return shipped if shipped.is_dir() else here.parent / "experiments" / "clips"
+
+
 def find_clips(root: str | os.PathLike) -> list[Clip]:
     """Every audio file below a folder, sorted; names are unique.
 
