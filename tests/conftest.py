@@ -209,6 +209,18 @@ def count_compiles() -> Iterator[list[str]]:
         jax.monitoring.unregister_event_duration_listener(listen)
 
 
+def is_drawn(path: pathlib.Path) -> bool:
+    """Whether a figure shows anything; of a vector graphic, that it draws lines."""
+    from matplotlib import image
+
+    if path.suffix == ".png":
+        return np.ptp(image.imread(path)[..., :3]) > 0.5
+    content = path.read_bytes()
+    if path.suffix == ".svg":
+        return b"<path" in content and content.rstrip().endswith(b"</svg>")
+    return content.startswith(b"%PDF") and b"%%EOF" in content[-16:]
+
+
 # A network of every kind of layer that compiles fast.
 TINY = MaskNetConfig(
     window=32,

@@ -26,18 +26,18 @@ def run(*args, cwd=None):
 
 
 @pytest.mark.parametrize("args", [(), ("--help",)])
-def test_alone_it_lists_its_commands(args):
-    done = run(*args)
-    assert done.returncode == 0
+def test_alone_it_lists_its_commands(run_command, args):
+    code, out, _ = run_command(*args)
+    assert code == 0
     for name in commands.COMMANDS:
-        assert f"\n  {name} " in done.stdout
+        assert f"\n  {name} " in out
 
 
-def test_an_unknown_command_is_one_line():
-    done = run("denoize")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: there is no command 'denoize': denoise, ")
-    assert len(done.stderr.splitlines()) == 1
+def test_an_unknown_command_is_one_line(run_command):
+    code, _, err = run_command("denoize")
+    assert code == 2
+    assert err.startswith("error: there is no command 'denoize': denoise, ")
+    assert len(err.splitlines()) == 1
 
 
 def test_help_is_that_of_the_command():
@@ -46,13 +46,13 @@ def test_help_is_that_of_the_command():
     assert "--residual" in done.stdout and "runpy" not in done.stdout
 
 
-def test_a_command_works_in_any_folder(tmp_path):
+def test_a_command_works_in_any_folder(run_command, tmp_path):
     source = str(CLIPS / "letter.flac")
     done = run("denoise", source, "--output=out.wav", "--method=wiener", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.wav").exists()
-    done = run("denoise", source, "--method=wiener", cwd=tmp_path)
-    assert done.returncode == 2 and "--output" in done.stderr
+    code, _, err = run_command("denoise", source, "--method=wiener")
+    assert code == 2 and "--output" in err
 
 
 def test_the_wheel_has_the_command_and_every_folder():

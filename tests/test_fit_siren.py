@@ -66,7 +66,8 @@ def test_from_clips_to_table_and_on_after_an_interruption(tmp_path, clean_dir):
             png = (out / "clips" / name / f"{figure}.png").read_bytes()
             assert png.startswith(b"\x89PNG")
         fits = [
-            clip_fit.load(path) for path in sorted((out / "clips" / name).glob("*.s*"))
+            clip_fit.load_fit(path)
+            for path in sorted((out / "clips" / name).glob("*.s*"))
         ]
         estimates = np.stack([fit.estimate for fit in fits], axis=1).squeeze()
         kept = soundfile.read(out / "clips" / name / "siren.wav")[0]

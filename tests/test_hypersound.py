@@ -82,6 +82,7 @@ def test_a_siren_target_begins_as_one_random_siren():
         assert 0.6 < float(x.std()) < 0.8
 
 
+@pytest.mark.slow
 def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
     """HyperSound's own rule, against the plain way to write it."""
     params = init(TINY)
@@ -156,6 +157,7 @@ def test_shared_layers_are_not_emitted():
     assert params["params"]["head"]["bias"].size == 2 * 8 + 9
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing_and_level_is_kept():
     model, params = HyperSound(TINY), init(TINY)
     eager, compiled = model.apply(params, NOISY), jax.jit(model.apply)(params, NOISY)

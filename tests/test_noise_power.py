@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import signal as filters
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.data import datasets, noise
 from inr_jax.dsp import noise_psd, stft

@@ -155,6 +155,16 @@ def load(
     return Example(clip.name, clean, noisy, rate)
 
 
+def read_mono(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
+    """The first channel of a file (samples,), resampled to `sample_rate`.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    recording = audio.read(path)
+    return audio.resample(recording.samples[:, 0], recording.sample_rate, sample_rate)
+
+
 def beginning(recording: audio.Recording, max_seconds: float | None) -> audio.Recording:
     """The first seconds of a recording, at least a sample; all of it where None."""
     if max_seconds is None:

@@ -25,6 +25,7 @@ def denoiser(
 
     Args:
       config: Of the fits; its noise estimator is used where `noise_variance` is None.
+        What it leaves open follows from the noise of each channel.
       noise_variance: Of white noise, where it is known.
       compute: By default what suits the device.
     """
@@ -64,11 +65,11 @@ class _Noise(NamedTuple):
 def _noise_of(signal, sample_rate, estimator):
     frame = window_of(sample_rate)
     windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
-    powers = [_power(window, frame) for window in windows]
-    is_white = all(noise_psd.is_white(power) for power in powers)
+    # spectra are computed twice rather than kept: a recording may be long
+    is_white = all(noise_psd.is_white(_power(window, frame)) for window in windows)
     if estimator == "mmse_spp" or (estimator == "auto" and not is_white):
         return _Noise(is_white, None)
-    estimates = [noise_psd.estimate(power, estimator) for power in powers]
+    estimates = [noise_psd.estimate(_power(x, frame), estimator) for x in windows]
     return _Noise(is_white, np.median(estimates, axis=0))
 
 
@@ -88,25 +89,24 @@ def _denoise(windows, size, config, compute):
     sample_rate = windows[0].sample_rate
     frame = window_of(sample_rate)
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
-    filled = bucketing.filled(windows, compute.num_devices)
-    spectra = [_stft(window.samples, frame) for window in filled]
+    spectra = [_stft(window.samples, frame) for window in windows]
     ratios = [
         _posterior_snr(np.abs(spectrum) ** 2, window.context.psd)
-        for spectrum, window in zip(spectra, filled, strict=True)
+        for spectrum, window in zip(spectra, windows, strict=True)
     ]
     padded = [
         np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
         for ratio in ratios
     ]
     gains = gain_field.fit_gains(
-        [window.key for window in filled],
+        [window.key for window in windows],
         np.stack(padded).astype(np.float32),
         np.array([len(ratio) for ratio in ratios]),
         sample_rate,
         config,
         compute,
     )
-    for spectrum, gain, window in zip(spectra, gains, windows, strict=False):
+    for spectrum, gain, window in zip(spectra, gains, windows, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
         spectrum *= gain.astype(np.float32)
         yield stft.istft(

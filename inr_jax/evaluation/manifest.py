@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from inr_jax.data.datasets import Clip
 from inr_jax.errors import InputError
 from inr_jax.evaluation.conditions import Source
-from inr_jax.io import atomic, measuring, run_dir
+from inr_jax.io import atomic, provenance, run_dir
 
 
 class Manifest(NamedTuple):
@@ -92,7 +92,7 @@ def write(
         "versions": run_dir.versions(),
         "python": platform.python_version(),
         "commit": run_dir.commit(),
-        "hardware": {"processor": measuring.processor(), **measuring.machine()},
+        "hardware": {"processor": provenance.processor(), **provenance.machine()},
     }
     atomic.write_json(folder / "manifest.json", value)
     return folder / "manifest.json"

@@ -32,7 +32,7 @@ def system(
 ) -> System:
     """Baselines and a SIREN for every clip, whose files go to `clips/NAME` of a folder.
 
-    These are the fit, as `clip_fit.load` reads it, the clean and the noisy clip and the
+    These are the fit, as `clip_fit.load_fit` reads it, the clean and the noisy clip and the
     estimate, and figures of them. A fit that a rule stops early is not kept.
 
     Args:
@@ -82,7 +82,7 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
 
 def _earlier(folder, examples):
     return [
-        clip_fit.load(path_of(folder, example.name, channel))
+        clip_fit.load_fit(path_of(folder, example.name, channel))
         for example in examples
         for channel in range(example.noisy.shape[1])
     ]

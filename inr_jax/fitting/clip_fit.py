@@ -99,6 +99,11 @@ class ClipFit:
         return self.at_rate(self.sample_rate)
 
     @property
+    def losses(self) -> np.ndarray:
+        """(segments, steps), each on a segment that is divided by its peak."""
+        return np.stack([segment.losses for segment in self.segments])
+
+    @property
     def duration_s(self) -> float:
         """Seconds of the clip."""
         return self.num_samples / self.sample_rate
@@ -163,7 +168,7 @@ class ClipFit:
 _values = jax.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
 
 
-def load(path: str | os.PathLike) -> ClipFit:
+def load_fit(path: str | os.PathLike) -> ClipFit:
     """The fit that `ClipFit.save` wrote.
 
     Args:

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.networks import MODELS, HyperSoundConfig
+from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
@@ -54,6 +55,21 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
     weights.save(folder, tensors, described)
 
 
+def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
+    """A trained model and its weights, for `model.apply(params, noisy)`.
+
+    Args:
+      model: The name of a shipped one, or the folder of a training's weights.
+
+    Raises:
+      InputError: there is none.
+    """
+    folder = pathlib.Path(model)
+    if not folder.is_dir() and str(model) in _CONFIGS:
+        folder = trained_dir(str(model))
+    return load(folder)
+
+
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     """The model of a folder and its weights, float32, for `model.apply(params, noisy)`.
 
@@ -86,24 +102,7 @@ def _load(folder, stamp):
 
 
 def _model(described):
-    return build(_as_config(_CONFIGS[described["model"]], described["config"]))
-
-
-def _as_config(kind, values):
-    """A dataclass, and those in it, from what JSON made of them."""
-    nested = {f.name: f.default_factory for f in dataclasses.fields(kind)}
-    return kind(
-        **{
-            key: _as_config(nested[key], value)
-            if isinstance(value, dict)
-            else _as_tuple(value)
-            for key, value in values.items()
-        }
-    )
-
-
-def _as_tuple(value):
-    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
+    return build(from_json.build(_CONFIGS[described["model"]], described["config"]))
 
 
 def _misfits(flat, model):
