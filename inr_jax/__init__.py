@@ -1,36 +1,13 @@
 """Implicit neural representations that denoise speech, in JAX.
 
-Subpackages load on first use, so that `import inr_jax` computes nothing, opens no
-device and stays fast for scripts that only print their help.
+Everything loads on first use, so that `import inr_jax` computes nothing, opens no device
+and stays fast for commands that only print their help. What there is stands in
+`__init__.pyi`, which type checkers read as well.
 """
 
-import importlib
+import importlib.metadata
 
-__all__ = [
-    "audio",
-    "cli",
-    "configs",
-    "data",
-    "denoise",
-    "dsp",
-    "enhancement",
-    "errors",
-    "evaluation",
-    "fitting",
-    "io",
-    "losses",
-    "metrics",
-    "models",
-    "nn",
-    "parallel",
-    "plots",
-    "training",
-]
+import lazy_loader
 
-
-def __getattr__(name):
-    if name == "denoise":
-        return importlib.import_module(f"{__name__}.enhancement.api").denoise
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__version__ = importlib.metadata.version("inr_jax")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

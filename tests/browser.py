@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import noise
 from inr_jax.evaluation import tables
 from inr_jax.evaluation.report import page as report

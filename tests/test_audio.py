@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.errors import InputError
 
 RATE = 16_000
@@ -86,6 +85,18 @@ def test_resampling_there_and_back(speech, to_rate):
     back = audio.resample(there, to_rate, RATE)[: len(speech)]
     middle = slice(1000, len(back) - 1000)
     assert metrics.snr(speech[: len(back)][middle], back[middle], RATE) > 60
+
+
+@pytest.mark.parametrize("rates", [(16_000, 44_100), (22_050, 16_000), (8000, 8001)])
+def test_resampling_is_that_of_librosa(rates):
+    librosa = pytest.importorskip("librosa")
+    samples = sound(3001, 2)[::-1]
+    kwargs = dict(zip(("orig_sr", "target_sr"), rates, strict=True))
+    expected = librosa.resample(samples, **kwargs, res_type="soxr_hq", axis=0)
+    np.testing.assert_allclose(audio.resample(samples, *rates), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        audio.resample(samples[:, 1], *rates), expected[:, 1], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def drawn(corpus, config, seed=0):
     return examples(keys, corpus, jax.tree.map(np.float32, settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_every_kind_of_noise_has_the_ratio_that_is_asked_for(corpus, kind):
     noisy, clean = drawn(corpus, only(kind, snr_range_db=(3.0, 3.0)))
@@ -81,18 +82,21 @@ def test_an_example_follows_from_its_key(corpus):
     assert np.all(np.max(np.abs(one - other), axis=1) > 0)
 
 
+@pytest.mark.slow
 def test_a_gap_is_digital_silence_in_both(corpus):
     noisy, clean = drawn(corpus, only("white", gap_share=1.0))
     silent = noisy == 0
     assert np.any(silent) and np.all(clean[silent] == 0)
 
 
+@pytest.mark.slow
 def test_clipping_is_of_the_noisy_side_alone(corpus):
     noisy, clean = drawn(corpus, only("none", clipped_share=1.0))
     assert np.all(np.sum(np.abs(noisy) == np.max(np.abs(noisy), 1)[:, None], 1) > 2)
     assert np.max(np.abs(clean)) > np.max(np.abs(noisy))
 
 
+@pytest.mark.slow
 def test_band_limits_hold_for_both(corpus):
     noisy, clean = drawn(corpus, only("white", telephone_share=1.0))
     frequency = np.arange(2049) * 16_000 / 4096
@@ -102,6 +106,7 @@ def test_band_limits_hold_for_both(corpus):
         assert np.sum(power[:, above]) < 1e-6 * np.sum(power)
 
 
+@pytest.mark.slow
 def test_the_target_of_a_room_is_its_early_part(corpus):
     noisy, clean = drawn(corpus, only("none", room_share=1.0))
     late = noisy - clean

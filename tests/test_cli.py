@@ -38,3 +38,33 @@ def test_what_was_done_before_a_resumption_soon_counts_no_more(monkeypatch, caps
     done, rate, left = map(float, re.findall(r"[\d.]+", last.replace("/100", "")))
     assert (done, rate) == (89, 100 / 5)
     assert left == pytest.approx(11 * 5, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "argument", "value"),
+    [
+        ("denoise", "--noise_estimator=stationary", "stationary"),
+        ("denoise", "--noise=tracked", "mmse_spp"),
+        ("evaluate", "--noise=white", "auto"),  # the noise to add
+        ("evaluate", "--estimate=white", "white"),
+        ("evaluate", "--estimate=magic", None),
+    ],
+)
+def test_former_flags_of_the_noise_estimator(command, argument, value):
+    code = (
+        f"from inr_jax.cli import app\nfrom inr_jax.cli.commands import {command}\n"
+        "from inr_jax.cli.flags import methods\n"
+        "app.run(lambda: print(methods.NOISE_ESTIMATOR.value))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, argument],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if value is None:
+        assert done.returncode == app.EXIT_USAGE
+        assert "auto|white|stationary|mmse_spp" in done.stderr
+        assert done.stderr.count("\n") == 1
+    else:
+        assert done.stdout == f"{value}\n"

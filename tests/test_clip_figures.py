@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conftest import is_drawn
 
 from inr_jax.evaluation import plots
 from inr_jax.plots import clips, style
@@ -55,7 +56,7 @@ def test_the_lowest_panel_of_every_column_tells_the_time():
 def test_any_length_is_drawn(tmp_path, num_samples, draw):
     figure = draw(signals(num_samples), 8000, "x")
     style.save(figure, tmp_path / "x.png")
-    assert (tmp_path / "x.png").stat().st_size > 5000
+    assert is_drawn(tmp_path / "x.png")
 
 
 def test_the_clip_that_stands_for_the_others():

@@ -22,7 +22,7 @@ def tone(num_samples=1500):
 
 def fitted(config, start_from=None):
     key = jax.random.key(0)
-    found = batch.fit_many(
+    found = batch.fit_batch(
         [key], [tone()], [RATE], config, start_from=start_from and [start_from]
     )
     ((_, fit),) = found
@@ -52,7 +52,7 @@ def test_saved_and_loaded_it_is_the_same(fit, tmp_path):
     fit.save(tmp_path / "a.b")
     assert {p.name for p in tmp_path.iterdir()} == {"a.b.safetensors", "a.b.json"}
     for path in ("a.b", "a.b.json", "a.b.safetensors"):
-        again = clip_fit.load(tmp_path / path)
+        again = clip_fit.load_fit(tmp_path / path)
         assert again.config == fit.config and again.num_params == fit.num_params
         np.testing.assert_allclose(again.estimate, fit.estimate, atol=1e-5)
         for one, other in zip(again.segments, fit.segments, strict=True):
@@ -68,7 +68,7 @@ def test_times_outside_of_the_clip_are_refused(fit):
 
 def test_a_fit_goes_on_where_it_was_saved(fit, tmp_path):
     fit.save(tmp_path / "fit")
-    on = fitted(fit.config, clip_fit.load(tmp_path / "fit"))
+    on = fitted(fit.config, clip_fit.load_fit(tmp_path / "fit"))
     for before, after in zip(fit.segments, on.segments, strict=True):
         # the first loss is that of the weights that it began with
         assert (
@@ -97,7 +97,7 @@ def test_what_is_no_fit_is_one_line(tmp_path, change, reason):
     fitted(WHOLE).save(tmp_path / "f")
     change(tmp_path)
     with pytest.raises(InputError, match=reason):
-        clip_fit.load(tmp_path / "f")
+        clip_fit.load_fit(tmp_path / "f")
 
 
 def _change(folder, **values):

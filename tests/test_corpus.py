@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import decoded_cache
 from inr_jax.errors import InputError
 

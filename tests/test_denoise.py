@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import jax
@@ -7,18 +8,20 @@ import soundfile
 from conftest import CLIPS, REPOSITORY, TINY, run_script
 
 import inr_jax
-from inr_jax.audio import audio
-from inr_jax.enhancement import api, files, neural, registry
+from inr_jax import audio
+from inr_jax.configs import methods
+from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.parallel.compute import ComputeConfig
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    params = LocalHyperSound(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
+    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
     leaves, tree = jax.tree.flatten(params)
     rng = np.random.default_rng(0)
     leaves = [leaf + 0.3 * rng.standard_normal(leaf.shape) for leaf in leaves]
@@ -42,37 +45,38 @@ def test_every_method_keeps_shape_and_level(method, shape):
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_trained_methods_take_any_rate(checkpoint, rate):
-    options = registry.Options(trained_dir=checkpoint)
     for shape in ((1,), (rate // 3,), (2001, 2)):
         found = inr_jax.denoise(
-            signal(*shape), rate, "local_hypersound", options=options
+            signal(*shape), rate, "local_hypersound", weights=checkpoint
         )
         assert found.shape == shape
 
 
 def test_windows_give_what_the_whole_clip_gives(checkpoint, monkeypatch):
-    monkeypatch.setattr(neural, "WINDOW_S", 0.05)
+    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 1.0)
     model, params = pretrained.load(checkpoint)
-    noisy = signal(5003)
-    ((_, found),) = neural.denoise_many(model, params, [noisy], [16_000])
-    np.testing.assert_allclose(found, model.apply(params, noisy), atol=1e-5)
+    noisy = audio.Recording(signal(90_003, 1), 16_000)
+    denoiser, parts = neural.stft_mask(model, params), []
+    keys, shares = [jax.random.key(0)], []
+    for part in driver.run(denoiser, [noisy], keys, shares.append):
+        np.testing.assert_array_equal(part.noisy.shape, part.samples.shape)
+        parts.append(part.samples[:, 0])
+    assert len(parts) > 2 and sum(shares) == pytest.approx(1)
+    expected = model.apply(params, noisy.samples[:, 0])
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-5)
 
 
 def test_a_finer_grid_is_as_long_in_seconds(checkpoint):
-    options = registry.Options(trained_dir=checkpoint, output_rate=48_000)
     recording = audio.Recording(signal(1000, 1), 16_000)
-    denoiser = registry.make("local_hypersound", options)
-    ((_, found),) = api.denoise_recordings(denoiser, [recording], [0])
-    assert found.shape == (3000, 1)
-    options = registry.Options(trained_dir=checkpoint)
-    coarse = inr_jax.denoise(
-        recording.samples, 16_000, "local_hypersound", options=options
+    denoiser = registry.make(
+        "local_hypersound", methods.TrainedMethod(checkpoint, output_rate=48_000)
     )
-    np.testing.assert_allclose(found[::3], coarse, atol=1e-5)
+    (found,) = api.denoise_recordings(denoiser, [recording], [0])
+    assert found.samples.shape == (3000, 1)
+    coarse = inr_jax.denoise(recording.samples, 16_000, weights=checkpoint)
+    np.testing.assert_allclose(found.samples[::3], coarse, atol=1e-5)
     with pytest.raises(InputError, match="multiple of the model's 16000"):
-        odd = registry.Options(trained_dir=checkpoint, output_rate=44_100)
-        denoiser = registry.make("local_hypersound", odd)
-        next(api.denoise_recordings(denoiser, [recording], [0]))
+        inr_jax.denoise(signal(9), 16_000, weights=checkpoint, output_rate=44_100)
 
 
 def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
@@ -88,17 +92,19 @@ def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
 
 
 def test_one_call_takes_a_finer_grid(checkpoint):
-    options = registry.Options(trained_dir=checkpoint, output_rate=48_000)
+    settings = {"weights": checkpoint, "output_rate": 48_000}
     for samples in (signal(3000), signal(2500, 2)):
-        found = inr_jax.denoise(samples, 16_000, options=options)
+        found = inr_jax.denoise(samples, 16_000, **settings)
         assert found.shape == (3 * len(samples), *samples.shape[1:])
 
 
 def test_unknown_methods_and_bad_samples_are_named():
     with pytest.raises(InputError, match="method must be one of noisy, "):
         inr_jax.denoise(signal(10), 16_000, "magic")
-    with pytest.raises(InputError, match="output rate of its own"):
-        registry.make("wiener", registry.Options(output_rate=48_000))
+    with pytest.raises(InputError, match="wiener has no setting 'output_rate'; it"):
+        inr_jax.denoise(signal(10), 16_000, "wiener", output_rate=48_000)
+    with pytest.raises(InputError, match="noise_estimator must be one of"):
+        inr_jax.denoise(signal(10), 16_000, "wiener", noise_estimator="magic")
     with pytest.raises(InputError, match="NaN"):
         inr_jax.denoise(np.full(10, np.nan), 16_000, "noisy")
 
@@ -221,3 +227,39 @@ def test_an_input_is_never_overwritten(tmp_path):
     for output in (path, str(tmp_path)):
         with pytest.raises(InputError, match="would be overwritten"):
             files.jobs([path], output, None)
+
+
+def test_clips_of_one_size_make_batches_and_the_last_is_filled(checkpoint, monkeypatch):
+    compute = ComputeConfig(batch_samples=4 * 4096)
+    monkeypatch.setattr(neural, "default_compute", lambda: compute)
+    model, params = pretrained.load(checkpoint)
+    denoiser, sizes = neural.stft_mask(model, params), []
+    counted = dataclasses.replace(
+        denoiser,
+        run=lambda windows, *rest: (
+            sizes.append(len(windows)) or denoiser.run(windows, *rest)
+        ),
+    )
+    noisy = [audio.Recording(signal(4000 - i, 1), 16_000) for i in range(7)]
+    found = {e.position: e for e in api.denoise_recordings(counted, noisy, range(7))}
+    assert sizes == [4, 3]
+    for i, recording in enumerate(noisy):
+        alone = model.apply(params, recording.samples[:, 0])
+        np.testing.assert_allclose(found[i].samples[:, 0], alone, atol=1e-5)
+
+
+def test_a_source_that_fails_stops_no_other(checkpoint):
+    class Broken(audio.Recording):
+        def blocks(self, num_samples):
+            yield self.samples[:num_samples]
+            raise InputError("broken.wav: cannot read")
+
+    noisy = [Broken(signal(9, 1), 16_000), audio.Recording(signal(9, 1), 16_000)]
+    keys, shares = [jax.random.key(0)] * 2, []
+    denoiser = registry.make("noisy")
+    found = list(driver.run(denoiser, noisy, keys, shares.append))
+    assert [(e.position, str(e.error or "")) for e in found] == [
+        (0, "broken.wav: cannot read"),
+        (1, ""),
+    ]
+    assert sum(shares) == pytest.approx(2)

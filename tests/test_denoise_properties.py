@@ -7,9 +7,8 @@ from absl import logging
 from hypothesis import strategies as st
 
 import inr_jax
-from inr_jax import metrics
-from inr_jax.audio import audio
-from inr_jax.enhancement import api, classical, registry
+from inr_jax import audio, metrics
+from inr_jax.enhancement import api, classical, driver
 
 SEEDS = st.integers(0, 99)
 drawn = hypothesis.settings(deadline=None, max_examples=40, derandomize=True)
@@ -53,8 +52,7 @@ def test_what_is_kept_has_its_level_and_place(rate, seed, seconds, level, method
     scale = 10 ** (level / 20)
     clean = np.sin(0.15 * np.pi * np.arange(count) * (1 + 0.2 / count))
     noisy = scale * (clean + 0.1 * noise(count, seed))
-    options = registry.Options(noise="white")
-    found = inr_jax.denoise(noisy, rate, method, options=options) / scale
+    found = inr_jax.denoise(noisy, rate, method, noise_estimator="white") / scale
     assert np.dot(found, clean) / np.dot(clean, clean) == pytest.approx(1, abs=0.1)
     assert np.dot(found, clean) > np.dot(found[1:], clean[:-1])
     assert np.dot(found, clean) > np.dot(found[:-1], clean[1:])
@@ -71,13 +69,16 @@ def test_what_is_not_finite_never_leaves(finer, monkeypatch):
     noisy = np.sin(0.1 * np.arange(900))[:, None] * [1, 0.5]
     recording = audio.Recording(np.float32(noisy), 16_000, name="a.wav")
 
-    def broken(signals, sample_rates, keys, on_clips):
-        for i, signal in enumerate(signals):
-            estimate = np.repeat(0.1 * signal, finer)
-            estimate[7] = np.nan if i else estimate[7]
-            yield i, estimate
+    def run(windows, size, on_windows):
+        (window,) = windows
+        estimate = np.repeat(0.1 * window.samples, finer)
+        is_second = window.samples[1] < 0.08
+        estimate[7] = np.nan if is_second else estimate[7]
+        yield driver.Result(0, estimate)
 
-    ((_, found),) = api.denoise_recordings(broken, [recording], [0])
+    broken = driver.Denoiser(run, upsample=finer, output_rate=finer * 16_000)
+    (estimate,) = api.denoise_recordings(broken, [recording], [0])
+    found = estimate.samples
     first, second = recording.samples.T
     np.testing.assert_array_equal(found[:, 0], np.repeat(0.1 * first, finer))
     assert len(found) == 900 * finer

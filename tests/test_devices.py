@@ -1,26 +1,26 @@
 """Clips over several devices: the result of one, and no word between them."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
+from conftest import count_compiles
 
-from inr_jax.configs.fitting import FitConfig, GainFieldConfig, SirenConfig
-from inr_jax.enhancement import gain_denoiser
+from inr_jax import audio
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.configs.methods import GainFieldMethod
+from inr_jax.enhancement import driver, gain_denoiser
 from inr_jax.errors import InputError
-from inr_jax.fitting import batch as fit_many
-from inr_jax.parallel import bucketing, devices
+from inr_jax.fitting import batch, early_stopping
+from inr_jax.parallel import bucketing, distributed, sharding
 from inr_jax.parallel.compute import ComputeConfig
 
 RATE = 16_000
 # two clips a device and batch, one after the other
 ONE = ComputeConfig(batch_samples=2048, activations_at_once=1, steps_per_call=5)
 FIT = FitConfig(SirenConfig(8, 1, 100.0), learning_rate=1e-3, num_steps=10)
-GAIN = GainFieldConfig(
+GAIN = GainFieldMethod(
     SirenConfig(8, 1, 1.0, 10.0), num_fields=2, num_steps=3, num_bins=64
 )
 KEYS, RATES = [jax.random.key(i) for i in range(11)], [RATE] * 11
@@ -40,31 +40,28 @@ def clips():
 def siren(compute):
     """The estimate of every clip, and the steps that were reported."""
     keys, told = [jax.random.clone(key) for key in KEYS], []
-    found = fit_many.fit_many(keys, clips(), RATES, FIT, told.append, compute=compute)
+    found = batch.fit_batch(keys, clips(), RATES, FIT, told.append, compute=compute)
     estimates = {f"siren {i}": fit.estimate for i, fit in found}
     return {"steps": np.array(sum(told)), **estimates}
 
 
 def gain(compute):
     keys = [jax.random.clone(key) for key in KEYS]
-    found = gain_denoiser.denoise_many(keys, clips(), RATES, GAIN, compute=compute)
-    return {f"gain {i}": estimate for i, estimate in found}
+    denoiser = gain_denoiser.denoiser(GAIN, compute=compute)
+    noisy = [
+        audio.Recording(np.asarray(x, np.float32)[:, None], rate)
+        for x, rate in zip(clips(), RATES, strict=True)
+    ]
+    found = driver.run(denoiser, noisy, keys)
+    return {f"gain {e.position}": e.samples[:, 0] for e in found}
 
 
-def on_eight_devices(code, *args):
-    """Runs code beside this module with eight devices that are one processor."""
-    code = (
-        "import sys; sys.path.insert(0, 'tests')\nfrom test_devices import *\n" + code
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, args)],
-        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def stopped(compute):
+    keys = [jax.random.clone(key) for key in KEYS]
+    config = dataclasses.replace(FIT, num_steps=early_stopping.EVERY)
+    rest = RATES, [0.1] * 11, config, "sure"
+    found = early_stopping.fit_batch(keys, clips(), *rest, compute=compute)
+    return {f"stopped {i}": fit.estimate for i, fit in found}
 
 
 def on(num_devices):
@@ -72,47 +69,36 @@ def on(num_devices):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """Estimates by number of devices, programs, text of a fit and, to compare, a mean."""
-    path = tmp_path_factory.mktemp("devices") / "found.npz"
-    text = on_eight_devices(
-        "import conftest, warnings; warnings.simplefilter('error', UserWarning)\n"
-        "np.savez(\n"
-        "    sys.argv[1],\n"
-        "    **{f'{n} {k}': v for n in (1, 4, 8) for k, v in siren(on(n)).items()},\n"
-        "    **{f'{n} {k}': v for n in (1, 8) for k, v in gain(on(n)).items()},\n"
-        ")\n"
-        "print(fit_many._advance_many._cache_size(), 'PART')\n"
-        "print(fit_many.program(8, 1024, RATE, FIT, on(4)), 'PART')\n"
-        "x = devices.put_clips(np.ones(8), 8)\n"
-        "print(jax.jit(jax.numpy.mean).lower(x).compile().as_text())",
-        path,
-    )
-    return dict(np.load(path)), *text.split("PART")
+def found():
+    """Estimates by name, by number of devices."""
+    return {n: siren(on(n)) | gain(on(n)) | stopped(on(n)) for n in (1, 2, 4)}
 
 
-@pytest.mark.parametrize("num_devices", [4, 8])
+@pytest.mark.parametrize("num_devices", [2, 4])
 def test_several_devices_give_what_one_gives(found, num_devices):
     """To 1e-5, the last batch filled up or not; what only fills it counts nowhere."""
-    named = found[0]
-    several = [name for name in named if name.startswith(f"{num_devices} ")]
-    assert len(several) >= 11
-    for name in several:
-        alone = named["1 " + name.split(" ", 1)[1]]
-        np.testing.assert_allclose(named[name], alone, atol=1e-5, err_msg=name)
-    assert named[f"{num_devices} steps"] == 11 * FIT.num_steps
+    assert len(found[1]) == 1 + 3 * 11
+    for name, alone in found[1].items():
+        several = found[num_devices][name]
+        np.testing.assert_allclose(several, alone, atol=1e-5, err_msg=name)
+    assert found[num_devices]["steps"] == 11 * FIT.num_steps
 
 
-def test_the_compiled_fit_moves_nothing_between_devices(found):
+def test_the_compiled_fit_moves_nothing_between_devices():
     """The text would tell: it does so for a mean over clips."""
-    _, _, fit, mean = found
+    fit = batch.program(8, 1024, RATE, FIT, on(4))
+    clips = sharding.put_clips(np.ones(8), 4)
+    mean = jax.jit(jax.numpy.mean).lower(clips).compile().as_text()
     assert "num_partitions=4" in fit and "while" in fit
     assert not [name for name in COLLECTIVES if name in fit]
     assert "all-reduce" in mean
 
 
 def test_a_fit_compiles_once_for_each_number_of_devices(found):
-    assert int(found[1]) == 3
+    with count_compiles() as compiled:
+        for num_devices in found:
+            siren(on(num_devices))
+    assert not compiled
 
 
 def test_slots_are_a_multiple_of_the_devices():
@@ -125,14 +111,14 @@ def test_slots_are_a_multiple_of_the_devices():
 
 
 def test_devices_that_are_not_there():
-    with pytest.raises(InputError, match="--num_devices 9: there are 1"):
-        devices.use(9)
-    assert devices.count() == 1
+    with pytest.raises(InputError, match="9 devices asked for, this process has 4"):
+        sharding.use_local_devices(9)
+    assert sharding.num_local_devices() == 1
 
 
 def test_rows_of_one_process_are_all():
-    replicated, split = devices.shardings()
-    assert devices.local_rows(split, 5) == list(range(5))
+    replicated, split = sharding.shardings()
+    assert sharding.local_rows(split, 5) == list(range(5))
     whole = jax.device_put(np.arange(3), replicated)
-    np.testing.assert_array_equal(devices.local_replica(whole), np.arange(3))
-    assert devices.process() == (0, 1)
+    np.testing.assert_array_equal(sharding.local_replica(whole), np.arange(3))
+    assert distributed.process() == (0, 1)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from absl.testing import flagsaver
-from conftest import CLIPS, REPOSITORY, run_script
+from conftest import CLIPS, REPOSITORY, run_process, run_script
 
 from inr_jax.cli.flags import devices
 from inr_jax.errors import InputError
@@ -101,6 +101,7 @@ def losses(folder):
     return [line["loss"] for line in map(json.loads, lines) if "loss" in line]
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_when_one_of_its_processes_was_killed(tmp_path, speech_dir):
     """To the losses of one process that nothing happened to."""
     common = (*TRAINING, f"--valid_dir={speech_dir}")
@@ -123,20 +124,25 @@ def rows(folder, name):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_fits_are_split_by_process_and_one_table_is_written(tmp_path, speech_dir):
     """Of five clips; one process finds what two have done."""
     flags = (f"--clean_dir={speech_dir}", "--width=8", "--depth=1", "--num_steps=3")
     flags += (f"--output_dir={tmp_path}", "--compilation_cache=")
     shown = finish(start("fit_siren.py", *flags))
-    first, second = (rows(tmp_path, f"scores{end}.csv") for end in ("", ".1"))
-    assert {row["clip"] for row in first} == {"0", "2", "4"}
-    assert {row["clip"] for row in second} == {"1", "3"}
+    first, second = (
+        (tmp_path / f"rows{end}.jsonl").read_text().splitlines() for end in ("", ".1")
+    )
+    assert {json.loads(line)["clip"] for line in first} == {"0", "2", "4"}
+    assert {json.loads(line)["clip"] for line in second} == {"1", "3"}
+    assert len(rows(tmp_path, "scores.csv")) == 5 * 4
     assert "Over 5 clips" in shown[0] and "Over" not in shown[1]
     again = run_script("fit_siren.py", *flags)
     assert "5 of 5 clips are done already" in again.stdout
     assert "Over 5 clips" in again.stdout
 
 
+@pytest.mark.slow
 def test_files_are_split_by_process(tmp_path, speech_dir):
     flags = (str(speech_dir), f"--output={tmp_path}/out/", "--method=wiener")
     finish(start("denoise.py", *flags, "--compilation_cache="))
@@ -144,6 +150,7 @@ def test_files_are_split_by_process(tmp_path, speech_dir):
     assert "5 of 5 files are done" in run_script("denoise.py", *flags).stderr
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_split_by_process(tmp_path, speech_dir):
     """Into shards that are merged, and refused where their number changed."""
     flags = (f"--clean_dir={speech_dir}", "--methods=noisy,lowpass", "--noreport")
@@ -163,7 +170,10 @@ def test_an_evaluation_is_split_by_process(tmp_path, speech_dir):
     [
         ({"num_processes": 2}, "--num_processes goes with --distributed"),
         ({"distributed": True, "process_id": 0}, "give all of --coordinator_address"),
-        ({"num_devices": 99}, "--num_devices 99: there are 1"),
+        (
+            {"num_devices": 99},
+            "--num_devices: 99 devices asked for, this process has 4",
+        ),
     ],
 )
 def test_flags_that_make_no_sense(given, message):
@@ -171,8 +181,9 @@ def test_flags_that_make_no_sense(given, message):
         devices.start()
 
 
+@pytest.mark.slow
 def test_no_cluster_to_be_found(tmp_path, speech_dir):
     flags = (str(speech_dir), f"--output={tmp_path}/out/", "--method=wiener")
-    done = run_script("denoise.py", *flags, "--distributed", expect=2)
+    done = run_process("denoise.py", *flags, "--distributed", expect=2)
     assert "--distributed: coordinator_address should be defined" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from inr_jax.configs.fitting import DnpConfig
-from inr_jax.enhancement import dnp, dnp_fits
-from inr_jax.fitting.fitting import Signal
+from inr_jax.enhancement import dnp
+from inr_jax.fitting.siren import Signal
 from inr_jax.models.wave_unet import WaveUNet
 
 TINY = DnpConfig(num_levels=3, num_filters=4, num_steps=52)
@@ -49,21 +49,22 @@ def named(golden, kind):
 def fitted(golden, num_steps):
     """State and losses of our steps from its weights, and outputs of the network."""
     dtype = jnp.zeros(()).dtype
-    heard = jnp.asarray(golden["input"], dtype)
+    noise = jnp.asarray(golden["input"], dtype)
     params = jax.tree.map(lambda x: jnp.asarray(x, dtype), named(golden, "init"))
-    fresh = dnp.init(jax.random.key(0), len(heard), TINY)
+    fresh = dnp.init(jax.random.key(0), len(noise), TINY)
     opt_state = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), fresh.opt_state)
-    state = fresh._replace(params=params, opt_state=opt_state, heard=heard)
-    signal = Signal(jnp.asarray(golden["target"], dtype), len(heard))
+    state = fresh._replace(params=params, opt_state=opt_state, input_noise=noise)
+    signal = Signal(jnp.asarray(golden["target"], dtype), len(noise))
     step = jax.jit(lambda s, i: dnp.update(s, i, signal, TINY))
     losses, outputs = [], []
     for i in range(num_steps):
-        outputs.append(WaveUNet(TINY).apply(state.params, heard, len(heard)))
+        outputs.append(WaveUNet(TINY).apply(state.params, noise, len(noise)))
         state, loss = step(state, i)
         losses.append(float(loss))
     return state, np.array(losses), outputs
 
 
+@pytest.mark.slow
 def test_first_steps_are_the_original_s(golden):
     _, losses, outputs = fitted(golden, 3)
     np.testing.assert_allclose(outputs[0], golden["out0"], atol=1e-4)
@@ -71,6 +72,7 @@ def test_first_steps_are_the_original_s(golden):
     np.testing.assert_allclose(losses, golden["loss"][:3], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_are_the_original_s(golden):
     params = jax.tree.map(jnp.asarray, named(golden, "init"))
 
@@ -84,6 +86,7 @@ def test_gradients_are_the_original_s(golden):
         np.testing.assert_allclose(x, y, atol=1e-4 * max(1e-3, np.abs(y).max()))
 
 
+@pytest.mark.slow
 def test_sixty_steps_in_double_precision_are_the_original_s(golden):
     """Rounding grows to percents over these steps, so single precision cannot tell."""
     with jax.enable_x64(True):
@@ -103,7 +106,7 @@ def test_gains_of_its_score_are_the_original_s(golden):
 
 @pytest.mark.parametrize("mask", list(dnp.GAINS))
 def test_masked_sound_is_the_original_s(golden, mask):
-    found = dnp.masked(golden["target"], golden["diff_sum"].T, mask)
+    found = dnp.apply_mask(golden["target"], golden["diff_sum"].T, mask)
     inner = slice(512, -512)  # its ends blow up where the windows sum to nothing
     np.testing.assert_allclose(found[inner], golden[mask][inner], atol=1e-4 * 0.03)
 
@@ -181,12 +184,12 @@ def test_score_is_the_plain_one_whatever_is_behind():
 def test_open_gains_give_the_clip_back_and_the_tail_stays():
     score = np.zeros((5, 257))  # nothing fluctuated
     low = np.sin(2 * np.pi * np.arange(1111) / 16)  # in none of the removed bins
-    found = dnp.masked(low, score, "wiener")
+    found = dnp.apply_mask(low, score, "wiener")
     # beside the ends the removed bins hold something
     np.testing.assert_allclose(found[300:700], low[300:700], atol=1e-3)
     np.testing.assert_allclose(found, low, atol=0.2)
     score[2:, :] = 1
-    found = dnp.masked(low, score, "lsa")
+    found = dnp.apply_mask(low, score, "lsa")
     np.testing.assert_array_equal(found[1024:], low[1024:])
     assert np.max(np.abs(found)) < 1.1  # no blow-up at the ends
     assert np.std(found[900:1000]) < 0.1 * np.std(low)
@@ -194,7 +197,7 @@ def test_open_gains_give_the_clip_back_and_the_tail_stays():
 
 def fits(signals, checkpoint_dir=None, on_clips=lambda clips: None):
     keys = jax.random.split(jax.random.key(0), 3)[: len(signals)]
-    return dict(dnp_fits.fit_many(keys, signals, TINY, on_clips, checkpoint_dir))
+    return dict(dnp.fit_batch(keys, signals, TINY, on_clips, checkpoint_dir))
 
 
 @pytest.fixture(scope="module")
@@ -202,18 +205,20 @@ def uninterrupted():
     return fits([NOISY, NOISY[:900], NOISY[:300]])
 
 
+@pytest.mark.slow
 def test_clips_of_any_length(uninterrupted):
     assert [len(uninterrupted[i].score) for i in range(3)] == [5, 4, 0]
     np.testing.assert_array_equal(
-        dnp.masked(NOISY[:300], uninterrupted[2].score, "lsa"), NOISY[:300]
+        dnp.apply_mask(NOISY[:300], uninterrupted[2].score, "lsa"), NOISY[:300]
     )
     assert uninterrupted[0].losses[-1] < 0.9 * uninterrupted[0].losses[0]
     (alone,) = fits([NOISY]).values()
     np.testing.assert_allclose(alone.score, uninterrupted[0].score, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_where_it_was_killed(uninterrupted, tmp_path, monkeypatch):
-    monkeypatch.setattr("inr_jax.fitting.saved_fits.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)
     done = 0
 
     def killed(clips):

@@ -1,9 +1,12 @@
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
-from inr_jax.fitting import early_stopping
+from inr_jax.errors import InputError
+from inr_jax.fitting import driver, early_stopping
 
 CONFIG = FitConfig(
     SirenConfig(32, 1, first_omega=60.0), learning_rate=3e-3, num_steps=300
@@ -18,14 +21,11 @@ def signals(count):
     return clean, noisy.astype(np.float32)
 
 
-def run(rule, count=2):
+def run(rule, count=2, config=CONFIG, **options):
     clean, noisy = signals(count)
     keys = [jax.random.key(i) for i in range(count)]
-    return clean, dict(
-        early_stopping.fit_many(
-            keys, list(noisy), [16_000] * count, [VARIANCE] * count, CONFIG, rule
-        )
-    )
+    rest = ([16_000] * count, [VARIANCE] * count, config, rule)
+    return clean, dict(early_stopping.fit_batch(keys, list(noisy), *rest, **options))
 
 
 def test_sure_tells_the_true_error():
@@ -60,7 +60,43 @@ def test_progress_adds_up_and_unknown_rules_are_named():
     _, noisy = signals(2)
     keys = [jax.random.key(0), jax.random.key(1)]
     rest = ([16_000] * 2, [VARIANCE] * 2, CONFIG)
-    list(early_stopping.fit_many(keys, noisy, *rest, "discrepancy", done.append))
+    list(early_stopping.fit_batch(keys, noisy, *rest, "discrepancy", done.append))
     assert sum(done) == pytest.approx(2)
     with pytest.raises(ValueError, match="discrepancy, sure"):
-        next(early_stopping.fit_many(keys, noisy, *rest, "never"))
+        next(early_stopping.fit_batch(keys, noisy, *rest, "never"))
+
+
+def test_a_killed_fit_goes_on_with_its_looks(tmp_path, monkeypatch):
+    monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)
+    _, whole = run("sure")
+    done = []
+
+    def killed(clips):
+        done.append(clips)
+        if len(done) == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("sure", on_clips=killed, checkpoint_dir=tmp_path / "fits")
+    done.clear()
+    _, again = run("sure", on_clips=done.append, checkpoint_dir=tmp_path / "fits")
+    assert len(done) == 5  # the saved looks, then the last four
+    for i in range(2):
+        assert again[i].criteria == whole[i].criteria
+        np.testing.assert_array_equal(again[i].estimate, whole[i].estimate)
+
+
+def test_a_fit_that_diverged_is_fitted_again(monkeypatch):
+    """No look of it is a number at the first rate, nor at half of it."""
+    warnings = []
+    monkeypatch.setattr(driver.logging, "warning", lambda *args: warnings.append(args))
+    config = dataclasses.replace(CONFIG, learning_rate=1e30, num_steps=50)
+    _, found = run("discrepancy", 1, config)
+    assert [args[1] for args in warnings] == ["signal 0"]
+    assert np.isnan(found[0].estimate).all()
+
+
+@pytest.mark.parametrize("change", [{"num_steps": 24}, {"segment_s": 0.1}])
+def test_settings_that_it_cannot_heed_are_refused(change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        run("sure", config=dataclasses.replace(CONFIG, **change))

@@ -6,30 +6,49 @@ import numpy as np
 import pytest
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
-from inr_jax.fitting import fitting
+from inr_jax.fitting import siren as siren_fit
 from inr_jax.nn import siren
-from inr_jax.parallel.compute import BACKENDS, ComputeConfig, default_compute, over_fits
+from inr_jax.parallel import sharding
+from inr_jax.parallel.compute import (
+    BACKENDS,
+    STANDARD,
+    ComputeConfig,
+    default_compute,
+    over_fits,
+)
 
 CONFIG = FitConfig(SirenConfig(16, 1, 100.0), learning_rate=1e-3, num_steps=5)
 
 
 def losses(compute):
-    signal = fitting.Signal(jnp.sin(jnp.arange(500) / 9), 500)
-    return fitting.fit(jax.random.key(0), signal, 16_000, CONFIG, compute).losses
+    signal = jnp.sin(jnp.arange(500) / 9)
+    key = jax.random.key(0)
+    return siren_fit.fit(key, signal, 16_000, CONFIG, compute=compute).losses
 
 
-def test_an_engine_stands_for_this_device():
-    assert default_compute() == BACKENDS["cpu"]
+@pytest.mark.parametrize(
+    "backend, block", [("cpu", 2**11), ("gpu", 2**16), ("unknown", 2**16)]
+)
+def test_settings_are_of_the_backend_and_its_devices(backend, block, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(sharding, "num_local_devices", lambda: 3)
+    compute = default_compute()
+    assert (compute.block_samples, compute.num_devices) == (block, 3)
 
 
-@pytest.mark.parametrize("name", BACKENDS)
-def test_every_engine_fits_alike(name):
-    np.testing.assert_allclose(losses(BACKENDS[name]), losses(None), rtol=1e-4)
+def test_a_fit_asks_no_backend(monkeypatch):
+    """What it computes depends on its arguments alone."""
+    monkeypatch.delattr(jax, "default_backend")
+    assert np.isfinite(losses(STANDARD)).all()
+
+
+def test_settings_of_accelerators_fit_alike():
+    np.testing.assert_allclose(losses(BACKENDS["gpu"]), losses(STANDARD), rtol=1e-4)
 
 
 def test_either_sine():
     np.testing.assert_allclose(
-        losses(ComputeConfig(sine="jnp")), losses(None), rtol=1e-4
+        losses(ComputeConfig(sine="jnp")), losses(STANDARD), rtol=1e-4
     )
 
 

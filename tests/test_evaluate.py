@@ -1,5 +1,6 @@
-"""Evaluation and ablation end to end at toy size."""
+"""Evaluation end to end at toy size."""
 
+import collections
 import concurrent.futures
 import csv
 import json
@@ -11,11 +12,19 @@ import time
 
 import numpy as np
 import pytest
-from conftest import CLIPS, REPOSITORY, run_script
+from conftest import CLIPS, REPOSITORY, is_drawn, run_script
 
-from inr_jax.audio import audio
-from inr_jax.data import datasets
-from inr_jax.evaluation import runner, store
+from inr_jax import audio
+from inr_jax.configs import methods
+from inr_jax.data import datasets, noise
+from inr_jax.errors import InputError
+from inr_jax.evaluation import manifest, results, runner
+from inr_jax.evaluation.conditions import Condition, Source
+from inr_jax.evaluation.report import from_store
+from inr_jax.evaluation.store import Store
+from inr_jax.evaluation.systems import Output, System
+from inr_jax.io import atomic
+from inr_jax.metrics import pool
 
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 
@@ -42,6 +51,7 @@ def kill_evaluate(num_rows, flags, path):
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_killed_at_random_goes_on_to_the_same_scores(tmp_path):
     """In recorded noise (speech stands in for it)."""
     flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5", *TOY)
@@ -91,36 +101,147 @@ def test_scored_anew_from_what_was_kept(tmp_path):
     assert f"{sound.name}: not there" in done.stderr
 
 
+class Pool:
+    """Scores in this thread: the energy of an estimate stands for every metric."""
+
+    def submit(self, job):
+        future = concurrent.futures.Future()
+        names = {"clip": job.clip, "method": job.method, "seed": job.seed}
+        scores = dict.fromkeys(pool.METRICS, float(np.sum(job.estimate**2)))
+        future.set_result({**names, "seconds": 0.5, **scores})
+        return future
+
+
+def system(*labels):
+    """Gives back the clips as they are, for each label; notes what it is given."""
+    given = []
+
+    def run(examples, seeds, on_clips):
+        for i, (example, seed) in enumerate(zip(examples, seeds, strict=True)):
+            given.append((example.name, seed))
+            on_clips(1)
+            yield from (Output(label, i, example.noisy, 1.0) for label in labels)
+
+    return System(labels, run), given
+
+
+def counted(monkeypatch, module, name):
+    """Counts calls of a function by its first argument."""
+    calls, function = collections.Counter(), getattr(module, name)
+
+    def counting(first, *args, **kwargs):
+        calls[str(first)] += 1
+        return function(first, *args, **kwargs)
+
+    monkeypatch.setattr(module, name, counting)
+    return calls
+
+
+CONDITIONS = [Condition("white", level, 0) for level in (0.0, 5.0)]
+
+
+def test_a_clip_is_decoded_mixed_and_hashed_once(tmp_path, monkeypatch):
+    """Whatever the number of conditions, methods and writers."""
+    clips = datasets.find_clips(CLIPS)[:3]
+    source = Source(clips, max_seconds=0.3, root=str(CLIPS))
+    store, systems = Store(tmp_path), [system("a")[0], system("b", "c")[0]]
+    decoded = counted(monkeypatch, audio, "read")
+    mixed = counted(monkeypatch, noise, "clip_seed")
+    hashed = counted(monkeypatch, atomic, "sha256")
+    rows = []
+    place = runner.Place(store, Pool())
+    assert not runner.run(place, source, systems, CONDITIONS, rows.append, chunk=2)
+    assert sum(rows) == 3 * 3 * 2 == len(store.rows)
+    listed = manifest.write(tmp_path, source, {"pairs_dir": None})
+    assert manifest.read(listed).choose(clips) == clips
+    summaries = results.summarise(store, "abc", CONDITIONS)
+    results.write(store, summaries)
+    from_store.write(store, source, summaries)
+    paths = {str(clip.path) for clip in clips}
+    assert {path: n for path, n in decoded.items() if path in paths} == dict.fromkeys(
+        paths, 1
+    )
+    assert hashed == dict.fromkeys(paths, 1)
+    assert mixed["0"] == 3 * 2 * 3  # a seed of the noise, and of each system
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    """A system whose labels are all there gets no clip; one that lacks a row, that one."""
+    source = Source(datasets.find_clips(CLIPS)[:2], max_seconds=0.3)
+    place = runner.Place(Store(tmp_path), Pool(), keep_audio=False)
+    runner.run(place, source, [system("a")[0]], CONDITIONS[:1])
+    both, given = system("a", "b")
+    place = runner.Place(Store(tmp_path), Pool(), keep_audio=False)
+    runner.run(place, source, [both], CONDITIONS[:1])
+    assert len(given) == 2 and len((tmp_path / "rows.jsonl").read_text().split()) > 4
+    assert (tmp_path / "rows.jsonl").read_text().count("\n") == 4
+    runner.run(place, source, [both], CONDITIONS[:1])
+    assert len(given) == 2
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_a_clip_that_cannot_be_read_costs_no_other(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.wav").write_text("not sound")
+    (tmp_path / "in" / "whole.flac").write_bytes((CLIPS / "letter.flac").read_bytes())
+    source = Source(datasets.find_clips(tmp_path / "in"), max_seconds=0.3)
+    store = Store(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    place = runner.Place(store, Pool(), keep_audio=False)
+    (problem,) = runner.run(place, source, [system("a")[0]], CONDITIONS)
+    assert "broken.wav" in problem
+    assert [row["clip"] for row in store.rows] == ["whole"] * 2
+
+
+def test_folders_of_estimates_differ_by_label_on_any_file_system(tmp_path):
+    store = Store(tmp_path)
+    labels = ("siren", "siren:num_steps=2", "hypersound:weights=/a/b", "a b", "a/b")
+    paths = [store.audio_path("clip", label, CONDITIONS[0]) for label in labels]
+    assert len({path.parent for path in paths}) == len(labels)
+    for path in paths:
+        assert len(path.relative_to(tmp_path).parts) == 4
+        assert not set(":\\?*<>|") & set(str(path.relative_to(tmp_path)))
+    assert paths[1].parent.name == "siren,num_steps=2"
+
+
+def test_rows_of_several_processes_are_one_store(tmp_path):
+    """Each writes its own file; a row that was cut short is nobody's."""
+    stores = [Store(tmp_path, process) for process in range(2)]
+    for i, store in enumerate(stores):
+        store.add({"clip": str(i), "method": "a", **CONDITIONS[0]._asdict()})
+    with open(tmp_path / "rows.1.jsonl", "a") as file:
+        file.write('{"clip": "for')
+    whole = Store(tmp_path)
+    assert list(whole.done("a", CONDITIONS[0])) == ["0", "1"]
+    assert not whole.done("a", CONDITIONS[1]) and not whole.of(CONDITIONS[0], "b")
+    whole.replace(whole.rows)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert len(Store(tmp_path).rows) == 2
+
+
+def test_scores_of_an_earlier_version_are_refused(tmp_path):
+    (tmp_path / "scores.csv").write_text("clip,method\n")
+    with pytest.raises(InputError, match="of an earlier version, without rows.jsonl"):
+        Store(tmp_path)
+
+
 def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
     clips = datasets.find_clips(CLIPS)[:2]
-    source = store.Source(clips, max_seconds=0.5)
-    found = store.Evaluation(tmp_path)
-    for condition in (store.Condition("white", level, 0) for level in (0, 5)):
+    source, store = Source(clips, max_seconds=0.5), Store(tmp_path)
+    for condition in CONDITIONS:
         for method in ("noisy", "silence"):  # as rows come: method by method
             for i, clip in enumerate(clips):
                 example = source.load(i, condition)
                 estimate = example.noisy if method == "noisy" else 0 * example.noisy
-                path = found.sound(clip.name, method, condition)
+                path = store.audio_path(clip.name, method, condition)
                 audio.write(path, estimate, example.sample_rate, "FLOAT")
-                found.add({"clip": clip.name, "method": method, **condition._asdict()})
-    read, load = [], datasets.load
-    monkeypatch.setattr(
-        datasets, "load", lambda *a, **k: read.append(a[:3]) or load(*a, **k)
-    )
-
-    class Pool:
-        def submit(self, job):
-            future = concurrent.futures.Future()
-            energy = float(np.sum(job.estimate**2))
-            future.set_result(
-                {"energy": energy, "clip": job.clip, "method": job.method}
-            )
-            return future
-
-    runner.rescore(found, source, Pool(), lambda rows: None)
-    assert len(read) == len(set(read)) == 2 * 2
-    assert len(found.rows) == 2 * 2 * 2
-    assert all((row["energy"] > 0) == (row["method"] == "noisy") for row in found.rows)
+                store.add({"clip": clip.name, "method": method, **condition._asdict()})
+    fresh = Source(clips, max_seconds=0.5)
+    decoded = counted(monkeypatch, audio, "read")
+    runner.rescore(store, fresh, Pool(), lambda rows: None)
+    assert [decoded[str(clip.path)] for clip in clips] == [1, 1]
+    assert len(store.rows) == 2 * 2 * 2
+    assert all((row["pesq"] > 0) == (row["method"] == "noisy") for row in store.rows)
 
 
 def test_shards_make_the_whole(tmp_path):
@@ -145,7 +266,7 @@ def test_shards_make_the_whole(tmp_path):
     )
     twice = (f"--merge={shards[0]},{shards[0]}", f"--output_dir={tmp_path / 'twice'}")
     done = run_script("evaluate.py", *flags, *twice, expect=2)
-    assert "needs each of the 2 shards once" in done.stderr
+    assert "each of the 2 shards is needed once" in done.stderr
     listed = (f"--manifest={whole / 'manifest.json'}", "--methods=noisy", *flags[2:])
     again = tmp_path / "again"
     run_script("evaluate.py", *listed, f"--output_dir={again}")
@@ -170,20 +291,23 @@ def test_results_that_papers_and_programs_read(tmp_path):
     for name in ("over_cost", "over_snr", "pesq_by_clip", "mel", "waveform"):
         for ending in ("png", "pdf"):
             drawn = tmp_path / "figures" / f"{name}.{ending}"
-            assert drawn.stat().st_size > 5000
+            assert is_drawn(drawn)
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((), "give --clean_dir"),
-        (("--clean_dir=x", "--pairs_dir=y"), "give --clean_dir"),
+        ((), "give one of --clean_dir"),
+        (("--clean_dir=x", "--pairs_dir=y"), "give one of --clean_dir"),
         ((f"--clean_dir={CLIPS}", "--snr_db=a"), "--snr_db must be"),
         ((f"--clean_dir={CLIPS}", "--methods=magic"), "method must be one of"),
         (("--clean_dir=nowhere",), "nowhere: no such folder"),
         ((f"--clean_dir={CLIPS}", "--num_shards=2", "--shard_index=2"), "be below"),
-        ((f"--clean_dir={CLIPS}", "--merge=nowhere"), "not written by this script"),
+        ((f"--clean_dir={CLIPS}", "--merge=nowhere"), "holds no settings"),
         (("--manifest=nowhere",), "nowhere: no manifest.json"),
+        ((f"--clean_dir={CLIPS}", "--methods=noisy:loud=1"), "no setting 'loud'"),
+        ((f"--clean_dir={CLIPS}", "--sigma=0.1", "--snr_db=0"), "not both"),
+        ((f"--pairs_dir={CLIPS}", "--snr_db=0"), "make no sense with --pairs_dir"),
     ],
 )
 def test_flags_that_make_no_sense(tmp_path, flags, message):
@@ -193,11 +317,37 @@ def test_flags_that_make_no_sense(tmp_path, flags, message):
     assert not (tmp_path / "new").exists()
 
 
-def test_ablation(tmp_path):
-    rows = "as it is,no divergence term,tracked estimate"
-    flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", f"--rows={rows}", *TOY)
-    done = run_script("ablate_gain_field.py", *flags)
-    assert "difference from as it is" in done.stdout
-    assert len(rows_of(tmp_path)) == 2 * 3
-    done = run_script("ablate_gain_field.py", *flags[:2], "--rows=other", expect=2)
-    assert "unknown other" in done.stderr
+def test_rows_of_one_method_with_other_settings(tmp_path):
+    """An ablation: every row has settings of its own, and they are recorded."""
+    spec = "gain_field:num_fields=1:num_steps=2"
+    methods = f"--methods=noisy,{spec},{spec}:divergence=False"
+    flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", *TOY)
+    done = run_script("evaluate.py", *flags, methods)
+    assert f"| {spec} |" in done.stdout and len(rows_of(tmp_path)) == 2 * 3
+    recorded = json.loads((tmp_path / "config.json").read_text())["methods"]
+    assert recorded[spec]["num_steps"] == 2 and recorded[spec]["divergence"]
+    assert not recorded[f"{spec}:divergence=False"]["divergence"]
+    # a flag counts for those that have the setting and do not set it themselves
+    flags = (*flags, "--noreport")
+    run_script("evaluate.py", *flags, f"--methods={spec},dnp", "--dnp_num_steps=1")
+    recorded = json.loads((tmp_path / "config.json").read_text())["methods"]
+    assert recorded["dnp"]["num_steps"] == 1 and "noisy" in recorded
+    done = run_script("evaluate.py", *flags, "--methods=dnp", expect=2)
+    assert "holds results with dnp.num_steps = 1, not 5000" in done.stderr
+
+
+def test_the_flags_of_the_ablation_are_ones_that_it_takes():
+    path = REPOSITORY / "experiments" / "configs" / "gain_field_ablation.flags"
+    (line,) = (x for x in path.read_text().splitlines() if x.startswith("--methods="))
+    parsed = list(map(methods.parse, line.removeprefix("--methods=").split(",")))
+    assert len({method.config for method in parsed}) == len(parsed) == 16
+
+
+def test_white_noise_of_a_given_deviation(tmp_path):
+    flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", *TOY, "--noreport")
+    run_script("evaluate.py", *flags, "--methods=noisy", "--sigma=0.1")
+    (noise,) = {row["noise"] for row in rows_of(tmp_path)}
+    assert noise == "white of deviation 0.1"
+    path = next(iter(tmp_path.rglob("noisy/*.wav")))
+    clean = audio.read(CLIPS / f"{path.stem}.flac").samples[:16_000]
+    assert np.std(audio.read(path).samples - clean) == pytest.approx(0.1, rel=0.02)

@@ -18,7 +18,7 @@ def field():
     keys = jax.random.split(jax.random.key(0), 3)
     shape = (6, CONFIG.num_cells)
     return GainField(
-        jnp.asarray(gain_field.first_frequencies(CONFIG.hidden)),
+        jnp.asarray(gain_field.initial_frequencies(CONFIG.hidden)),
         jax.random.normal(keys[0], (*shape, CONFIG.hidden)),
         jax.random.normal(keys[1], (*shape, CONFIG.outputs, CONFIG.hidden)),
         jax.random.normal(keys[2], (*shape, CONFIG.outputs)),
@@ -34,6 +34,7 @@ def test_on_the_grid_both_evaluations_agree(field):
     np.testing.assert_allclose(taps, fast_taps, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_it_is_continuous_everywhere(field):
     """Steps shrink with the grid: no jump at the border of a cell, in time or frequency."""
 
@@ -55,7 +56,7 @@ def test_it_is_continuous_everywhere(field):
 def test_beyond_its_grid_it_is_constant(field):
     at = (CONFIG.num_cells * CONFIG.cell_bins - 1) * CONFIG.bin_hz
     gate, _ = gain_field.evaluate(
-        field, np.array([5, 9]) * CONFIG.hop_s, [at, 2 * at], CONFIG
+        field, np.array([5, 9]) * CONFIG.hop_s, np.array([at, 2 * at]), CONFIG
     )
     np.testing.assert_allclose(gate, gate[0, 0], atol=1e-6)
 
@@ -65,7 +66,9 @@ def test_a_cell_has_a_siren_of_its_own(field):
     centre_hz = (CONFIG.cell_bins - 1) / 2 * CONFIG.bin_hz
     phases, weights, bias = field.phases[2, 0], field.weights[2, 0], field.bias[2, 0]
     expected = weights @ jnp.sin(phases) + bias
-    gate, taps = gain_field.evaluate(field, [2 * CONFIG.hop_s], [centre_hz], CONFIG)
+    gate, taps = gain_field.evaluate(
+        field, np.array([2 * CONFIG.hop_s]), np.array([centre_hz]), CONFIG
+    )
     expected_gate, expected_taps = gain_field.split(expected)
     np.testing.assert_allclose(gate[0, 0], expected_gate, atol=1e-5)
     np.testing.assert_allclose(taps[0, 0], expected_taps, atol=1e-5)

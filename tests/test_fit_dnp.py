@@ -1,11 +1,21 @@
-"""The script of DNP: the published network on a fifth of a second, two steps."""
+"""The command of DNP: a small network on a fifth of a second, two steps."""
 
 import csv
+import dataclasses
 
 from conftest import CLIPS, run_script
 
+from inr_jax.configs import fitting
 
-def test_both_masks_are_scored_and_nothing_is_fitted_twice(tmp_path):
+
+@dataclasses.dataclass(frozen=True)
+class SmallDnp(fitting.DnpConfig):
+    num_levels: int = 2
+    num_filters: int = 4
+
+
+def test_both_masks_are_scored_and_nothing_is_fitted_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "DnpConfig", SmallDnp)
     flags = (f"--clean_dir={CLIPS}", "--max_clips=1", "--max_seconds=0.2")
     flags += ("--num_steps=2", f"--output_dir={tmp_path}", "--compilation_cache=")
     done = run_script("fit_dnp.py", *flags)

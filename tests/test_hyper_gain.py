@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
-from inr_jax.dsp import half_overlap
+from inr_jax.dsp.stft import sine_window, stft
 from inr_jax.models import hyper_gain, pretrained
 from inr_jax.training.hyper_gain import denoise
 
@@ -47,8 +47,9 @@ def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
     assert float(jnp.max(jnp.abs(expected - signal))) > 0.01
 
 
+@pytest.mark.slow
 def test_padding_around_a_signal_changes_nothing(model, params):
-    spectrum = half_overlap.stft(noise(2000), WINDOW)
+    spectrum = stft(noise(2000), sine_window(WINDOW), WINDOW // 2)
     field = model.apply(params, spectrum)
     before, after = 16, 40
     padded = jnp.pad(spectrum, ((before, after), (0, 0)))
@@ -61,7 +62,7 @@ def test_padding_around_a_signal_changes_nothing(model, params):
 
 
 def test_the_receptive_field_is_as_stated(model, params):
-    frames = half_overlap.stft(noise(8000), WINDOW)
+    frames = stft(noise(8000), sine_window(WINDOW), WINDOW // 2)
     reach, at = CONFIG.receptive_field, len(frames) // 2
     assert reach < at
     # the taps of the filter reach one frame further than the field
@@ -80,13 +81,14 @@ def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
     signal = noise(4000)
     gap = signal.at[1000:2000].set(0.0)
     loud, quiet = (
-        hyper_gain.features(half_overlap.stft(x, WINDOW)[:, :32], 8, 128)
+        hyper_gain.features(stft(x, sine_window(WINDOW), WINDOW // 2)[:, :32], 8, 128)
         for x in (signal, gap)
     )
     # frames far from the gap keep their features but for the smaller sample of noise
     assert float(jnp.max(jnp.abs(loud[-20:] - quiet[-20:]))) < 0.1
 
 
+@pytest.mark.slow
 def test_saved_and_loaded(tmp_path, model, params):
     pretrained.save(tmp_path, CONFIG, params, 7)
     again, weights = pretrained.load(tmp_path)

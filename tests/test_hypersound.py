@@ -60,6 +60,7 @@ def test_encoder_has_a_frame_every_320_samples():
         assert found.shape == (frames, 4)
 
 
+@pytest.mark.slow
 def test_a_siren_target_begins_as_one_random_siren():
     """Layers of the spread that SIREN is built for, hardly told apart by the clip."""
     config = dataclasses.replace(HyperSoundConfig(target="siren"), norm="channel")
@@ -81,6 +82,7 @@ def test_a_siren_target_begins_as_one_random_siren():
         assert 0.6 < float(x.std()) < 0.8
 
 
+@pytest.mark.slow
 def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
     """HyperSound's own rule, against the plain way to write it."""
     params = init(TINY)
@@ -88,11 +90,24 @@ def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
     times = np.linspace(-1, 1, 50)
     found = hypersound_target.evaluate(emitted, jnp.asarray(times, jnp.float32), TINY)
     first, hidden, last = jax.tree.map(np.float64, emitted)
-    # undo what `_as_siren` did
+    # undo `as_siren`
     x = np.sin(np.outer(times, 2000.0 * first["kernel"][0]) + 2000.0 * first["bias"])
     x = np.sin(30.0 * x @ hidden["kernel"] + 30.0 * hidden["bias"])
     expected = 30.0 * x @ (last["kernel"] / 30.0) + last["bias"]
     np.testing.assert_allclose(found, expected[:, 0], atol=ROUNDING)
+
+
+def test_a_fourier_mlp_is_drawn_as_linear_layers_are():
+    params = fourier_mlp.init(jax.random.key(0), width=90, num_layers=5, out_dim=2)
+    assert [layer["kernel"].shape for layer in params] == (
+        [(20, 90)] + [(90, 90)] * 4 + [(90, 2)]
+    )
+    for layer in params:
+        bound = layer["kernel"].shape[0] ** -0.5
+        assert float(jnp.max(jnp.abs(layer["bias"]))) <= bound
+        assert 0.9 * bound < float(jnp.max(jnp.abs(layer["kernel"]))) <= bound
+    values = fourier_mlp.apply(params, jnp.linspace(-1, 1, 7)[:, None])
+    assert values.shape == (7, 2) and jnp.all(jnp.isfinite(values))
 
 
 def test_nerf_features_are_sines_then_cosines():
@@ -103,6 +118,7 @@ def test_nerf_features_are_sines_then_cosines():
     np.testing.assert_allclose(found[:, 12], np.cos(4 * np.pi * times[:, 0]), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["nerf", "siren"])
 @pytest.mark.parametrize("mode", ["target", "residual", "modulator"])
 def test_gradients_reach_every_row_of_the_head(target, mode):
@@ -116,6 +132,7 @@ def test_gradients_reach_every_row_of_the_head(target, mode):
     np.testing.assert_array_equal(reached, jnp.abs(head["kernel"]).max(0) > 0)
 
 
+@pytest.mark.slow
 def test_modes_combine_what_clips_share_with_what_is_emitted():
     plain = init(TINY)
     emitted = emit(TINY, plain)
@@ -130,6 +147,7 @@ def test_modes_combine_what_clips_share_with_what_is_emitted():
         )
 
 
+@pytest.mark.slow
 def test_shared_layers_are_not_emitted():
     config = dataclasses.replace(TINY, shared_layers=(1,))
     params = init(config)
@@ -139,6 +157,7 @@ def test_shared_layers_are_not_emitted():
     assert params["params"]["head"]["bias"].size == 2 * 8 + 9
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing_and_level_is_kept():
     model, params = HyperSound(TINY), init(TINY)
     eager, compiled = model.apply(params, NOISY), jax.jit(model.apply)(params, NOISY)
@@ -158,8 +177,8 @@ def test_emitted_weights_are_of_the_form_that_siren_draws():
 
 def test_a_finer_grid_has_the_samples_of_the_coarse_one():
     model, params = HyperSound(TINY), init(TINY)
-    apply = jax.jit(model.apply, static_argnames="finer")
-    coarse, fine = apply(params, NOISY), apply(params, NOISY, finer=3)
+    apply = jax.jit(model.apply, static_argnames="upsample")
+    coarse, fine = apply(params, NOISY), apply(params, NOISY, upsample=3)
     np.testing.assert_allclose(fine[::3], coarse, atol=ROUNDING)
 
 

@@ -4,27 +4,27 @@ import pytest
 import soundfile
 from conftest import TINY
 
-from inr_jax.audio import audio
-from inr_jax.enhancement import api, chunking, files, registry
-from inr_jax.errors import InputError
+from inr_jax import audio
+from inr_jax.configs import methods
+from inr_jax.enhancement import api, files, neural, registry
 from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 
 RATE = 22_050
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory):
+def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    params = LocalHyperSound(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
+    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
     pretrained.save(folder, TINY, params, 0)
-    return registry.Options(trained_dir=folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)
-def short_pieces(monkeypatch):
-    monkeypatch.setattr(chunking, "LONG_S", 2)
-    monkeypatch.setattr(chunking, "PIECE_S", 2)
+def short_parts(monkeypatch):
+    monkeypatch.setattr(files, "READ_AT_ONCE_S", 2)
+    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 2.0)
 
 
 def noisy(seconds):
@@ -32,25 +32,28 @@ def noisy(seconds):
     return 0.2 * rng.standard_normal((round(seconds * RATE), 2)).astype(np.float32)
 
 
-def denoise(folder, options, mix=files.DryWetMix(), name="in.wav"):  # noqa: B008
-    denoiser = registry.make("local_hypersound", options)
+def denoise(folder, settings, mix=files.DryWetMix(), name="in.wav"):  # noqa: B008
+    denoiser = registry.make("local_hypersound", settings)
     (job,), _ = files.jobs(
         [str(folder / name)], str(folder / "out.wav"), str(folder / "rest.wav")
     )
-    assert chunking.is_long(job)
-    reach, shares = registry.receptive_field("local_hypersound", options), []
-    chunking.denoise(denoiser, reach, job, mix, 0, shares.append)
-    assert sum(shares) == pytest.approx(1) and len(shares) > 1
+    shares = []
+    (outcome,) = files.denoise(denoiser, [job], {}, mix, 0, shares.append)
+    assert sum(shares) == pytest.approx(1)
+    return outcome.error, len(shares)
 
 
 @pytest.mark.parametrize("seconds", [4.0, 7.3])
-def test_pieces_give_what_the_whole_gives(tmp_path, options, seconds):
+def test_parts_give_what_the_whole_gives(tmp_path, weights, seconds, monkeypatch):
     audio.write(tmp_path / "in.wav", noisy(seconds), RATE, "FLOAT")
-    denoise(tmp_path, options, files.DryWetMix(wet=0.9))
+    settings = methods.TrainedMethod(weights)
+    error, num_parts = denoise(tmp_path, settings, files.DryWetMix(wet=0.9))
+    assert not error and num_parts > 2
     recording = audio.read(tmp_path / "in.wav")
-    denoiser = registry.make("local_hypersound", options)
-    ((_, whole),) = api.denoise_recordings(denoiser, [recording], [0])
-    expected = 0.9 * whole + 0.1 * recording.samples
+    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 100.0)
+    denoiser = registry.make("local_hypersound", settings)
+    (whole,) = api.denoise_recordings(denoiser, [recording], [0])
+    expected = 0.9 * whole.samples + 0.1 * recording.samples
     found = audio.read(tmp_path / "out.wav")
     assert (found.sample_rate, found.subtype) == (RATE, "FLOAT")
     np.testing.assert_allclose(found.samples, expected, atol=1e-4)
@@ -58,36 +61,27 @@ def test_pieces_give_what_the_whole_gives(tmp_path, options, seconds):
     np.testing.assert_allclose(found.samples + rest, recording.samples, atol=1e-6)
 
 
-def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, options):
+def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, weights):
     samples = noisy(7)
     samples[5 * RATE] = np.nan
     audio.write(tmp_path / "in.wav", samples, RATE, "FLOAT")
-    with pytest.raises(InputError, match=r"in\.wav: holds NaN"):
-        denoise(tmp_path, options)
+    settings = methods.TrainedMethod(weights)
+    error, _ = denoise(tmp_path, settings)
+    assert "in.wav: holds NaN" in error
     path = tmp_path / "cut.flac"
     audio.write(path, noisy(7), RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 5 // 7])
-    with pytest.raises(InputError, match=r"cut\.flac: "):
-        denoise(tmp_path, options, name=path.name)
-    assert {path.name for path in tmp_path.iterdir()} == {"in.wav", "cut.flac"}
+    error, _ = denoise(tmp_path, settings, name=path.name)
+    assert "cut.flac: " in error
+    left = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert left == {"in.wav", "cut.flac"}
 
 
-def test_a_finer_grid(tmp_path, options):
+def test_a_finer_grid(tmp_path, weights):
     audio.write(tmp_path / "in.wav", noisy(5), RATE)
-    denoiser = registry.make(
-        "local_hypersound",
-        registry.Options(trained_dir=options.trained_dir, output_rate=48_000),
-    )
+    settings = methods.TrainedMethod(weights, output_rate=48_000)
+    denoiser = registry.make("local_hypersound", settings)
     (job,), _ = files.jobs([str(tmp_path / "in.wav")], str(tmp_path / "out.wav"), None)
-    reach = registry.receptive_field("local_hypersound", options)
-    chunking.denoise(denoiser, reach, job, files.DryWetMix(output_rate=48_000), 0)
+    (outcome,) = files.denoise(denoiser, [job], {}, files.DryWetMix())
+    assert not outcome.error
     assert soundfile.info(tmp_path / "out.wav").frames == 5 * 48_000
-
-
-def test_pipes_short_files_and_other_methods_are_heard_at_once(tmp_path, options):
-    audio.write(tmp_path / "in.wav", noisy(1), RATE)
-    (job,), _ = files.jobs([str(tmp_path / "in.wav")], "out.wav", None)
-    assert not chunking.is_long(job)
-    (job,), _ = files.jobs(["-"], "-", None)
-    assert not chunking.is_long(job)
-    assert registry.receptive_field("wiener", options) is None

@@ -10,30 +10,36 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import TINY
+from conftest import REPOSITORY, TINY
 
-from inr_jax.audio import sound_files
+from inr_jax import audio
 from inr_jax.models import pretrained
+
+pytestmark = pytest.mark.slow
 
 
 def printed(code):
-    """What a program of its own prints."""
+    """What a program of its own prints, run beside the benchmarks' `measuring`."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY / "benchmarks",
     ).stdout.strip()
 
 
 FIT = """
 import jax, numpy as np
 from inr_jax.configs import fitting
-from inr_jax.io import measuring
-from inr_jax.fitting.batch import fit_many
+import measuring
+from inr_jax.fitting.batch import fit_batch
 
 count, loss = {count}, fitting.LossWeights(**{loss})
 noise = np.random.default_rng(0).uniform(-1, 1, (count, 15 * 16_000))
 config = fitting.FitConfig(fitting.SirenConfig(depth=1), loss, num_steps=1)
 keys = list(jax.random.split(jax.random.key(0), count))
-for _ in fit_many(keys, list(noise), [16_000] * count, config):
+for _ in fit_batch(keys, list(noise), [16_000] * count, config):
     pass
 print(measuring.peak_mib())
 """
@@ -59,19 +65,19 @@ def model_folder(tmp_path):
 
 LONG = """
 import numpy as np
-from inr_jax.audio import audio
-from inr_jax.enhancement import files, registry, api, chunking
-from inr_jax.io import measuring
+from inr_jax import audio
+from inr_jax.configs import methods
+from inr_jax.enhancement import api, files, registry
+import measuring
 
-options = registry.Options(trained_dir="{folder}")
-denoiser = registry.make("local_hypersound", options)
-reach = registry.receptive_field("local_hypersound", options)
+settings = methods.TrainedMethod("{folder}")
+denoiser = registry.make("local_hypersound", settings)
 second = audio.Recording(np.zeros((22_050, 1), np.float32), 22_050)
 list(api.denoise_recordings(denoiser, [second], [0]))
 before = measuring.peak_mib()
 (job,), _ = files.jobs(["{folder}/in.flac"], "{folder}/out.flac", None)
-assert chunking.is_long(job)
-chunking.denoise(denoiser, reach, job, files.Mix(), 0)
+(done,) = files.denoise(denoiser, [job], {{}}, files.DryWetMix())
+assert not done.error, done.error
 print(measuring.peak_mib() - before)
 """
 
@@ -79,7 +85,7 @@ print(measuring.peak_mib() - before)
 def test_a_long_file(model_folder):
     """An hour at 22.05 kHz, 300 MiB if held at once, and its estimate as much."""
     hour, second = 3600, np.zeros((22_050, 1), np.float32)
-    with sound_files.writing(model_folder / "in.flac", 22_050, 1) as add:
+    with audio.open_writer(model_folder / "in.flac", 22_050, 1) as add:
         for _ in range(hour):
             add(second)
     code = LONG.format(folder=model_folder)
@@ -89,13 +95,13 @@ def test_a_long_file(model_folder):
 
 SOAK = """
 import jax, numpy as np
-from inr_jax.audio import audio
-from inr_jax.enhancement import registry, api, neural
-from inr_jax.io import measuring
+from inr_jax import audio
+from inr_jax.configs import methods
+from inr_jax.enhancement import api, neural, registry
+import measuring
 from inr_jax.parallel import bucketing
 
-options = registry.Options(trained_dir="{folder}")
-methods = [registry.make(name, options) for name in ("wiener", "local_hypersound")]
+trained = registry.make("local_hypersound", methods.TrainedMethod("{folder}"))
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None
@@ -108,13 +114,13 @@ lengths += [int(n) for n in rng.integers(800, {longest}, {count})]
 noise = rng.standard_normal(({longest}, 1)).astype(np.float32)
 curve = []
 for i, length in enumerate(lengths):
-    for method in methods:
+    for method in (registry.make("wiener"), trained):
         clip = audio.Recording(noise[:length], 16_000)
-        ((_, found),) = api.denoise_recordings(method, [clip], [i])
-        assert found.shape == (length, 1)
+        (found,) = api.denoise_recordings(method, [clip], [i])
+        assert found.samples.shape == (length, 1)
     if i + 1 >= len(sizes) and (i + 1 - len(sizes)) % ({count} // 4) == 0:
         curve.append((measuring.reset_peak(), len(compiled)))
-assert neural._run._cache_size() <= len(sizes)
+assert neural._stft_mask._cache_size() <= len(sizes)
 print([round(mib) for mib, _ in curve], [n for _, n in curve], len(sizes))
 """
 

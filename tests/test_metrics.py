@@ -33,6 +33,7 @@ def random(num_samples, seed=0):
     return np.random.default_rng(seed).standard_normal(num_samples)
 
 
+@pytest.mark.slow
 def test_golden_scores(recordings):
     """17 VoiceBank-DEMAND clips x 3 systems, scores checked against MATLAB's."""
     with open(recordings / "reference" / "golden_metrics.csv", newline="") as file:

@@ -6,20 +6,18 @@ import pytest
 import reference_steps
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
-from inr_jax.fitting import fitting
+from inr_jax.fitting import siren
 
 CONFIG = FitConfig(SirenConfig(16, 2, 100.0), num_steps=3)
 SIGNALS = np.sin(np.array([[0.1], [0.2]]) * np.arange(500)).astype(np.float32)
 
 
 def our_losses(signal):
-    return fitting.fit(
-        jax.random.key(0), fitting.Signal(signal, len(signal)), 16_000, CONFIG
-    ).losses
+    return siren.fit(jax.random.key(0), signal, 16_000, CONFIG).losses
 
 
 def params():
-    return fitting.init(jax.random.key(0), CONFIG).params
+    return siren.init(jax.random.key(0), CONFIG).params
 
 
 def test_plain_jax_has_our_loss():

@@ -4,16 +4,21 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CODE = """
 import hashlib, numpy as np, inr_jax
 from inr_jax.configs import fitting
-from inr_jax.enhancement import registry
 
 fit = fitting.FitConfig(fitting.SirenConfig(width=32, depth=1), num_steps=40)
-options = registry.Options(fit=fit)
 noisy = 0.1 * np.random.default_rng(0).standard_normal(8000)
-for method, seed in (("siren", 0), ("siren", 1), ("local_hypersound", 0)):
-    found = inr_jax.denoise(noisy, 16_000, method, seed, options)
+siren = {"siren": fit.siren, "num_steps": fit.num_steps}
+for method, seed, settings in (
+    ("siren", 0, siren), ("siren", 1, siren), ("local_hypersound", 0, {})
+):
+    found = inr_jax.denoise(noisy, 16_000, method, seed=seed, **settings)
     print(hashlib.sha256(found.tobytes()).hexdigest())
 """
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from inr_jax.audio import audio, loudness
+from inr_jax import audio
+from inr_jax.audio import loudness
 from inr_jax.errors import InputError
 from inr_jax.evaluation import tables
 from inr_jax.evaluation.report import clips as report_takes

@@ -5,6 +5,8 @@ import re
 import pytest
 from browser import CONDITIONS, METHODS, column, plays, running
 
+pytestmark = pytest.mark.slow
+
 
 def test_sorting_sorts(page):
     ssnr = page.get_by_role("button", name="SSNR dB")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from browser import CONDITIONS, EVIL, built, plays, running
 
+pytestmark = pytest.mark.slow
+
 
 def test_names_and_notes_are_text(page):
     assert page.title() == page.locator("h1").inner_text() == EVIL

@@ -6,8 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.data import noise
 from inr_jax.metrics import pool as scoring
 
@@ -54,6 +53,7 @@ def test_shapes_that_differ_say_both():
         scoring.score(job(np.ones((100, 1)), np.ones((99, 1))))
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_rows_in_order(speech):
     jobs = [job(speech[:, None], noise.add_white(speech, s)[:, None]) for s in range(3)]
     with scoring.ScorePool() as pool:
@@ -65,6 +65,7 @@ def test_workers_do_not_load_jax():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks into /proc")
 def test_workers_end_when_their_parent_is_killed():
     code = (

@@ -51,6 +51,7 @@ def test_speechbrain_tiny(golden, params):
     agree(Sepformer(TINY), params, golden["_noisy"], *expected, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_speechbrain_reference(recordings):
     """Another width, chunk and number of heads, two signals."""
     path = recordings / "reference" / "sepformer_tiny_golden.npz"
@@ -103,15 +104,6 @@ def test_the_level_of_the_output_is_that_of_the_input(golden, run):
     np.testing.assert_allclose(run(8 * noisy), 8 * run(noisy), atol=1e-5)
 
 
-def test_overlapping_pieces_add_up():
-    x = jnp.arange(24.0).reshape(12, 2)
-    pieces = modeling.overlapping(x, 3)
-    assert pieces.shape == (3, 6, 2)
-    np.testing.assert_array_equal(pieces[1], x[3:9])
-    expected = x * np.repeat([1.0, 2.0, 2.0, 1.0], 3)[:, None]
-    np.testing.assert_array_equal(modeling.overlap_add(pieces), expected)
-
-
 def test_number_of_parameters():
     model = Sepformer(SepformerConfig())
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(4000))
@@ -137,6 +129,7 @@ def noise(seconds):
     return 0.1 * rng.standard_normal(round(16_000 * seconds)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_full_size_layer_by_layer(full):
     config, parts, params = full
     blocks = params["params"]["masknet"]["blocks"]
@@ -172,6 +165,7 @@ def test_full_size_layer_by_layer(full):
         assert error < 1e-4 * np.abs(expected).max(), (way, place, error)
 
 
+@pytest.mark.slow
 def test_full_size_whole(full):
     config, parts, params = full
     noisy = noise(4)

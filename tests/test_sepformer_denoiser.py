@@ -7,10 +7,9 @@ import speechbrain_oracle
 from conftest import CLIPS, run_script
 
 import inr_jax
-from inr_jax import metrics
-from inr_jax.audio import audio
+from inr_jax import audio, metrics
 from inr_jax.configs.networks import SepformerConfig
-from inr_jax.enhancement import registry, sepformer_denoiser
+from inr_jax.enhancement import neural
 from inr_jax.models.sepformer import weights as sepformer_weights
 
 TINY = SepformerConfig(**speechbrain_oracle.TINY)
@@ -30,8 +29,7 @@ def signal(*shape):
 
 
 def denoise(noisy, rate, weights):
-    options = registry.Options(sepformer_dir=weights)
-    return inr_jax.denoise(noisy, rate, "sepformer", options=options)
+    return inr_jax.denoise(noisy, rate, "sepformer", weights=weights)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
@@ -42,6 +40,7 @@ def test_keeps_shape_and_rate(weights, rate):
         assert np.all(np.isfinite(found))
 
 
+@pytest.mark.slow
 def test_a_clip_within_a_window_is_heard_whole(weights):
     model, params = sepformer_weights.load(weights)
     noisy = signal(3001)
@@ -50,6 +49,7 @@ def test_a_clip_within_a_window_is_heard_whole(weights):
     np.testing.assert_allclose(denoise(noisy, 16_000, weights), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_level_is_the_nearest_to_the_input_and_no_other(weights):
     noisy = signal(4000)
     found = denoise(noisy, 16_000, weights)
@@ -62,13 +62,14 @@ def test_the_level_is_the_nearest_to_the_input_and_no_other(weights):
 
 def test_other_rates_come_back_without_delay(weights, speech, monkeypatch):
     """Whatever the network does, resampling there and back moves nothing."""
-    monkeypatch.setattr(sepformer_denoiser, "_run", lambda m, p, padded, n: 2 * padded)
+    monkeypatch.setattr(neural, "_sepformer", lambda m, p, padded, *_: 2 * padded)
     fine = audio.resample(speech.astype(np.float32), 16_000, 44_100)
     found = denoise(fine, 44_100, weights)
     assert metrics.lag(fine, found, 44_100) == 0
     assert metrics.si_sdr(fine, found, 44_100) > 30
 
 
+@pytest.mark.slow
 def test_long_clips_in_windows(weights, monkeypatch):
     """The network hears all of a window: others give another result.
 
@@ -76,15 +77,16 @@ def test_long_clips_in_windows(weights, monkeypatch):
     """
     noisy = signal(9000)
     whole = denoise(noisy, 16_000, weights)
-    monkeypatch.setattr(sepformer_denoiser, "WINDOW_S", 0.25)
+    monkeypatch.setattr(neural, "SEPFORMER_WINDOW_S", 0.25)
     found = denoise(noisy, 16_000, weights)
     assert found.shape == whole.shape
     difference = np.std(found - whole) / np.std(whole)
     assert 0.01 < difference < 1
-    monkeypatch.setattr(sepformer_denoiser, "_run", lambda m, p, padded, n: padded)
+    monkeypatch.setattr(neural, "_sepformer", lambda m, p, padded, *_: padded)
     np.testing.assert_allclose(denoise(noisy, 16_000, weights), noisy, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_as_users_call_it(weights, tmp_path):
     flags = ("--method=sepformer", f"--output={tmp_path / 'out.wav'}")
     flags += ("--compilation_cache=", str(CLIPS / "forecast.flac"))

@@ -25,7 +25,9 @@ def tensors():
     rng = np.random.default_rng(0)
     shapes = sepformer_mapping.shapes(TINY)
     found = {k: rng.standard_normal(s, np.float32) for k, s in shapes.items()}
-    tables = {k: modeling.positions(*s[1:]) for k, s in shapes.items() if TABLE in k}
+    tables = {
+        k: modeling.positional_encoding(*s[1:]) for k, s in shapes.items() if TABLE in k
+    }
     return found | {name: table[None] for name, table in tables.items()}
 
 

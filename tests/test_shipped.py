@@ -8,6 +8,8 @@ from inr_jax import metrics
 from inr_jax.configs import networks
 from inr_jax.data import noise
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("method", networks.MODELS)
 def test_shipped_weights_denoise_a_sentence(method, speech):

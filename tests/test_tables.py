@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from conftest import run_script
 
 from inr_jax.evaluation import paper_table, tables
+from inr_jax.io import atomic, markdown
 from inr_jax.metrics import pool
 
 
@@ -72,15 +74,43 @@ def test_a_lone_clip_has_an_interval(count):
 
 def test_the_paper_s_table_beside_ours():
     condition = {"noise": "white", "snr_db": "0.0"}
-    found = rows("noisy", [-4.0, -3.0], **condition) + rows(
-        "wiener", [1.0], **condition
-    )
-    text = paper_table.markdown(paper_table.lines(found))
-    assert "| noisy | 2 | -3.82 / -3.50 | 0.813 / 1.000 |" in text
-    assert "| wiener | 1 | 1.00 |" in text
-    assert "| dnp | not run | -2.52 | 0.757 |" in text
+    ours = [
+        *rows("noisy", [-4.0, -3.0], **condition),
+        *rows("wiener", [1.0], **condition),
+        *rows("hypersound", [2.0], **condition),
+    ]
+    text = paper_table.markdown(paper_table.lines(ours))
+    assert "| noisy | 2 | -3.82 / -3.50 | 1.00 | 0.813 / 1.000 |" in text
+    assert "| wiener | 1 | 1.00 | 1.00 |" in text
+    assert "| dnp | not run | -2.52 |  | 0.757 |" in text
     assert "| sepformer | weights not given | 3.50 |" in text
     louder = rows("wiener", [9.0], noise="white", snr_db="5.0")
-    assert paper_table.lines(found + louder) == paper_table.lines(found)
+    assert paper_table.lines(ours + louder) == paper_table.lines(ours)
     with pytest.raises(ValueError, match="0 dB"):
         paper_table.lines(louder)
+
+
+def test_the_paper_s_table_says_whose_architecture_a_row_is_of():
+    ours = rows("hypersound", [2.0], noise="white", snr_db="0.0")
+    text = paper_table.markdown(paper_table.lines(ours))
+    assert "| hypersound (published architecture) | not trained here | 0.20 |" in text
+    assert "| hypersound (ours: subband mask network) | 1 | 2.00 | 1.00 |" in text
+
+
+def test_the_command_writes_the_paper_s_table(tmp_path):
+    scores = rows("wiener", [1.0], noise="white", snr_db=0.0)
+    atomic.write_csv(tmp_path / "in" / "scores.csv", scores[0].keys(), scores)
+    flags = (f"--evaluations={tmp_path / 'in'}", f"--output_dir={tmp_path / 'out'}")
+    done = run_script("table1.py", *flags)
+    assert "| wiener | 1 | 1.00 |" in done.stdout
+    assert (tmp_path / "out" / "table1.md").read_text() in done.stdout
+    lines = atomic.read_csv(tmp_path / "out" / "table1.csv")
+    assert [line["source"] for line in lines] == ["paper"] * 5 + ["inr_jax"]
+    done = run_script("table1.py", "--evaluations=nowhere", flags[1], expect=2)
+    assert "nowhere/scores.csv: not there" in done.stderr
+
+
+def test_a_table_has_as_many_cells_as_titles():
+    assert markdown.table(["a", "b"], [[1, "x"]]) == "| a | b |\n|---|---|\n| 1 | x |\n"
+    with pytest.raises(ValueError, match="1 cells under 2 titles"):
+        markdown.table(["a", "b"], [[1]])

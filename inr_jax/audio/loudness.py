@@ -1,16 +1,17 @@
-"""Loudness of a recording as broadcasters measure it.
+"""Integrated loudness after ITU-R BS.1770-4, annex 1.
 
-Recommendation ITU-R BS.1770-4, annex 1: two filters that follow the ear (K-weighting),
-mean power in blocks of 400 ms, quiet blocks left out by two gates.
+K-weighting, mean power in blocks of 400 ms with 75 % overlap, and two gates, one
+absolute and one relative, that leave out quiet blocks.
 """
 
 import numpy as np
+from jaxtyping import Float
 from scipy import signal
 
-from inr_jax.audio import audio
+from inr_jax.audio.resample import resample
 
-RATE = 48_000  # the recommendation gives its filters at this rate
-# A high shelf for the head, then a high pass: rows of b0, b1, b2, 1, a1, a2.
+RATE = 48_000  # Hz, for which the recommendation states the filters
+# High shelf (the head), then high pass: second-order sections b0, b1, b2, 1, a1, a2.
 _K_WEIGHTING = np.array(
     [
         [1.53512485958697, -2.69169618940638, 1.19839281085285]
@@ -18,22 +19,24 @@ _K_WEIGHTING = np.array(
         [1, -2, 1, 1, -1.99004745483398, 0.99007225036621],
     ]
 )
-_BLOCK, _HOP = 19_200, 4800  # 400 ms, three quarters shared with the next
+_BLOCK, _HOP = 19_200, 4800  # samples: 400 ms, 75 % overlap
 _SILENCE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 
 
-def integrated(samples: np.ndarray, sample_rate: int) -> float:
-    """Integrated loudness in LUFS; -inf for silence, below -70 LUFS.
+def integrated(
+    samples: Float[np.ndarray, "samples channels"], sample_rate: int
+) -> float:
+    """Integrated loudness in LUFS; -inf where no block reaches -70 LUFS.
 
-    What is shorter than a block counts as one block.
+    A recording shorter than a block is one block.
 
     Args:
-      samples: (samples, channels), full scale 1; every channel weighs 1.
+      samples: Full scale 1; all channels have weight 1.
       sample_rate: In Hz, any.
     """
-    heard = audio.resample(samples, sample_rate, RATE)
-    weighted = signal.sosfilt(_K_WEIGHTING, heard, axis=0)
+    resampled = resample(samples, sample_rate, RATE)
+    weighted = signal.sosfilt(_K_WEIGHTING, resampled, axis=0)
     powers = _block_powers(np.sum(weighted**2, axis=1))
     audible = powers[_lufs(powers) > _SILENCE_LUFS]
     if len(audible) == 0:

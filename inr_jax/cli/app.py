@@ -74,7 +74,7 @@ def parse_numbers(flag: flags.FlagHolder, kind=float, minimum: float = 1e-12) ->
     """The numbers of a list flag.
 
     Raises:
-      InputError: one is not a number of this kind, or below `least`.
+      InputError: one is not a number of this kind, or below `minimum`.
     """
     try:
         values = [kind(text) for text in flag.value]

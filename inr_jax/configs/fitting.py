@@ -157,10 +157,15 @@ class FitConfig:
 class GainFieldConfig:
     """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip; chosen on 10 clips.
 
+    The PSD of other noise is not known as well as that of white noise: noise that is left
+    masks what a wrong estimate does to speech, and fewer steps follow it less. What is
+    None therefore depends on the noise of the clip, see `for_noise`.
+
     Attributes:
       siren: Each network of the ensemble; its frequencies are per unit of the inputs.
       num_fields: Networks of the ensemble.
-      num_steps: Steps of Adam, its rate falling to 0 on a cosine.
+      num_steps: Steps of Adam, its rate falling to 0 on a cosine; None for 300 in white
+        noise and 100 in other noise.
       num_bins: Time-frequency bins that a step draws.
       learning_rate: At the first step.
       frequency_scale: Input for a kHz.
@@ -168,26 +173,33 @@ class GainFieldConfig:
       context_scale: Input for a factor of ten in the power of a bin nearby.
       exponent: Of the gains: above 1 removes more noise than the least squared error
         would, which listeners and SSNR prefer.
-      floor: Smallest gain.
+      floor: Smallest gain; None for .015 in white noise and .1 in other noise.
       divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 
     siren: SirenConfig = SirenConfig(64, 1, first_omega=1.0, hidden_omega=10.0)
     num_fields: int = 2
-    num_steps: int = 300
+    num_steps: int | None = None
     num_bins: int = 4096
     learning_rate: float = 2e-3
     frequency_scale: float = 1.5
     time_scale: float = 15.0
     context_scale: float = 0.3
     exponent: float = 1.2
-    floor: float = 0.015
+    floor: float | None = None
     divergence: bool = True
 
     def __post_init__(self):
         for field in dataclasses.fields(self)[1:-1]:
             value = getattr(self, field.name)
             _require(_positive(value), f"{field.name} must be positive, got {value}")
+
+    def for_noise(self, is_white: bool) -> "GainFieldConfig":
+        """The same, with numbers for what depends on the noise of a clip."""
+        num_steps, floor = (300, 0.015) if is_white else (100, 0.1)
+        return dataclasses.replace(
+            self, num_steps=self.num_steps or num_steps, floor=self.floor or floor
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,12 +225,6 @@ class DnpConfig:
         _require(
             self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
         )
-
-
-# Where the power of the noise is not known as well as that of white noise: noise that is
-# left masks what a wrong estimate does to speech, and fewer steps follow it less.
-# Chosen on 10 clips in recorded noise at 5 dB.
-GAIN_FIELD_RECORDED = GainFieldConfig(num_steps=100, floor=0.1)
 
 
 # experiments/configs/siren_fast.flags: small networks over segments, found on clean

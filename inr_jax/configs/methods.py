@@ -16,7 +16,7 @@ from inr_jax.configs.fitting import (
 )
 from inr_jax.errors import InputError
 
-NOISE_ESTIMATORS = ("white", "stationary", "tracked")
+NOISE_ESTIMATORS = ("auto", "white", "stationary", "mmse_spp")
 STOPPING_RULES = ("fixed", "discrepancy", "sure")
 
 
@@ -33,7 +33,7 @@ class ClassicalConfig:
       noise_estimator: Of the noise PSD, a name of `inr_jax.dsp.noise_psd.ESTIMATORS`.
     """
 
-    noise_estimator: str = "tracked"
+    noise_estimator: str = "auto"
 
     def __post_init__(self):
         require_one_of(self, noise_estimator=NOISE_ESTIMATORS)
@@ -47,7 +47,7 @@ class GainFieldMethod(GainFieldConfig):
       noise_estimator: Of the noise PSD, a name of `inr_jax.dsp.noise_psd.ESTIMATORS`.
     """
 
-    noise_estimator: str = "tracked"
+    noise_estimator: str = "auto"
 
     def __post_init__(self):
         super().__post_init__()
@@ -68,6 +68,12 @@ class SirenMethod(FitConfig):
     def __post_init__(self):
         super().__post_init__()
         require_one_of(self, stop=STOPPING_RULES)
+
+    @property
+    def fit(self) -> FitConfig:
+        """How the SIREN is fitted, whenever it stops."""
+        names = [field.name for field in dataclasses.fields(FitConfig)]
+        return FitConfig(**{name: getattr(self, name) for name in names})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,14 +4,13 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import noise
 from inr_jax.errors import InputError
-from inr_jax.io.atomic import sha256
 
 _UTTERANCE = re.compile(r"(\d+)-\d+-\d+")
 
@@ -35,32 +34,20 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A clean clip and its noisy version, float32 (samples, channels), one length.
-
-    `manifest` says how to make the same again: clip, path, speaker, seconds, sha256,
-    and noise_seed with snr_db or sigma, or the path of the recorded noisy file.
-    """
+    """A clean clip and its noisy version, float32 (samples, channels), one length."""
 
     name: str
     clean: np.ndarray
     noisy: np.ndarray
     sample_rate: int
-    manifest: dict[str, object]
 
 
-MANIFEST_COLUMNS = (
-    "clip",
-    "path",
-    "noisy_path",
-    "noise_path",
-    "speaker",
-    "seconds",
-    "sample_rate",
-    "sha256",
-    "noise_seed",
-    "snr_db",
-    "sigma",
-)
+def shipped_clips() -> pathlib.Path:
+    """The folder of the four sentences that come with inr_jax."""
+    here = pathlib.Path(__file__).parent.parent
+    # an installed wheel has them in the package
+    shipped = here / "clips"
+    return shipped if shipped.is_dir() else here.parent / "experiments" / "clips"
 
 
 def find_clips(root: str | os.PathLike) -> list[Clip]:
@@ -136,6 +123,7 @@ def load(
     sigma: float | None = None,
     max_seconds: float | None = None,
     noise_path: pathlib.Path | None = None,
+    read: Callable[[pathlib.Path], audio.Recording] = audio.read,
 ) -> Example:
     """Reads a clip and adds noise, or reads its recorded noisy version.
 
@@ -146,51 +134,40 @@ def load(
       sigma: The same.
       max_seconds: Only the beginning, when given.
       noise_path: Recording to add at `snr_db`, its first channel; white noise if None.
+      read: Decodes a file.
 
     Raises:
       InputError: a file cannot be read, or a pair differs in rate, channels or length.
     """
-    recording = audio.read(clip.path)
-    clean, rate = recording.samples, recording.sample_rate
-    manifest = {"clip": clip.name, "path": clip.path, "speaker": clip.speaker}
-    manifest |= {"sample_rate": rate, "sha256": sha256(clip.path)}
-    if clip.noisy_path is None:
-        clean = _beginning(clean, rate, max_seconds)
-        noise_seed = noise.clip_seed(seed, clip.name)
-        level = {"snr_db": snr_db} if sigma is None else {"sigma": sigma}
-        manifest |= {"noise_seed": noise_seed, **level}
-        if noise_path is None:
-            noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
-        else:
-            recorded = read_mono(noise_path, rate)[:, None]
-            noisy = noise.add_recorded(clean, recorded, noise_seed, snr_db)
-            manifest |= {"noise_path": noise_path}
+    recording = read(clip.path)
+    rate = recording.sample_rate
+    clean = beginning(recording, max_seconds).samples
+    noise_seed = noise.clip_seed(seed, clip.name)
+    if clip.noisy_path is not None:
+        partner = _checked_partner(clip, recording, read(clip.noisy_path))
+        noisy = beginning(partner, max_seconds).samples
+    elif noise_path is None:
+        noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
     else:
-        noisy = _partner(clip, recording)
-        clean, noisy = (_beginning(x, rate, max_seconds) for x in (clean, noisy))
-        manifest |= {"noisy_path": clip.noisy_path}
-    manifest["seconds"] = round(len(clean) / rate, 3)
-    return Example(clip.name, clean, noisy, rate, manifest)
+        noise_recording = mono(read(noise_path), rate)[:, None]
+        noisy = noise.add_recorded(clean, noise_recording, noise_seed, snr_db)
+    return Example(clip.name, clean, noisy, rate)
 
 
-def read_mono(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
-    """The first channel of a file (samples,), resampled to `sample_rate`.
-
-    Raises:
-      InputError: the file cannot be read.
-    """
-    recording = audio.read(path)
+def mono(recording: audio.Recording, sample_rate: int) -> np.ndarray:
+    """The first channel of a recording (samples,), resampled to `sample_rate`."""
     return audio.resample(recording.samples[:, 0], recording.sample_rate, sample_rate)
 
 
-def _beginning(samples, sample_rate, max_seconds):
+def beginning(recording: audio.Recording, max_seconds: float | None) -> audio.Recording:
+    """The first seconds of a recording, at least a sample; all of it where None."""
     if max_seconds is None:
-        return samples
-    return samples[: max(1, round(max_seconds * sample_rate))]
+        return recording
+    count = max(1, round(max_seconds * recording.sample_rate))
+    return recording._replace(samples=recording.samples[:count])
 
 
-def _partner(clip, recording):
-    noisy = audio.read(clip.noisy_path)
+def _checked_partner(clip, recording, noisy):
     if noisy.sample_rate != recording.sample_rate:
         raise InputError(
             f"{clip.noisy_path}: {noisy.sample_rate} Hz, but the clean file has "
@@ -201,4 +178,4 @@ def _partner(clip, recording):
             f"{clip.noisy_path}: (samples, channels) {noisy.samples.shape}, but the "
             f"clean file has {recording.samples.shape}"
         )
-    return noisy.samples
+    return noisy

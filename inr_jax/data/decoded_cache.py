@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.data import datasets
 from inr_jax.io.atomic import replacing
 

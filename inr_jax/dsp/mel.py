@@ -1,24 +1,35 @@
-"""Short-time Fourier magnitudes of one padded signal, differentiable and masked.
+"""STFT magnitudes of one padded signal, differentiable and masked; mel filterbanks.
 
-Frames are centred: frame k looks at samples around `k * hop`, the signal mirrored at
+Frames are centred: frame k is centred at sample `k * hop`, the signal is reflected at
 its true ends (librosa's `center=True, pad_mode="reflect"`), whatever padding follows.
 """
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
 
-# Magnitudes are held above this, where the gradient is 0: silence is differentiable.
+from inr_jax.dsp.stft import frame
+
+# Floor of the magnitudes, below which the gradient is 0: silence is differentiable.
 MAGNITUDE_FLOOR = 1e-4
 
 
-def mirrored(signal: jax.Array, num_samples: jax.Array, margin: int) -> jax.Array:
-    """The first `num_samples` of `signal` with `margin` mirrored samples at both ends.
+def reflect(
+    signal: Float[Array, " samples"], num_samples: Int[ArrayLike, ""], margin: int
+) -> Float[Array, " padded"]:
+    """The first `num_samples` of `signal` with reflection padding at both ends.
 
-    The result has the length of `signal` plus twice the margin; what lies beyond
-    `num_samples + margin` mirrors on and on and belongs to no valid frame.
+    Args:
+      signal: Padded to any length.
+      num_samples: Length of the signal proper.
+      margin: Samples of padding at each end.
+
+    Returns:
+      samples + 2 * margin samples; reflection goes on beyond `num_samples + margin`,
+      where no valid frame lies.
     """
     period = jnp.maximum(2 * (num_samples - 1), 1)
     position = jnp.mod(jnp.arange(-margin, signal.shape[0] + margin), period)
@@ -26,26 +37,25 @@ def mirrored(signal: jax.Array, num_samples: jax.Array, margin: int) -> jax.Arra
 
 
 def magnitudes(
-    signal: jax.Array, num_samples: jax.Array, window: int, hop: int
-) -> tuple[jax.Array, jax.Array]:
-    """STFT magnitudes of one signal, periodic Hann window, not scaled.
+    signal: Float[Array, " samples"],
+    num_samples: Int[ArrayLike, ""],
+    window: int,
+    hop: int,
+) -> tuple[Float[Array, "frames bins"], Bool[Array, "frames 1"]]:
+    """STFT magnitudes of one signal with a periodic Hann window, unscaled.
 
     Args:
-      signal: (samples,), of which the first `num_samples` count.
-      num_samples: A scalar that may be traced.
+      signal: Padding follows the first `num_samples` samples.
+      num_samples: Length of the signal proper.
       window: Window and FFT length in samples, a multiple of `hop`.
       hop: Samples from frame to frame.
 
     Returns:
-      Magnitudes (frames, window // 2 + 1), at least `MAGNITUDE_FLOOR`, and the mask
-      (frames, 1) of the `1 + num_samples // hop` frames that belong to the signal.
+      Magnitudes of window // 2 + 1 bins, at least `MAGNITUDE_FLOOR`, and the mask of
+      the `1 + num_samples // hop` valid frames.
     """
     num_frames = 1 + signal.shape[0] // hop
-    padded = mirrored(signal, num_samples, window // 2)
-    padded = jnp.pad(padded, (0, -padded.shape[0] % hop))
-    pieces = padded.reshape(-1, hop)
-    count = window // hop
-    frames = jnp.concatenate([pieces[i : i + num_frames] for i in range(count)], axis=1)
+    frames = frame(reflect(signal, num_samples, window // 2), window, hop)
     hann = np.hanning(window + 1)[:-1].astype(np.float32)
     spectrum = jnp.fft.rfft(frames * hann[None, :])
     power = spectrum.real**2 + spectrum.imag**2
@@ -54,8 +64,13 @@ def magnitudes(
 
 
 @functools.cache
-def mel_matrix(sample_rate: int, window: int, num_mels: int) -> np.ndarray:
-    """Slaney mel filterbank (window // 2 + 1, num_mels); narrow bands may be empty."""
+def mel_matrix(
+    sample_rate: int, window: int, num_mels: int
+) -> Float[np.ndarray, "bins {num_mels}"]:
+    """Slaney mel filterbank, of window // 2 + 1 bins.
+
+    Bands narrower than a bin may be empty.
+    """
     import warnings
 
     import librosa

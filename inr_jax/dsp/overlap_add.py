@@ -1,28 +1,33 @@
-"""Cuts a clip into short overlapping segments and joins them without seams."""
+"""Splits a clip into overlapping segments and cross-fades them back into one."""
 
 import numpy as np
+from jaxtyping import Float, Int, Real
 
-# Share of a segment that overlaps with the next one.
+# Overlap of neighbouring segments, as a share of their length.
 OVERLAP = 1 / 8
 
 
-def segment_starts(num_samples: int, length: int) -> np.ndarray:
+def segment_starts(num_samples: int, length: int) -> Int[np.ndarray, " segments"]:
     """First sample of each segment of `length`; the last one ends with the clip."""
     hop = max(1, length - round(length * OVERLAP))
     last = max(0, num_samples - length)
     return np.append(np.arange(0, last, hop), last)
 
 
-def split_overlapping(signal: np.ndarray, length: int) -> list[np.ndarray]:
-    """Segments (length,) of a signal (samples,); a shorter signal is one segment."""
+def split_overlapping(
+    signal: Float[np.ndarray, " samples"], length: int
+) -> list[Float[np.ndarray, " length"]]:
+    """Segments of a signal; a shorter signal is one segment."""
     starts = segment_starts(len(signal), length)
     return [signal[start : start + length] for start in starts]
 
 
-def crossfade(segments: list[np.ndarray], num_samples: int, length: int) -> np.ndarray:
-    """The signal (samples,) that `split` cut, cross-faded linearly where they overlap.
+def crossfade(
+    segments: list[Float[np.ndarray, " length"]], num_samples: int, length: int
+) -> Float[np.ndarray, " {num_samples}"]:
+    """The signal of segments as from `split_overlapping`, cross-faded linearly.
 
-    Weights sum to 1 at every sample, so that equal segments join to themselves.
+    The weights sum to 1 at every sample: unchanged segments give the signal back.
     """
     if len(segments) == 1:
         return np.array(segments[0], np.float32)
@@ -37,11 +42,13 @@ def crossfade(segments: list[np.ndarray], num_samples: int, length: int) -> np.n
     return total
 
 
-def fade(position: np.ndarray, length: int) -> np.ndarray:
-    """Weight of a segment of `length` at positions in it, up to half a sample outside.
+def fade(
+    position: Real[np.ndarray, " samples"], length: int
+) -> Float[np.ndarray, " samples"]:
+    """Weights of a segment of `length` at positions in it, fractions allowed.
 
-    It rises linearly from 0, half a sample before the first, over the overlap to 1, and
-    falls alike.
+    A trapezoid: 0 half a sample before the first sample, linear over the overlap, then
+    1, and mirrored at the end.
     """
     ramp = max(1, round(length * OVERLAP))
     inside = np.minimum(position + 0.5, length - 0.5 - position)

@@ -1,1 +1,5 @@
 """Methods that turn a noisy recording into an estimate of the clean one."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

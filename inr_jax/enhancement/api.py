@@ -1,82 +1,80 @@
-"""Denoises numpy arrays and recordings of any number of channels, by any method."""
+"""Denoises numpy arrays and recordings, by any method."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
-from inr_jax.audio import audio
-from inr_jax.enhancement import registry
-from inr_jax.enhancement.registry import Denoiser, OnClips, Options
+from inr_jax import audio
+from inr_jax.configs import methods
+from inr_jax.enhancement import driver, registry
+from inr_jax.enhancement.driver import Denoiser, Estimate, OnClips, Source
 
 
 def denoise(
     samples: np.ndarray,
     sample_rate: int,
     method: str = "local_hypersound",
+    *,
     seed: int = 0,
-    options: Options | None = None,
+    **settings: Any,
 ) -> np.ndarray:
     """Denoised samples of the same shape, level and rate, float32.
 
-    With `Options.output_rate` they are at that rate, and so many more.
+    With a setting `output_rate` they are at that rate, and so many more.
 
     Args:
-      samples: (samples,) or (samples, channels), float or signed integers.
+      samples: (samples,) or (samples, channels), float of full scale 1, or signed
+        integers.
       sample_rate: In Hz, any.
-      method: A name of `denoisers.METHODS`.
+      method: A name of `inr_jax.configs.methods.METHODS`.
       seed: Of methods that draw.
-      options: Settings of the method.
+      **settings: Of the method, as `noise_estimator="white"`.
 
     Raises:
-      InputError: unknown method, or samples that are no sound.
+      InputError: unknown method or setting, or samples that are not audio.
     """
     samples = np.asarray(samples)
     recording = audio.read(samples, sample_rate)
-    ((_, estimate),) = denoise_recordings(
-        registry.make(method, options), [recording], [seed]
-    )
-    return estimate.reshape(-1, *samples.shape[1:])  # longer on a finer grid
+    denoiser = registry.make(method, methods.replace(method, **settings))
+    (estimate,) = denoise_recordings(denoiser, [recording], [seed])
+    return estimate.samples.reshape(-1, *samples.shape[1:])
 
 
 def denoise_recordings(
     denoiser: Denoiser,
-    recordings: Sequence[audio.Recording],
+    recordings: Iterable[Source],
     seeds: Sequence[int],
     on_clips: OnClips = lambda clips: None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Position and estimate (samples, channels) of each, each channel by itself.
+) -> Iterator[Estimate]:
+    """Whole estimates of recordings, each channel by itself, as they are done.
 
-    Where an estimate holds NaN or infinity, the noisy channel stands for it and a warning
-    is logged.
+    Args:
+      denoiser: As from `registry.make`.
+      recordings: Noisy.
+      seeds: Of methods that draw, one for each.
+      on_clips: Called with recordings done since the last call, shares too.
+
+    Raises:
+      InputError: a recording cannot be read.
     """
-    owners = [(i, c) for i, r in enumerate(recordings) for c in range(len(r.samples.T))]
-    found: dict[int, dict[int, np.ndarray]] = {}
-    estimates = denoiser(
-        [recordings[i].samples[:, c] for i, c in owners],
-        [recordings[i].sample_rate for i, _ in owners],
-        [jax.random.fold_in(jax.random.key(seeds[i]), c) for i, c in owners],
-        lambda clips: on_clips(clips * len(recordings) / len(owners)),
-    )
-    for position, estimate in estimates:
-        i, channel = owners[position]
-        done = found.setdefault(i, {})
-        done[channel] = _finite(estimate, recordings[i], channel)
-        if len(done) == recordings[i].samples.shape[1]:
-            del found[i]
-            columns = [done[c] for c in sorted(done)]
-            # a long recording of one channel is not copied
-            yield i, np.stack(columns, 1) if len(columns) > 1 else columns[0][:, None]
+    parts: dict[int, list[Estimate]] = {}
+    keys = (jax.random.key(seed) for seed in seeds)
+    for part in driver.run(denoiser, recordings, keys, on_clips):
+        if part.error:
+            raise part.error
+        parts.setdefault(part.position, []).append(part)
+        if part.is_last:
+            yield _whole(parts.pop(part.position))
 
 
-def _finite(estimate, recording, channel):
-    if np.isfinite(np.sum(estimate)):  # no array as long as the recording
-        return estimate
-    logging.warning(
-        "%s: the estimate of channel %d is not finite; it stays noisy",
-        *(recording.name, channel),
+def _whole(parts):
+    if len(parts) == 1:
+        return parts[0]
+    return parts[0]._replace(
+        samples=np.concatenate([part.samples for part in parts]),
+        noisy=np.concatenate([part.noisy for part in parts]),
+        work_s=sum(part.work_s for part in parts),
+        is_last=True,
     )
-    noisy = recording.samples[:, channel].copy()
-    # on the finer grid of the estimate, where it has one
-    return audio.resample(noisy, len(noisy), len(estimate))[: len(estimate)]

@@ -8,30 +8,36 @@ that of Scalart and Filho 1996. Frames of 32 ms, a quarter apart, noisy phase.
 import numpy as np
 from scipy import special
 
-from inr_jax.dsp import noise_psd, overlap_add, stft
+from inr_jax.dsp import noise_psd, stft
 
 WINDOW_S = 0.032
+OVERLAP = 4  # frames over each sample
 SMOOTHING = 0.98
 PRIOR_FLOOR = 10**-2.5
 POSTERIOR_CAP = 40.0
-# Longer signals are filtered in parts that overlap by an eighth, in bounded memory.
-PART_S = 120.0
 
 
-def wiener(noisy: np.ndarray, sample_rate: int, noise: str = "white") -> np.ndarray:
+def wiener(
+    noisy: np.ndarray, sample_rate: int, noise_estimator: str = "auto"
+) -> np.ndarray:
     """Denoised signal (samples,) or signals (samples, channels).
 
     Args:
       noisy: (samples,) or (samples, channels); each channel has its own noise.
       sample_rate: In Hz.
-      noise: A name of `noise_power.ESTIMATORS`.
+      noise_estimator: A name of `noise_psd.ESTIMATORS`.
+
+    Raises:
+      InputError: there is no such estimator.
     """
-    return _denoise(noisy, sample_rate, noise, _wiener_gain)
+    return _denoise(noisy, sample_rate, noise_estimator, _wiener_gain)
 
 
-def log_mmse(noisy: np.ndarray, sample_rate: int, noise: str = "white") -> np.ndarray:
+def log_mmse(
+    noisy: np.ndarray, sample_rate: int, noise_estimator: str = "auto"
+) -> np.ndarray:
     """Like `wiener`, by the estimator of log amplitudes."""
-    return _denoise(noisy, sample_rate, noise, log_mmse_gain)
+    return _denoise(noisy, sample_rate, noise_estimator, log_mmse_gain)
 
 
 def decision_directed(posterior: np.ndarray, rule) -> np.ndarray:
@@ -68,20 +74,16 @@ def log_mmse_gain(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
     return np.minimum(wiener_gain * np.exp(special.exp1(v) / 2), 1)
 
 
-def _denoise(noisy, sample_rate, noise, rule):
+def _denoise(noisy, sample_rate, noise_estimator, rule):
     noisy = np.asarray(noisy, np.float32)
     if noisy.ndim == 2:
-        channels = [_denoise(x, sample_rate, noise, rule) for x in noisy.T]
+        channels = [_denoise(x, sample_rate, noise_estimator, rule) for x in noisy.T]
         return np.stack(channels, axis=1)
-    parts = [
-        _denoise_part(part, window_of(sample_rate), noise, rule)
-        for part in overlap_add.split_overlapping(noisy, round(PART_S * sample_rate))
-    ]
-    return overlap_add.crossfade(parts, len(noisy), len(parts[0]))
-
-
-def _denoise_part(noisy, window, noise, rule):
-    spectrum = stft.analyse(noisy, window)
+    frame = window_of(sample_rate)
+    hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
+    spectrum = stft.stft(noisy, window, hop)
     power = np.abs(spectrum) ** 2
-    gains = decision_directed(power / noise_psd.ESTIMATORS[noise](power), rule)
-    return stft.synthesise(spectrum * gains.astype(np.float32), len(noisy))
+    noise = noise_psd.estimate(power, noise_estimator)
+    gains = decision_directed(power / noise, rule)
+    spectrum *= gains.astype(np.float32)
+    return stft.istft(spectrum, window, hop, len(noisy))

@@ -3,10 +3,13 @@
 Michelashvili and Wolf, "Speech denoising by accumulating per-frequency modeling
 fluctuations" (arXiv 1904.07612), with the constants of its released code. A U-Net is
 fitted to the noisy clip from noise. Bins of its output that keep fluctuating from step to
-step hold what it does not get hold of: noise. The fluctuations add up to a score, the
-score gives a gain for each bin.
+step hold what it cannot fit: noise. The fluctuations add up to a score, the score gives a
+gain for each bin.
 """
 
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -16,8 +19,11 @@ import optax
 
 from inr_jax.configs.fitting import DnpConfig
 from inr_jax.enhancement import classical
-from inr_jax.fitting.fitting import Signal
+from inr_jax.fitting import driver
+from inr_jax.fitting.siren import Signal
 from inr_jax.models.wave_unet import WaveUNet
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 WINDOW, HOP = 512, 128  # samples
 OVERLAP = WINDOW // HOP
@@ -38,14 +44,14 @@ class State(NamedTuple):
     Attributes:
       params: Of the network.
       opt_state: Of Adam.
-      heard: Fixed noise (samples,), even in [-1, 1), that the network makes sound of.
+      input_noise: Fixed input (samples,) of the network, uniform in [-1, 1).
       previous: Magnitudes (frames, bins) of the last output.
       score: Accumulated fluctuations (frames, bins).
     """
 
     params: dict
     opt_state: optax.OptState
-    heard: jax.Array
+    input_noise: jax.Array
     previous: jax.Array
     score: jax.Array
 
@@ -59,15 +65,15 @@ def init(key: jax.Array, num_samples: int, config: DnpConfig) -> State:
     """State before the first step.
 
     Args:
-      key: Draws weights and what the network hears.
+      key: Draws weights and the input noise.
       num_samples: Of the padded clip, a multiple of `HOP` and of 2^levels.
       config: As in `update`.
     """
-    params_key, heard_key = jax.random.split(key)
+    params_key, noise_key = jax.random.split(key)
     params = WaveUNet(config).init(params_key, jnp.zeros(num_samples), num_samples)
-    heard = jax.random.uniform(heard_key, (num_samples,), minval=-1.0)
+    noise = jax.random.uniform(noise_key, (num_samples,), minval=-1.0)
     zeros = jnp.zeros((num_frames(num_samples), WINDOW // 2 + 1))
-    return State(params, _optimiser(config).init(params), heard, zeros, zeros)
+    return State(params, _optimizer(config).init(params), noise, zeros, zeros)
 
 
 def update(
@@ -83,23 +89,23 @@ def update(
     """
 
     def loss_fn(params):
-        output = WaveUNet(config).apply(params, state.heard, signal.num_samples)
+        output = WaveUNet(config).apply(params, state.input_noise, signal.num_samples)
         valid = jnp.arange(output.shape[0]) < signal.num_samples
         output = jnp.where(valid, output, 0)
         error = jnp.sum((output - signal.samples) ** 2, where=valid)
         return error / signal.num_samples, output
 
     (loss, output), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    updates, opt_state = _optimiser(config).update(grads, state.opt_state)
+    updates, opt_state = _optimizer(config).update(grads, state.opt_state)
     params = optax.apply_updates(state.params, updates)
     now = magnitudes(output)
     frames = num_frames(signal.num_samples)
     score = accumulate(state.score, state.previous, now, frames)
     score = jnp.where(step < WARM_UP, state.score, score)
-    return State(params, opt_state, state.heard, now, score), loss
+    return State(params, opt_state, state.input_noise, now, score), loss
 
 
-def _optimiser(config):
+def _optimizer(config):
     return optax.adam(config.learning_rate)
 
 
@@ -138,6 +144,120 @@ def _percentile(ordered, count, percent):
     return low + (place - below) * (high - low)
 
 
+class Fit(NamedTuple):
+    """What one clip's fit found.
+
+    Attributes:
+      score: Fluctuations (whole frames, bins); no frames for a clip under a window.
+      losses: (steps,), each before its update.
+    """
+
+    score: np.ndarray
+    losses: np.ndarray
+
+
+def fit_batch(
+    keys: Sequence[jax.Array],
+    signals: Sequence[np.ndarray],
+    config: DnpConfig,
+    on_clips: Callable[[float], None] = lambda clips: None,
+    checkpoint_dir: str | os.PathLike | None = None,
+    compute: ComputeConfig | None = None,
+) -> Iterator[tuple[int, Fit]]:
+    """Fits each clip, cut to a multiple of 2^levels samples; clips share nothing.
+
+    Clips are padded to few lengths, which changes none of them. A fit that ends worse than
+    it began is fitted again at half the rate.
+
+    Args:
+      keys: One for each clip.
+      signals: Noisy (samples,) of at least one sample, full scale 1: published values
+        are for this scale, whatever the level.
+      config: The same for all.
+      on_clips: Called with clips done since the last call, shares of clips too.
+      checkpoint_dir: Folder for the state of fits under way. Called again with the same
+        clips, or those of them that are left, fits go on from there. Deleted when all
+        fits are taken.
+      compute: By default what suits the device.
+
+    Yields:
+      Position in `signals` and fit, as clips finish, shortest first.
+
+    Raises:
+      ValueError: a signal is empty, not one-dimensional or not finite.
+    """
+    compute = compute or default_compute()
+    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
+    clips = []
+    for i, signal in enumerate(signals):
+        cut = len(signal) // 2**config.num_levels * 2**config.num_levels
+        if cut >= WINDOW:
+            clips.append(_Clip(i, keys[i], signal[:cut]))
+        else:
+            yield i, Fit(np.zeros((0, WINDOW // 2 + 1)), np.zeros(0))
+            on_clips(1)
+    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
+
+        def run(chosen, batch):
+            own = chosen[: batch.num_clips]
+            fitted = driver.run(
+                DnpProblem(config),
+                [clip.inputs(batch.size) for clip in own],
+                compute,
+                lambda steps: on_clips(float(np.sum(steps)) / config.num_steps),
+                checkpoints,
+                slots=len(chosen),
+                labels=[f"signal {clip.clip}" for clip in own],
+            )
+            for clip, (score, losses) in zip(own, fitted, strict=True):
+                yield Fit(score[: num_frames(len(clip.samples))].copy(), losses)
+
+        # its constants are in samples, whatever the rate
+        rates = [0] * len(signals)
+        for i, (fit,) in bucketing.by_clip(
+            clips, rates, compute.batch_samples, compute.num_devices, run
+        ):
+            yield i, fit
+
+
+class Inputs(NamedTuple):
+    """What the fits of a batch differ in: key and noisy clip."""
+
+    key: jax.Array
+    signal: Signal
+
+
+@dataclasses.dataclass(frozen=True)
+class DnpProblem(driver.Problem):
+    """Fits of DNP's network; gives scores (frames, bins)."""
+
+    config: DnpConfig
+
+    def size(self, inputs):
+        return self.config.num_filters, inputs.signal.samples.shape[-1]
+
+    def init(self, inputs):
+        return init(inputs.key, inputs.signal.samples.shape[0], self.config)
+
+    def update(self, state, step, prepared, compute):
+        del compute
+        return update(state, step, prepared.signal, self.config)
+
+    def result(self, state, inputs, compute):
+        return state.score
+
+
+class _Clip(NamedTuple):
+    clip: int
+    key: jax.Array
+    samples: np.ndarray
+    of: int = 1  # pieces of this clip
+
+    def inputs(self, size) -> Inputs:
+        (padded,) = bucketing.pad([self.samples], size)
+        return Inputs(self.key, Signal(padded, np.int32(len(self.samples))))
+
+
 def attenuation(score: np.ndarray) -> np.ndarray:
     """Wiener-like gains in [`SMALLEST_GAIN`, 1] of a score (frames, bins)."""
     score = np.asarray(score, np.float64)
@@ -163,7 +283,7 @@ def lsa_gain(attenuation: np.ndarray) -> np.ndarray:
 GAINS = {"wiener": lambda found: found, "lsa": lsa_gain}
 
 
-def masked(noisy: np.ndarray, score: np.ndarray, mask: str) -> np.ndarray:
+def apply_mask(noisy: np.ndarray, score: np.ndarray, mask: str) -> np.ndarray:
     """The noisy clip (samples,) with the gains of its score, float64.
 
     Beside the first and the last whole frame the windows sum to little: there the frames

@@ -7,7 +7,7 @@ import importlib
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.errors import InputError
 
 RNNOISE_RATE = 48_000

@@ -4,21 +4,29 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import io
+import itertools
 import json
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
-from inr_jax.audio import audio, sound_files
-from inr_jax.data import datasets
+from inr_jax import audio
+from inr_jax.audio import stream
+from inr_jax.data import datasets, prefetch
+from inr_jax.enhancement import driver
+from inr_jax.enhancement.driver import Denoiser, Source
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
 
 PIPE = "-"
+# Longer files are read part by part, where the method allows it.
+READ_AT_ONCE_S = 60.0
 # Beside the outputs, a file for each: which input and settings it was made from.
 RECORD = ".denoised"
 
@@ -29,13 +37,11 @@ class DryWetMix:
 
     Attributes:
       wet: Share of the estimate in the output, the rest is the input.
-      max_attenuation_db: How far noise is let down at most, by leaving some in.
-      output_rate: Hz of the output, or None for that of the input.
+      max_attenuation_db: Largest attenuation of the noise; the rest is left in.
     """
 
     wet: float = 1.0
     max_attenuation_db: float | None = None
-    output_rate: int | None = None
 
     @property
     def dry(self) -> float:
@@ -46,11 +52,10 @@ class DryWetMix:
         return 1 - self.wet * (1 - kept)
 
     def apply(self, noisy: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-        """The output, in the memory of `estimate` (samples, channels)."""
-        if self.dry:
-            estimate *= np.float32(1 - self.dry)
-            estimate += np.float32(self.dry) * noisy
-        return estimate
+        """The output (samples, channels)."""
+        if not self.dry:
+            return estimate
+        return np.float32(1 - self.dry) * estimate + np.float32(self.dry) * noisy
 
 
 class Job(NamedTuple):
@@ -86,7 +91,7 @@ def jobs(
         _require_file(pathlib.Path(inputs[0]))
         job = Job(inputs[0], output, residual and _beside(inputs[0], residual))
         for path in filter(None, job[1:]):
-            sound_files.require_writable(path)
+            audio.check_writable(path)
         _refuse_collisions([job])
         return [job], []
     for path in filter(None, (output, residual)):
@@ -192,17 +197,6 @@ class Record:
         atomic.write_text(self._path, self._key)
 
 
-@contextlib.contextmanager
-def done_marker(job: Job, settings: dict) -> Iterator[None]:
-    """Has a job that goes well recorded as done; a pipe has no record."""
-    record = None if PIPE in (job.source, job.target) else Record(job, settings)
-    if record:
-        record.remove()
-    yield
-    if record:
-        record.add()
-
-
 @functools.cache
 def _digest(source):
     try:  # opening a named pipe would wait for a writer
@@ -211,43 +205,166 @@ def _digest(source):
         return None
 
 
-def read(job: Job) -> audio.Recording:
-    """The noisy recording of a job.
-
-    Raises:
-      InputError: it cannot be read.
-    """
-    if job.source != PIPE:
-        return audio.read(job.source)
-    import io
-
-    return audio.read(io.BytesIO(sys.stdin.buffer.read()))
-
-
-def write(
-    job: Job, recording: audio.Recording, output: np.ndarray, mix: DryWetMix
-) -> str:
-    """Writes the output, and what was removed if the job asks for it.
-
-    Returns:
-      A remark for the user, or nothing.
-
-    Raises:
-      InputError: a file cannot be written.
-    """
-    rate, subtype = mix.output_rate or recording.sample_rate, recording.subtype
-    if job.residual:
-        removed = recording.samples - output
-        audio.write(job.residual, removed, recording.sample_rate, subtype)
-    if job.target == PIPE:
-        sound_files.write_stream(sys.stdout.buffer, output, rate, subtype)
-        return ""
-    clipped = audio.write(job.target, output, rate, subtype)
-    return sound_files.clipping(job.target, clipped)
-
-
 def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
     """Jobs that are not done yet; a pipe never is."""
     for job in todo:
         if PIPE in (job.source, job.target) or not Record(job, settings).done:
             yield job
+
+
+class Outcome(NamedTuple):
+    """What became of a job.
+
+    Attributes:
+      job: The job.
+      error: Why it failed; nothing was written then.
+      remark: On something worth knowing.
+    """
+
+    job: Job
+    error: str = ""
+    remark: str = ""
+
+
+def denoise(
+    denoiser: Denoiser,
+    todo: Sequence[Job],
+    settings: dict,
+    mix: DryWetMix,
+    seed: int = 0,
+    on_files: Callable[[float], None] = lambda files: None,
+) -> Iterator[Outcome]:
+    """Reads, denoises and writes files, several in a batch; one that fails stops no other.
+
+    Args:
+      denoiser: As from `registry.make`.
+      todo: What to read and write.
+      settings: What outputs depend on, beside their input, for `pending`.
+      mix: What is done with estimates.
+      seed: Of methods that draw.
+      on_files: Called with files done since the last call, shares too.
+    """
+    sources = _Sources(todo, denoiser, on_files)
+    writers: dict[int, _Writer] = {}
+    keys = itertools.repeat(jax.random.key(seed))
+    for part in driver.run(denoiser, sources, keys, on_files):
+        yield from sources.failures()
+        job, source = sources.opened[part.position]
+        if part.position not in writers:
+            rate = denoiser.output_rate or source.sample_rate
+            writers[part.position] = _Writer(job, source, rate, settings)
+        writer = writers[part.position]
+        writer.take(part, mix)
+        if part.is_last:
+            yield writer.outcome
+            # nothing of it is needed any more, but its place
+            writers[part.position] = sources.opened[part.position] = None
+    yield from sources.failures()
+
+
+class _Sources:
+    """The recordings of jobs, each read while others are denoised."""
+
+    def __init__(self, todo, denoiser, on_files):
+        self._todo, self._denoiser, self._on_files = todo, denoiser, on_files
+        self._failures: list[Outcome] = []
+        self.opened: list[tuple[Job, Source]] = []
+
+    def __iter__(self):
+        with prefetch.Prefetch(self._open, range(len(self._todo))) as ahead:
+            for i, source in ahead:
+                if isinstance(source, Exception):
+                    self._failures.append(_failed(self._todo[i], source))
+                    self._on_files(1)
+                else:
+                    self.opened.append((self._todo[i], source))
+                    yield source
+
+    def failures(self):
+        """Jobs whose input could not be opened since the last call."""
+        failures, self._failures = self._failures, []
+        return failures
+
+    def _open(self, i):
+        try:
+            return self._source(self._todo[i].source)
+        except (InputError, OSError) as error:
+            return error
+
+    def _source(self, path):
+        if path == PIPE:
+            return audio.read(io.BytesIO(sys.stdin.buffer.read()))
+        if self._denoiser.is_streaming:
+            source = stream.FileSource(path)
+            if source.duration_s > READ_AT_ONCE_S:
+                return source
+        return audio.read(path)
+
+
+class _Writer:
+    """The outputs of one job: all of them appear whole, or none."""
+
+    def __init__(self, job, source, rate, settings):
+        self.job, self._source, self._rate = job, source, rate
+        self.outcome: Outcome | None = None
+        self._clipped, self._piped = 0, []
+        self._files = contextlib.ExitStack()
+        self._add = self._add_removed = None
+        self._record = (
+            None if PIPE in (job.source, job.target) else Record(job, settings)
+        )
+
+    def take(self, part, mix):
+        """Writes the next part; `outcome` is there behind the last one."""
+        if self.outcome:  # it failed before
+            return
+        try:
+            if part.error:
+                raise part.error
+            if self._add is None:
+                self._open()
+            output = mix.apply(part.noisy, part.samples)
+            self._clipped += self._add(output) or 0
+            if self._add_removed:
+                self._add_removed(part.noisy - output)
+            if part.is_last:
+                self._close()
+        except (InputError, OSError) as error:
+            self._files.__exit__(type(error), error, error.__traceback__)
+            self.outcome = _failed(self.job, error)
+
+    def _open(self):
+        if self._record:
+            self._record.remove()
+        if self.job.residual:
+            self._add_removed = self._opened(
+                self.job.residual, self._source.sample_rate
+            )
+        if self.job.target == PIPE:
+            self._add = self._piped.append
+        else:
+            self._add = self._opened(self.job.target, self._rate)
+
+    def _opened(self, path, rate):
+        channels, subtype = self._source.num_channels, self._source.subtype
+        return self._files.enter_context(
+            audio.open_writer(path, rate, channels, subtype)
+        )
+
+    def _close(self):
+        self._files.close()
+        if self._piped:
+            whole = np.concatenate(self._piped)
+            stdout, subtype = sys.stdout.buffer, self._source.subtype
+            audio.write_stream(stdout, whole, self._rate, subtype)
+        if self._record:
+            self._record.add()
+        remark = audio.clipping_note(self.job.target, self._clipped)
+        self.outcome = Outcome(self.job, remark=remark)
+
+
+def _failed(job, error):
+    if isinstance(error, OSError):
+        named = (error.filename, error.strerror or type(error).__name__)
+        return Outcome(job, ": ".join(str(part) for part in named if part))
+    return Outcome(job, str(error))

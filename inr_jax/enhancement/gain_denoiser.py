@@ -1,146 +1,114 @@
-"""Denoises clips of any length, level and rate by gain fields, many at once."""
+"""The gain field as a denoiser: many windows at once, gains applied to their STFT."""
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from inr_jax.configs.fitting import GainFieldConfig
+from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
-from inr_jax.enhancement.classical import window_of
-from inr_jax.parallel import bucketing, devices
-from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
+from inr_jax.enhancement.classical import OVERLAP, window_of
+from inr_jax.enhancement.driver import Denoiser, Result
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
-# Longer clips are denoised in parts that overlap by an eighth.
-PART_S = 20.0
+# Longer clips are denoised in windows that overlap by an eighth.
+WINDOW_S = 20.0
 
 
-def denoise_many(
-    keys: Sequence[jax.Array],
-    signals: Sequence[np.ndarray],
-    sample_rates: Sequence[int],
-    config: GainFieldConfig,
-    noise: str | float = "white",
-    on_clips: Callable[[float], None] = lambda clips: None,
+def denoiser(
+    config: GainFieldMethod,
+    noise_variance: float | None = None,
     compute: ComputeConfig | None = None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Fits gain fields to each clip and applies them; clips share nothing.
+) -> Denoiser:
+    """Fits gain fields to windows and applies them.
 
     Args:
-      keys: One for each clip.
-      signals: Noisy clips (samples,) of at least one sample.
-      sample_rates: Hz of each.
-      config: The same for all.
-      noise: A name of `noise_power.ESTIMATORS`, or the variance of white noise where
-        it is known. All parts of a long clip share one estimate, unless it is tracked.
-      on_clips: Called with clips done since the last call; parts count as shares.
+      config: Of the fits; its noise estimator is used where `noise_variance` is None.
+        What it leaves open follows from the noise of each channel.
+      noise_variance: Of white noise, where it is known.
       compute: By default what suits the device.
-
-    Yields:
-      Position in `signals` and estimate (samples,), as clips finish, shortest first.
-
-    Raises:
-      ValueError: a signal is empty, not one-dimensional or not finite.
     """
     compute = compute or default_compute()
-    parts = [
-        part
-        for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
-        for part in _parts(
-            clip, keys[clip], bucketing.checked(clip, signal), rate, noise
-        )
-    ]
 
-    def run(chosen, batch):
-        estimates = _denoise_batch(chosen, batch, config, compute)
-        for part, estimate in zip(chosen, estimates, strict=True):
-            on_clips(1 / part.of)
-            yield estimate
+    def context(signal, sample_rate):
+        if noise_variance is None:
+            return _noise_of(signal, sample_rate, config.noise_estimator)
+        return _Noise(True, np.full((1, 1), max(noise_variance, noise_psd.SMALLEST)))
 
-    for clip, found in bucketing.by_clip(
-        parts, sample_rates, compute.batch_samples, compute.num_devices, run
-    ):
-        yield clip, overlap_add.crossfade(found, len(signals[clip]), len(found[0]))
+    def run(windows, size, on_windows):
+        del on_windows
+        for is_white in (True, False):
+            own = [i for i, w in enumerate(windows) if w.context.is_white == is_white]
+            if own:
+                chosen = [windows[i] for i in own]
+                settings = config.for_noise(is_white)
+                estimates = _denoise(chosen, size, settings, compute)
+                yield from map(Result, own, estimates)
 
-
-class _Part(NamedTuple):
-    clip: int
-    of: int  # parts of this clip
-    key: jax.Array
-    samples: np.ndarray
-    noise: np.ndarray | None  # power; None where each part tracks its own
+    return Denoiser(
+        run,
+        lambda size: compute.num_devices * max(1, compute.batch_samples // size),
+        bucketing.bucket_size,
+        window_s=WINDOW_S,
+        context=context,
+    )
 
 
-def _parts(clip, key, signal, sample_rate, noise):
-    pieces = overlap_add.split_overlapping(signal, round(PART_S * sample_rate))
-    if noise == "tracked":
-        level = None
-    elif isinstance(noise, str):
-        estimator, window = noise_psd.ESTIMATORS[noise], window_of(sample_rate)
-        level = np.median(
-            [estimator(_power(piece, window)) for piece in pieces], axis=0
-        )
-    else:
-        level = np.full((1, 1), max(noise, noise_psd.SMALLEST))
-    return [
-        _Part(clip, len(pieces), jax.random.fold_in(key, i), piece, level)
-        for i, piece in enumerate(pieces)
-    ]
+class _Noise(NamedTuple):
+    """Of a channel: whether its noise is white, and the PSD that its windows share."""
+
+    is_white: bool
+    psd: np.ndarray | None  # None for non-stationary noise: each window has its own
+
+
+def _noise_of(signal, sample_rate, estimator):
+    frame = window_of(sample_rate)
+    windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
+    # spectra are computed twice rather than kept: a recording may be long
+    is_white = all(noise_psd.is_white(_power(window, frame)) for window in windows)
+    if estimator == "mmse_spp" or (estimator == "auto" and not is_white):
+        return _Noise(is_white, None)
+    estimates = [noise_psd.estimate(_power(x, frame), estimator) for x in windows]
+    return _Noise(is_white, np.median(estimates, axis=0))
 
 
 def _power(signal, window):
-    return np.abs(stft.analyse(signal, window)) ** 2
+    return np.abs(_stft(signal, window)) ** 2
 
 
-def _ratio(power, noise):
-    return power / (noise_psd.tracked(power) if noise is None else noise)
+def _stft(signal, window):
+    return stft.stft(signal, stft.sqrt_hann(window), window // OVERLAP)
 
 
-def _denoise_batch(parts, batch, config, compute):
-    window = window_of(batch.sample_rate)
-    size = stft.num_frames(batch.size, window)
-    spectra = [stft.analyse(part.samples, window) for part in parts]
+def _posterior_snr(power, psd):
+    return power / (noise_psd.mmse_spp(power) if psd is None else psd)
+
+
+def _denoise(windows, size, config, compute):
+    sample_rate = windows[0].sample_rate
+    frame = window_of(sample_rate)
+    num_frames = stft.num_frames(size, frame, frame // OVERLAP)
+    spectra = [_stft(window.samples, frame) for window in windows]
     ratios = [
-        _ratio(np.abs(spectrum) ** 2, part.noise)
-        for spectrum, part in zip(spectra, parts, strict=True)
+        _posterior_snr(np.abs(spectrum) ** 2, window.context.psd)
+        for spectrum, window in zip(spectra, windows, strict=True)
     ]
     padded = [
-        np.pad(ratio, ((0, size - len(ratio)), (0, 0)), mode="edge") for ratio in ratios
+        np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
+        for ratio in ratios
     ]
-    gains = _gains_many(
-        jnp.stack([part.key for part in parts]),
+    gains = gain_field.fit_gains(
+        [window.key for window in windows],
         np.stack(padded).astype(np.float32),
         np.array([len(ratio) for ratio in ratios]),
-        batch.sample_rate,
+        sample_rate,
         config,
         compute,
     )
-    for spectrum, gain, part in zip(spectra, np.asarray(gains), parts, strict=True):
+    for spectrum, gain, window in zip(spectra, gains, windows, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
-        yield stft.synthesise(spectrum * gain.astype(np.float32), len(part.samples))
-
-
-@jax.jit(static_argnames=("sample_rate", "config", "compute"))
-def _gains_many(keys, ratios, num_frames, sample_rate, config, compute):
-    """Gains (clips, frames, bins): the geometric mean over the fields of a clip."""
-    window = window_of(sample_rate)
-    hop_s, bin_khz = window / stft.OVERLAP / sample_rate, sample_rate / window / 1000
-
-    def gains_of(keys, ratios, num_frames):
-        def one(clip, field):
-            key = jax.random.fold_in(keys[clip], field)
-            ratio, count = ratios[clip], num_frames[clip]
-            return gain_field.fit(key, ratio, count, hop_s, bin_khz, config, compute)
-
-        lifted = over_fits(one, compute, config.siren.width, config.num_bins)
-        clips, fields = jnp.divmod(
-            jnp.arange(len(ratios) * config.num_fields), config.num_fields
+        spectrum *= gain.astype(np.float32)
+        yield stft.istft(
+            spectrum, stft.sqrt_hann(frame), frame // OVERLAP, len(window.samples)
         )
-        gains = lifted(clips, fields)
-        gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
-        return jnp.exp(jnp.mean(jnp.log(gains), axis=1))
-
-    return devices.over_clips(gains_of, compute.num_devices)(keys, ratios, num_frames)

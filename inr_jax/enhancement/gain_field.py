@@ -1,20 +1,30 @@
 """Gain field: SIRENs over time and frequency that denoise one clip without training data.
 
-A SIREN maps the time and the frequency of a bin of the spectrum, and the power of bins
-around it, to a gain in (0, 1). It is fitted to the noisy clip alone, by Stein's unbiased
-estimate of the squared error (Stein 1981), which needs the noise power but no clean
-signal. The estimate is exact, divergence included, because a network never sees its own
-bin nor one whose noise is correlated with it ("blind"); what the bin itself tells enters
-by a closed form with a known derivative. The gains of several networks are averaged.
+A SIREN maps the time and the frequency of an STFT bin, and the power of bins around it, to
+a gain in (0, 1). It is fitted to the noisy clip alone, by Stein's unbiased risk estimate
+(Stein 1981), which needs the noise PSD but no clean signal. The network is a blind-spot
+network (Noise2Void, Krull et al. 2019; Laine et al. 2019): its inputs leave out its own bin
+and those whose noise is correlated with it, so that the divergence in the estimate is known
+exactly. The bin itself enters by a closed form with a known derivative. The gains of
+several networks are averaged.
 """
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from inr_jax.configs.fitting import GainFieldConfig
+from inr_jax.enhancement.classical import OVERLAP, window_of
+from inr_jax.fitting import driver
 from inr_jax.nn import siren
-from inr_jax.parallel.compute import ComputeConfig
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Bins around (frames, bins): frames less than four away overlap, and within a frame the
 # window spreads noise over one bin to each side.
@@ -28,6 +38,8 @@ _MARGIN = tuple(max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
 NUM_INPUTS = 2 + len(CONTEXT)
 # Posterior ratios are held below this: gains there are 1 but for half a percent.
 LARGEST_RATIO = 200.0
+# Steps between checkpoints, where they are kept.
+CHUNK = 50
 
 
 def gain_of(field: jax.Array, ratio: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -58,10 +70,10 @@ def unbiased_risk(
     return (1 - gain) ** 2 * ratio + 2 * (gain + ratio * slope) - 1
 
 
-def inputs(
+def features(
     padded: jax.Array, frame: jax.Array, bin_: jax.Array, scales: jax.Array
 ) -> jax.Array:
-    """What a network sees of one bin, (NUM_INPUTS,).
+    """Inputs of a network for one bin, (NUM_INPUTS,).
 
     Args:
       padded: Context (frames, bins) with `_MARGIN` more at all sides.
@@ -74,68 +86,182 @@ def inputs(
     return jnp.concatenate([jnp.stack([frame, bin_]) * scales, around])
 
 
-def fit(
-    key: jax.Array,
-    ratios: jax.Array,
-    num_frames: jax.Array,
-    seconds_per_frame: float,
-    khz_per_bin: float,
+def fit_gains(
+    keys: Sequence[jax.Array],
+    ratios: np.ndarray,
+    num_frames: np.ndarray,
+    sample_rate: int,
     config: GainFieldConfig,
     compute: ComputeConfig | None = None,
-) -> jax.Array:
-    """Gains (frames, bins) of one clip by one network fitted to it.
-
-    Pure and traceable: jit it, or map it over clips and keys.
+    on_steps: Callable[[float], None] = lambda clip_steps: None,
+    checkpoint_dir: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """Fits an ensemble of gain fields to each clip; clips share nothing.
 
     Args:
-      key: Draws first weights and bins.
-      ratios: (frames, bins) power over noise power.
-      num_frames: How many of the frames belong to the clip.
-      seconds_per_frame: Hop.
-      khz_per_bin: Frequency resolution.
+      keys: One for each clip.
+      ratios: (clips, frames, bins) power over noise power, padded to one length.
+      num_frames: How many frames belong to each clip (clips,).
+      sample_rate: In Hz.
       config: Networks and fit.
       compute: By default what suits the device.
+      on_steps: Called with steps done since the last call, times clips; a network
+        counts as its share of a clip.
+      checkpoint_dir: Folder for the state of fits under way. Called again with the same
+        clips, or some of them, fits go on from there. Deleted when all are done.
+
+    Returns:
+      Gains (clips, frames, bins): the geometric mean over the networks of a clip.
     """
-    ratios = jnp.minimum(ratios, LARGEST_RATIO)
-    context = config.context_scale * jnp.log10(1 + ratios)
-    padded = jnp.pad(context, [(m, m) for m in _MARGIN], mode="edge")
-    scales = jnp.array(
-        [config.time_scale * seconds_per_frame, config.frequency_scale * khz_per_bin]
-    )
+    compute = compute or default_compute()
+    ratios = np.asarray(ratios, np.float32)
+    fits = [
+        Inputs(key, np.int32(field), ratio, np.int32(count))
+        for key, ratio, count in zip(keys, ratios, num_frames, strict=True)
+        for field in range(config.num_fields)
+    ]
+    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
+        fitted = driver.run(
+            GainFieldProblem(config, sample_rate),
+            fits,
+            compute,
+            lambda steps: on_steps(float(np.sum(steps)) / config.num_fields),
+            checkpoints,
+            slots=bucketing.num_slots(len(fits), compute.num_devices),
+            # each call draws all bins anew
+            steps_per_call=CHUNK if checkpoints else config.num_steps,
+            labels=[
+                f"clip {i}, network {field}"
+                for i in range(len(ratios))
+                for field in range(config.num_fields)
+            ],
+        )
+    gains = np.stack([one.result for one in fitted])
+    gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
+    with np.errstate(divide="ignore"):  # a gain of 0 stays one
+        return np.exp(np.mean(np.log(gains), axis=1))
 
-    def field_at(params, frame, bin_):
-        x = jax.vmap(lambda f, b: inputs(padded, f, b, scales))(frame, bin_)
+
+class Inputs(NamedTuple):
+    """What the fits of a batch differ in.
+
+    Attributes:
+      key: Of the clip.
+      field: Number of the network in the ensemble of the clip.
+      ratios: (frames, bins) power over noise power.
+      num_frames: How many of the frames belong to the clip.
+    """
+
+    key: jax.Array
+    field: jax.Array
+    ratios: jax.Array
+    num_frames: jax.Array
+
+    def keys(self) -> jax.Array:
+        """For first weights, frames and bins."""
+        return jax.random.split(jax.random.fold_in(self.key, self.field), 3)
+
+
+class State(NamedTuple):
+    """Everything that changes from step to step of one network."""
+
+    params: siren.Params
+    opt_state: optax.OptState
+
+
+class Prepared(NamedTuple):
+    """What the steps of a fit take.
+
+    Attributes:
+      ratios: (frames, bins), held below `LARGEST_RATIO`.
+      context: What a network sees of them, with `_MARGIN` more at all sides.
+      frames: Of the bins that each step draws, (steps, bins drawn).
+      bins: The same.
+    """
+
+    ratios: jax.Array
+    context: jax.Array
+    frames: jax.Array
+    bins: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class GainFieldProblem(driver.Problem):
+    """Fits of one network to each clip by Stein's risk; gives gains (frames, bins).
+
+    Attributes:
+      config: Networks and fit.
+      sample_rate: In Hz.
+    """
+
+    config: GainFieldConfig
+    sample_rate: int
+
+    def size(self, inputs):
+        return self.config.siren.width, self.config.num_bins
+
+    def init(self, inputs):
+        params = siren.init(inputs.keys()[0], self.config.siren, NUM_INPUTS, 2)
+        # uniform within 1/2 whatever the number of inputs, as for time and frequency alone
+        params[0]["kernel"] *= NUM_INPUTS / 2
+        return State(params, self._optimizer().init(params))
+
+    def prepare(self, inputs):
+        ratios, context = self._capped(inputs)
+        _, frame_key, bin_key = inputs.keys()
+        shape = (self.config.num_steps, self.config.num_bins)
+        frames = jax.random.randint(frame_key, shape, 0, inputs.num_frames)
+        bins = jax.random.randint(bin_key, shape, 0, ratios.shape[1])
+        return Prepared(ratios, context, frames, bins)
+
+    def update(self, state, step, prepared, compute):
+        frame, bin_ = prepared.frames[step], prepared.bins[step]
+        ratio = prepared.ratios[frame, bin_]
+
+        def risk(params):
+            field = self._field_at(params, prepared.context, frame, bin_, compute)
+            risks = jax.vmap(lambda f, r: unbiased_risk(f, r, self.config.divergence))
+            return jnp.mean(risks(field, ratio))
+
+        value, grads = jax.value_and_grad(risk)(state.params)
+        updates, opt_state = self._optimizer().update(grads, state.opt_state)
+        return State(optax.apply_updates(state.params, updates), opt_state), value
+
+    def result(self, state, inputs, compute):
+        ratios, context = self._capped(inputs)
+
+        def of_frame(frame):
+            bins = jnp.arange(ratios.shape[1])
+            frames = jnp.full_like(bins, frame)
+            field = self._field_at(state.params, context, frames, bins, compute)
+            return jax.vmap(gain_of)(field, ratios[frame])[0]
+
+        return jax.lax.map(of_frame, jnp.arange(ratios.shape[0]), batch_size=16)
+
+    def diverged(self, losses):
+        """Each step draws other bins, so that a risk may end above its first one."""
+        return not np.isfinite(losses[-1])
+
+    def _optimizer(self):
+        rate, steps = self.config.learning_rate, self.config.num_steps
+        return optax.adam(optax.cosine_decay_schedule(rate, steps))
+
+    def _capped(self, inputs):
+        """Ratios held below the largest, and their context with margins."""
+        ratios = jnp.minimum(inputs.ratios, LARGEST_RATIO)
+        context = self.config.context_scale * jnp.log10(1 + ratios)
+        return ratios, jnp.pad(context, [(m, m) for m in _MARGIN], mode="edge")
+
+    def _field_at(self, params, context, frame, bin_, compute):
+        """What a network says of bins: (bins, 2)."""
+        config, window = self.config, window_of(self.sample_rate)
+        seconds_per_frame = window / OVERLAP / self.sample_rate
+        khz_per_bin = self.sample_rate / window / 1000
+        scales = jnp.array(
+            [
+                config.time_scale * seconds_per_frame,
+                config.frequency_scale * khz_per_bin,
+            ]
+        )
+        x = jax.vmap(lambda f, b: features(context, f, b, scales))(frame, bin_)
         return siren.apply(params, x, config.siren, compute)
-
-    params = _fit_field(key, field_at, ratios, num_frames, config)
-
-    def of_frame(frame):
-        bins = jnp.arange(ratios.shape[1])
-        field = field_at(params, jnp.full_like(bins, frame), bins)
-        return jax.vmap(gain_of)(field, ratios[frame])[0]
-
-    return jax.lax.map(of_frame, jnp.arange(ratios.shape[0]), batch_size=16)
-
-
-def _fit_field(key, field_at, ratios, num_frames, config):
-    """Weights of one network."""
-    init_key, frame_key, bin_key = jax.random.split(key, 3)
-    params = siren.init(init_key, config.siren, NUM_INPUTS, 2)
-    # uniform within 1/2 whatever the number of inputs, as for time and frequency alone
-    params[0]["kernel"] *= NUM_INPUTS / 2
-    tx = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.num_steps))
-
-    def risk(params, frame, bin_):
-        field = field_at(params, frame, bin_)
-        risks = jax.vmap(lambda f, r: unbiased_risk(f, r, config.divergence))
-        return jnp.mean(risks(field, ratios[frame, bin_]))
-
-    def step(carry, drawn):
-        params, state = carry
-        updates, state = tx.update(jax.grad(risk)(params, *drawn), state)
-        return (optax.apply_updates(params, updates), state), None
-
-    shape = (config.num_steps, config.num_bins)
-    frames = jax.random.randint(frame_key, shape, 0, num_frames)
-    bins = jax.random.randint(bin_key, shape, 0, ratios.shape[1])
-    return jax.lax.scan(step, (params, tx.init(params)), (frames, bins))[0][0]

@@ -1,138 +1,196 @@
-"""Denoises clips of any length, level and rate by a trained hypernetwork.
-
-Long clips run in windows of one length with as much sound around each as the network can
-hear, so that the result is that of the whole clip, in bounded memory.
-"""
+"""Trained networks as denoisers: the STFT mask network, HyperSound, SepFormer."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 
-from inr_jax.audio import audio
-from inr_jax.dsp import overlap_add
+from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
 from inr_jax.models import hypersound_target
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.parallel import bucketing
+from inr_jax.models.sepformer.modeling import Sepformer
+from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.parallel import bucketing, sharding
+from inr_jax.parallel.compute import default_compute
 
-# Longest window without its margins.
-WINDOW_S = 20.0
-# Of networks that represent a clip of one length.
-WINDOWS_AT_ONCE = 8
+# Longest window of the STFT mask network, without its margins.
+STFT_MASK_WINDOW_S = 20.0
+# Windows that networks which represent a clip of one length take at a time, at least.
+HYPERSOUND_BATCH = 8
+# SepFormer normalises over all that it is given, so that longer clips, in windows, have
+# other estimates than as a whole; it was trained on 4 s.
+SEPFORMER_WINDOW_S = 16.0
 
 
-def denoise_many(
-    model,
-    params,
-    signals: Sequence[np.ndarray],
-    sample_rates: Sequence[int],
-    on_clips: Callable[[float], None] = lambda clips: None,
-    output_rate: int | None = None,
-    finetune_steps: int = 0,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Estimates of each clip; clips share nothing.
+def stft_mask(
+    model: StftMaskNet, params: dict, output_rate: int | None = None
+) -> Denoiser:
+    """The STFT mask network; exact in windows, since its receptive field is bounded.
 
     Args:
       model: As from `pretrained.load`.
       params: Its weights.
-      signals: Noisy clips (samples,) of at least one sample.
-      sample_rates: Hz of each; other rates than the model's are resampled.
-      on_clips: Called with clips done since the last call; windows count as shares.
-      output_rate: Hz that the target networks are evaluated at, a multiple of the
-        model's, instead of each clip's own rate; adds no frequencies.
-      finetune_steps: Of fits to the noisy clip that begin with the emitted weights, for
-        networks that represent a clip of one length.
-
-    Yields:
-      Position in `signals` and estimate, in order.
+      output_rate: Hz of the output; the rate of the input where None.
 
     Raises:
-      ValueError: a signal is empty, not one-dimensional or not finite.
-      InputError: `output_rate` is no multiple of the model's rate, or the model has no
-        networks to fine-tune.
+      InputError: `output_rate` is no multiple of the model's rate.
     """
-    rate = model.config.sample_rate
-    finer, rest = divmod(output_rate or rate, rate)
-    if rest:
+    config = model.config
+    upsample = _upsample(output_rate, config.sample_rate)
+    num_devices, batch_size = _batches()
+
+    def padded_size(count):
+        return config.hop * -(-bucketing.bucket_size(count) // config.hop)
+
+    def run(windows, size, on_windows):
+        del on_windows
+        filled = bucketing.filled(windows, num_devices)
+        samples = bucketing.pad([w.samples for w in filled], size)
+        counts = np.array([len(w.samples) for w in filled])
+        estimates = _stft_mask(model, params, samples, counts, upsample, num_devices)
+        return _results(estimates, windows)
+
+    return Denoiser(
+        run,
+        batch_size,
+        padded_size,
+        sample_rate=config.sample_rate,
+        window_s=STFT_MASK_WINDOW_S,
+        receptive_field_s=config.receptive_field_s,
+        alignment_s=config.alignment_s,
+        upsample=upsample,
+        output_rate=output_rate,
+    )
+
+
+def hypersound(
+    model: HyperSound,
+    params: dict,
+    output_rate: int | None = None,
+    finetune_steps: int = 0,
+) -> Denoiser:
+    """HyperSound, which represents clips of one length: in windows, cross-faded.
+
+    Args:
+      model: As from `pretrained.load`.
+      params: Its weights.
+      output_rate: Hz of the output; the rate of the input where None.
+      finetune_steps: Of a fit to each noisy window that starts from the emitted weights.
+
+    Raises:
+      InputError: `output_rate` is no multiple of the model's rate.
+    """
+    config = model.config
+    upsample = _upsample(output_rate, config.sample_rate)
+    num_devices, batch_size = _batches()
+
+    def run(windows, size, on_windows):
+        del on_windows
+        filled = bucketing.filled(windows, num_devices)
+        samples = bucketing.pad([w.samples for w in filled], size)
+        estimates = _hypersound(
+            model, params, samples, upsample, finetune_steps, num_devices
+        )
+        return _results(estimates, windows)
+
+    return Denoiser(
+        run,
+        lambda size: max(HYPERSOUND_BATCH * num_devices, batch_size(size)),
+        lambda count: config.num_samples,
+        sample_rate=config.sample_rate,
+        window_s=config.num_samples / config.sample_rate,
+        upsample=upsample,
+        output_rate=output_rate,
+    )
+
+
+def sepformer(model: Sepformer, params: dict) -> Denoiser:
+    """SepFormer at the level of its input; clips beyond a window are cross-faded.
+
+    Args:
+      model: As from `inr_jax.models.sepformer.weights.load`.
+      params: Its weights.
+    """
+    num_devices, batch_size = _batches()
+
+    def run(windows, size, on_windows):
+        del on_windows
+        filled = bucketing.filled(windows, num_devices)
+        samples = bucketing.pad([w.samples for w in filled], size)
+        counts = np.array([len(w.samples) for w in filled])
+        estimates = _sepformer(model, params, samples, counts, num_devices)
+        return _results(estimates, windows)
+
+    return Denoiser(
+        run,
+        batch_size,
+        bucketing.bucket_size,
+        sample_rate=model.config.sample_rate,
+        window_s=SEPFORMER_WINDOW_S,
+        finish=at_level_of,
+    )
+
+
+def at_level_of(noisy: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    """The multiple of an estimate (samples,) that is nearest to its noisy input.
+
+    Training for SI-SNR leaves the level open. Where the noise has nothing in common with
+    the estimate, this is the level of the speech in it.
+    """
+    wide = estimate.astype(np.float64)
+    power = wide @ wide
+    gain = noisy @ wide / power if power else 0
+    return (gain * wide).astype(np.float32)
+
+
+def _upsample(output_rate, rate):
+    upsample, rest = divmod(output_rate or rate, rate)
+    if rest or not upsample:
         raise InputError(
             f"output rate {output_rate} Hz must be a multiple of the model's {rate} Hz"
         )
-    if finetune_steps and not isinstance(model, HyperSound):
-        raise InputError("--finetune_steps is for hypersound alone")
-    for i, (signal, own_rate) in enumerate(zip(signals, sample_rates, strict=True)):
-        heard = audio.resample(bucketing.checked(i, signal), own_rate, rate)
-        if isinstance(model, HyperSound):
-            run = functools.partial(_run_many, model, params, finer, finetune_steps)
-            estimate = _cross_faded(run, model.config, heard, finer, on_clips)
-        else:
-            estimate = _whole(model, params, heard, finer, on_clips)
-        if output_rate is None:
-            estimate = audio.resample(estimate, rate, own_rate)
-        count = -(-len(signal) * (output_rate or own_rate) // own_rate)
-        yield i, estimate if len(estimate) == count else _fit_length(estimate, count)
+    return upsample
 
 
-def _fit_length(estimate, count):
-    return np.pad(estimate[:count], (0, max(0, count - len(estimate))))
+def _batches():
+    """Devices, and windows of a batch by their padded size."""
+    compute = default_compute()
+    num_devices = compute.num_devices
+    return num_devices, lambda size: num_devices * max(1, compute.batch_samples // size)
 
 
-def _whole(model, params, signal, finer, on_clips):
-    """The estimate of one signal at the model's rate, window after window."""
-    config = model.config
-    margin = config.hop * (max(config.receptive_field) + 2)
-    core = config.hop * round(WINDOW_S * config.sample_rate / config.hop)
-    if len(signal) <= core + 2 * margin:
-        margin, core = (
-            0,
-            config.hop * -(-bucketing.bucket_size(len(signal)) // config.hop),
+def _results(estimates, windows):
+    return [Result(i, estimates[i]) for i in range(len(windows))]
+
+
+@functools.partial(jax.jit, static_argnames=("model", "upsample", "num_devices"))
+def _stft_mask(model, params, samples, counts, upsample, num_devices):
+    def many(samples, counts):
+        return jax.vmap(lambda x, count: model.apply(params, x, 0, count, upsample))(
+            samples, counts
         )
-    size = core + 2 * margin
-    estimate = np.empty(finer * len(signal), np.float32)
-    starts = range(0, len(signal), core)
-    for start in starts:
-        window = np.zeros(size, np.float32)
-        low, high = max(0, start - margin), min(len(signal), start + core + margin)
-        window[low - start + margin : high - start + margin] = signal[low:high]
-        # where the signal itself begins and ends, as the window sees it
-        ends = (max(0, margin - start), min(size, len(signal) - start + margin))
-        found = np.asarray(_run(model, params, window, *ends, finer))
-        kept = found[finer * margin : finer * (margin + core)]
-        stop = finer * min(start + core, len(signal))
-        estimate[finer * start : stop] = kept[: stop - finer * start]
-        on_clips(1 / len(starts))
-    return estimate
+
+    return sharding.over_clips(many, num_devices)(samples, counts)
 
 
-def _cross_faded(run, config, signal, finer, on_clips):
-    """By networks that each represent a clip of one length: windows that overlap."""
-    length = config.num_samples
-    windows = overlap_add.split_overlapping(signal, length)
-    found = []
-    for i in range(0, len(windows), WINDOWS_AT_ONCE):
-        some = windows[i : i + WINDOWS_AT_ONCE]
-        filled = [*some, *some[-1:] * (WINDOWS_AT_ONCE - len(some))]
-        estimates = run(bucketing.pad(filled, length))
-        found += list(np.asarray(estimates)[: len(some)])
-        on_clips(len(some) / len(windows))
-    size = finer * min(len(signal), length)
-    found = [window[:size] for window in found]
-    return overlap_add.crossfade(found, finer * len(signal), finer * length)
-
-
-@functools.partial(jax.jit, static_argnames=("model", "finer"))
-def _run(model, params, window, first, last, finer):
-    return model.apply(params, window, first, last, finer)
-
-
-@functools.partial(jax.jit, static_argnames=("model", "finer", "finetune_steps"))
-def _run_many(model, params, finer, finetune_steps, windows):
+@functools.partial(
+    jax.jit, static_argnames=("model", "upsample", "finetune_steps", "num_devices")
+)
+def _hypersound(model, params, samples, upsample, finetune_steps, num_devices):
     def one(window):
         emitted = model.apply(params, window, method="emit")
         emitted = hypersound_target.finetune(
             emitted, window, model.config, finetune_steps
         )
-        return hypersound_target.sound(emitted, window, model.config, finer)
+        return hypersound_target.sound(emitted, window, model.config, upsample)
 
-    return jax.vmap(one)(windows)
+    return sharding.over_clips(jax.vmap(one), num_devices)(samples)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "num_devices"))
+def _sepformer(model, params, samples, counts, num_devices):
+    def many(samples, counts):
+        return jax.vmap(lambda x, count: model.apply(params, x, count))(samples, counts)
+
+    return sharding.over_clips(many, num_devices)(samples, counts)

@@ -1,252 +1,207 @@
-"""Every method of this library behind one interface, by name.
+"""Every denoising method of this library, by name."""
 
-A denoiser takes noisy signals with their rates and keys and yields estimates of the same
-lengths, levels and rates; whoever calls it need not know which method it is.
-"""
-
-import dataclasses
 import functools
+import importlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any
 
-import jax
 import numpy as np
 
-from inr_jax.configs import networks
-from inr_jax.configs.fitting import (
-    GAIN_FIELD_RECORDED,
-    DnpConfig,
-    FitConfig,
-    GainFieldConfig,
+from inr_jax.configs import methods
+from inr_jax.configs.fitting import DnpConfig
+from inr_jax.configs.methods import (
+    ClassicalConfig,
+    GainFieldMethod,
+    HyperSoundMethod,
+    NoSettings,
+    SepformerMethod,
+    SirenMethod,
+    TrainedMethod,
 )
-from inr_jax.dsp import noise_psd, stft
-from inr_jax.enhancement import (
-    classical,
-    dnp,
-    dnp_fits,
-    external,
-    gain_denoiser,
-    neural,
-    sepformer_denoiser,
-    trivial,
-)
+from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
-from inr_jax.fitting import batch, early_stopping
-from inr_jax.fitting.clip_fit import ClipFit
-from inr_jax.models import pretrained
-from inr_jax.models.sepformer import weights
 
-OnClips = Callable[[float], None]
-
-
-class Denoiser(Protocol):
-    """Removes noise from many signals, which share nothing."""
-
-    def __call__(
-        self,
-        signals: Sequence[np.ndarray],
-        sample_rates: Sequence[int],
-        keys: Sequence[jax.Array],
-        on_clips: OnClips,
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields position and estimate (samples,) float32 of each, in any order.
-
-        Args:
-          signals: Noisy (samples,), full scale 1.
-          sample_rates: Hz of each.
-          keys: One for each; methods that draw nothing leave them.
-          on_clips: Called with clips done since the last call, shares of clips too.
-        """
+# Longer recordings are filtered in windows, in bounded memory.
+CLASSICAL_WINDOW_S = 120.0
+# Channels that fits take together; each kind of fit makes its own batches of them.
+FITS_TOGETHER = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Settings of methods; each heeds those that it has.
+def make(
+    method: str,
+    config: Any = None,
+    checkpoint_dir: str | os.PathLike | None = None,
+) -> Denoiser:
+    """The denoiser of a name.
 
-    Attributes:
-      noise: How `wiener`, `log_mmse` and `gain_field` tell the noise power: a name of
-        `noise_power.ESTIMATORS`.
-      fit: Of `siren`.
-      stop: When `siren` stops: "fixed", at its last step, or a rule of
-        `early_stopping`.
-      dnp: Of `dnp`.
-      keep_fit: Called by `siren` for "fixed" with position and fit of each signal.
-      start_from: Of `siren` for "fixed": a fit for each signal to go on from.
-      checkpoint_dir: Where `dnp` keeps fits under way, and `siren` for "fixed".
-      trained_dir: Weights of a trained method, instead of the shipped ones.
-      sepformer_dir: Weights of `sepformer`, SpeechBrain's or a copy of ours.
-      output_rate: Hz that a trained method evaluates its target networks at, instead
-        of the rate of the input.
-      finetune_steps: Of `hypersound`: of fits that begin with the emitted weights.
-    """
-
-    noise: str = "tracked"
-    fit: FitConfig = dataclasses.field(default_factory=FitConfig)
-    stop: str = "fixed"
-    dnp: DnpConfig = dataclasses.field(default_factory=DnpConfig)
-    keep_fit: Callable[[int, ClipFit], None] = lambda position, fit: None
-    start_from: Sequence[ClipFit] | None = None
-    checkpoint_dir: str | os.PathLike | None = None
-    trained_dir: str | os.PathLike | None = None
-    sepformer_dir: str | os.PathLike | None = None
-    output_rate: int | None = None
-    finetune_steps: int = 0
-
-
-def make(method: str, options: Options | None = None) -> Denoiser:
-    """The denoiser of this name.
+    Args:
+      method: A name of `inr_jax.configs.methods.METHODS`.
+      config: Its settings, as of `METHODS` there; the default ones where None.
+      checkpoint_dir: Folder for the state of long fits, which go on from there.
 
     Raises:
-      InputError: there is none, or its weights cannot be read.
+      InputError: there is no such method, or its weights or its package cannot be
+        loaded.
     """
-    if method not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    options = options or Options()
-    if options.output_rate and method not in TRAINED:
-        raise InputError(f"{method} has no output rate of its own; resample its output")
-    return METHODS[method](options)
+    config = methods.replace(method) if config is None else config
+    return _MAKE[method](config, checkpoint_dir)
 
 
-class ReceptiveField(NamedTuple):
-    """Which part of a signal an estimate depends on.
+def _signal_by_signal(
+    function: Callable[[np.ndarray, int], np.ndarray], window_s: float | None = None
+) -> Denoiser:
+    """A method that is a function of a signal (samples,) and its rate."""
 
-    Attributes:
-      seconds: Before and after each sample.
-      grid_s: A signal that begins this much later, or a multiple of it, has the same
-        estimates.
-    """
+    def run(windows, size, on_windows):
+        del size, on_windows
+        for i, window in enumerate(windows):
+            yield Result(i, function(window.samples, window.sample_rate))
 
-    seconds: float
-    alignment_s: int
-
-
-def receptive_field(method: str, options: Options) -> ReceptiveField | None:
-    """How far a method hears; None where estimates depend on the whole signal."""
-    if method != "local_hypersound":
-        return None
-    folder = networks.trained_dir(method, options.trained_dir)
-    config = pretrained.load(folder)[0].config
-    return ReceptiveField(config.receptive_field_s, config.alignment_s)
+    return Denoiser(run, window_s=window_s)
 
 
-def _one_by_one(function) -> Denoiser:
-    def denoiser(signals, sample_rates, keys, on_clips):
-        del keys
-        for i, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True)):
-            yield i, np.asarray(function(signal, rate), np.float32)
-            on_clips(1)
-
-    return denoiser
+def _function(
+    module: str, name: str, config: NoSettings, checkpoint_dir: Any
+) -> Denoiser:
+    del config, checkpoint_dir
+    return _signal_by_signal(getattr(_room(module), name))
 
 
-def _gain_field(options: Options) -> Denoiser:
-    config = GainFieldConfig() if options.noise == "white" else GAIN_FIELD_RECORDED
-
-    def denoiser(signals, sample_rates, keys, on_clips):
-        return gain_denoiser.denoise_many(
-            keys, signals, sample_rates, config, options.noise, on_clips
-        )
-
-    return denoiser
+def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    function = getattr(_room("classical"), name)
+    return _signal_by_signal(
+        functools.partial(function, noise_estimator=config.noise_estimator),
+        CLASSICAL_WINDOW_S,
+    )
 
 
-def _siren(options: Options) -> Denoiser:
-    config = options.fit
+def _gain_field(config: GainFieldMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    return _room("gain_denoiser").denoiser(config)
 
-    def fixed(signals, sample_rates, keys, on_clips):
-        for i, fit in batch.fit_many(
-            keys,
-            signals,
-            sample_rates,
+
+def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
+    if config.stop != "fixed":
+        return _early_stopped_siren(config, checkpoint_dir)
+    from inr_jax.fitting import batch
+
+    def run(windows, size, on_windows):
+        del size
+        fits = batch.fit_batch(
+            [window.key for window in windows],
+            [window.samples for window in windows],
+            [window.sample_rate for window in windows],
             config,
-            lambda steps: on_clips(steps / config.num_steps),
-            options.checkpoint_dir,
-            start_from=options.start_from,
-        ):
-            options.keep_fit(i, fit)
-            yield i, fit.estimate
-
-    def stopped(signals, sample_rates, keys, on_clips):
-        variances = [
-            _white_variance(signal, rate)
-            for signal, rate in zip(signals, sample_rates, strict=True)
-        ]
-        for i, fit in early_stopping.fit_many(
-            keys, signals, sample_rates, variances, config, options.stop, on_clips
-        ):
-            yield i, fit.estimate
-
-    return fixed if options.stop == "fixed" else stopped
-
-
-def _dnp(options: Options) -> Denoiser:
-    config = options.dnp
-
-    def denoiser(signals, sample_rates, keys, on_clips):
-        del sample_rates  # its constants are in samples
-        for i, fit in dnp_fits.fit_many(
-            keys, signals, config, on_clips, options.checkpoint_dir
-        ):
-            estimate = dnp.masked(signals[i], fit.score, config.mask)
-            yield i, estimate.astype(np.float32)
-
-    return denoiser
-
-
-def _white_variance(signal, sample_rate):
-    power = np.abs(stft.analyse(signal, classical.window_of(sample_rate))) ** 2
-    return noise_psd.white(power).item()
-
-
-def _trained(name: str, options: Options) -> Denoiser:
-    model, params = pretrained.load(networks.trained_dir(name, options.trained_dir))
-
-    def denoiser(signals, sample_rates, keys, on_clips):
-        del keys
-        return neural.denoise_many(
-            model,
-            params,
-            signals,
-            sample_rates,
-            on_clips,
-            options.output_rate,
-            options.finetune_steps,
+            lambda steps: on_windows(steps / config.num_steps),
+            checkpoint_dir,
         )
+        for i, fit in fits:
+            yield Result(i, fit.estimate)
 
-    return denoiser
-
-
-def _sepformer(options: Options) -> Denoiser:
-    loaded = weights.load(options.sepformer_dir)
-
-    def denoiser(signals, sample_rates, keys, on_clips):
-        del keys
-        return sepformer_denoiser.denoise_many(*loaded, signals, sample_rates, on_clips)
-
-    return denoiser
+    return Denoiser(run, lambda size: FITS_TOGETHER)
 
 
-def _classic(function, options):
-    return _one_by_one(functools.partial(function, noise=options.noise))
+def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
+    from inr_jax.dsp import noise_psd, stft
+    from inr_jax.enhancement.classical import OVERLAP, window_of
+    from inr_jax.fitting import early_stopping
+
+    def white_variance(window):
+        frame = window_of(window.sample_rate)
+        spectrum = stft.stft(window.samples, stft.sqrt_hann(frame), frame // OVERLAP)
+        return noise_psd.white(np.abs(spectrum) ** 2).item()
+
+    def run(windows, size, on_windows):
+        del size
+        fits = early_stopping.fit_batch(
+            [window.key for window in windows],
+            [window.samples for window in windows],
+            [window.sample_rate for window in windows],
+            [white_variance(window) for window in windows],
+            config,
+            config.stop,
+            on_windows,
+            checkpoint_dir,
+        )
+        for i, fit in fits:
+            yield Result(i, fit.estimate)
+
+    return Denoiser(run, lambda size: FITS_TOGETHER)
 
 
-TRAINED = tuple(networks.MODELS)
-METHODS: dict[str, Callable[[Options], Denoiser]] = {
+def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
+    from inr_jax.enhancement import dnp
+
+    def run(windows, size, on_windows):
+        del size
+        fits = dnp.fit_batch(
+            [window.key for window in windows],
+            [window.samples for window in windows],
+            config,
+            on_windows,
+            checkpoint_dir,
+        )
+        for i, fit in fits:
+            estimate = dnp.apply_mask(windows[i].samples, fit.score, config.mask)
+            yield Result(i, estimate)
+
+    return Denoiser(run, lambda size: FITS_TOGETHER)
+
+
+def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    loaded = _pretrained("local_hypersound", config.weights)
+    return _room("neural").stft_mask(*loaded, config.output_rate)
+
+
+def _hypersound(config: HyperSoundMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    loaded = _pretrained("hypersound", config.weights)
+    return _room("neural").hypersound(
+        *loaded, config.output_rate, config.finetune_steps
+    )
+
+
+def _pretrained(name, folder):
+    from inr_jax.configs.networks import trained_dir
+    from inr_jax.models import pretrained
+
+    folder = trained_dir(name, folder)
+    model, params = pretrained.load(folder)
+    found = pretrained.name_of(model.config)
+    if found != name:
+        raise InputError(f"{folder}: holds weights of {found}, not of {name}")
+    return model, params
+
+
+def _sepformer(config: SepformerMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    from inr_jax.models.sepformer import weights
+
+    return _room("neural").sepformer(*weights.load(config.weights))
+
+
+def _room(module):
+    """A module of this folder, loaded by the methods that need it alone."""
+    return importlib.import_module(f"inr_jax.enhancement.{module}")
+
+
+_MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
     **{
-        name: lambda options, function=function: _one_by_one(function)
-        for name, function in trivial.BASELINES.items()
+        name: functools.partial(_function, "trivial", name)
+        for name in ("noisy", "silence", "lowpass")
     },
-    "wiener": functools.partial(_classic, classical.wiener),
-    "log_mmse": functools.partial(_classic, classical.log_mmse),
+    **{name: functools.partial(_classical, name) for name in ("wiener", "log_mmse")},
     "siren": _siren,
     "gain_field": _gain_field,
     "dnp": _dnp,
-    **{name: functools.partial(_trained, name) for name in TRAINED},
+    "local_hypersound": _stft_mask,
+    "hypersound": _hypersound,
     "sepformer": _sepformer,
-    "rnnoise": lambda options: _one_by_one(external.rnnoise),
-    "noisereduce": lambda options: _one_by_one(external.noisereduce),
-    "noisereduce_stationary": lambda options: _one_by_one(
-        external.noisereduce_stationary
-    ),
+    **{
+        name: functools.partial(_function, "external", name)
+        for name in ("rnnoise", "noisereduce", "noisereduce_stationary")
+    },
 }

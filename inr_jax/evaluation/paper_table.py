@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from inr_jax.io.markdown import table
+
 METRICS = ("ssnr", "stoi", "covl", "cbak", "pesq", "csig")
-# As printed: 40 LibriSpeech clips, white noise at about 0 dB (told from its first row).
-# The SepFormer row contradicts itself: no LLR and WSS give its CSIG, CBAK and COVL.
+# As printed: 40 LibriSpeech clips, white noise at about 0 dB (inferred from the first
+# row). The SepFormer row contradicts itself: no LLR and WSS give its CSIG, CBAK and COVL.
 PRINTED = {
     "noisy": (-3.820, 0.813, 1.000, 1.560, 1.024, 1.000),
     "sepformer": (3.500, 0.914, 1.777, 1.619, 1.359, 2.282),
@@ -14,9 +16,21 @@ PRINTED = {
     "siren": (-3.910, 0.803, 1.000, 1.539, 1.035, 1.095),
     "hypersound": (0.195, 0.828, 1.000, 1.647, 1.081, 1.000),
 }
-COLUMNS = ("method", "source", "clips", *METRICS, "si_sdr")
+# The paper's HyperSound is the published one; ours of this name is another network.
+OTHER_ARCHITECTURES = {
+    "hypersound": (
+        "hypersound (published architecture)",
+        "hypersound (ours: subband mask network)",
+    )
+}
+# SSNR rewards silence, so that SI-SDR stands beside it; the paper has none.
+SHOWN = ("ssnr", "si_sdr", *METRICS[1:])
+COLUMNS = ("method", "source", "clips", *SHOWN)
 _DIGITS = {"ssnr": 2, "si_sdr": 2}
-_NOT_RUN = {"sepformer": "weights not given"}
+_NOT_RUN = {
+    "sepformer": "weights not given",
+    OTHER_ARCHITECTURES["hypersound"][0]: "not trained here",
+}
 
 
 def lines(rows: Sequence[Mapping]) -> list[dict]:
@@ -32,53 +46,47 @@ def lines(rows: Sequence[Mapping]) -> list[dict]:
     Raises:
       ValueError: there are none.
     """
-    found: dict[str, list[Mapping]] = {}
+    measured: dict[str, list[Mapping]] = {}
     for row in rows:
         if row["noise"] == "white" and float(row["snr_db"] or "nan") == 0:
-            found.setdefault(row["method"], []).append(row)
-    if not found:
+            measured.setdefault(row["method"], []).append(row)
+    if not measured:
         raise ValueError("no rows in white noise at 0 dB, which the table is of")
-    table = []
-    for method in dict.fromkeys([*PRINTED, *found]):
+    result = []
+    for method in dict.fromkeys([*PRINTED, *measured]):
+        theirs, ours = OTHER_ARCHITECTURES.get(method, (method, method))
         if method in PRINTED:
             values = dict(zip(METRICS, PRINTED[method], strict=True))
-            table.append({"method": method, "source": "paper", "clips": 40, **values})
-        if method in found:
-            table.append(_ours(method, found[method]))
-    return table
+            result.append({"method": theirs, "source": "paper", "clips": 40, **values})
+        if method in measured:
+            result.append(_ours(ours, measured[method]))
+    return result
 
 
 def _ours(method, rows):
     values = {
         name: round(float(np.nanmean([float(row[name]) for row in rows])), 4)
-        for name in (*METRICS, "si_sdr")
+        for name in SHOWN
     }
     clips = len({row["clip"] for row in rows})
     return {"method": method, "source": "inr_jax", "clips": clips, **values}
 
 
-def markdown(table: Sequence[Mapping]) -> str:
-    """The lines of `lines`, the paper's figure before ours in every cell."""
-    names = (*METRICS, "si_sdr")
-    titles = " | ".join(name.upper().replace("_", "-") for name in names)
-    text = [f"| paper / ours | clips | {titles} |", "|---" * (len(names) + 2) + "|"]
-    for method in dict.fromkeys(line["method"] for line in table):
-        by_source = {x["source"]: x for x in table if x["method"] == method}
-        ours = by_source.get("inr_jax", {})
-        cells = [
-            _cell(name, by_source.get("paper"), ours if ours else None)
-            for name in names
-        ]
-        clips = ours.get("clips", _NOT_RUN.get(method, "not run"))
-        text.append(f"| {method} | {clips} | {' | '.join(cells)} |")
-    return "\n".join(text) + "\n"
+def markdown(result: Sequence[Mapping]) -> str:
+    """The lines of `lines`, the paper's value before ours in every cell."""
+    titles = [name.upper().replace("_", "-") for name in SHOWN]
+    rows = []
+    for method in dict.fromkeys(line["method"] for line in result):
+        sources = {x["source"]: x for x in result if x["method"] == method}
+        clips = sources.get("inr_jax", {}).get("clips", _NOT_RUN.get(method, "not run"))
+        rows.append([method, clips, *(_cell(name, sources) for name in SHOWN)])
+    return table(["paper / ours", "clips", *titles], rows)
 
 
-def _cell(name, printed, ours):
-    digits = _DIGITS.get(name, 3)
-    parts = []
-    if printed and name in printed:
-        parts.append(f"{printed[name]:.{digits}f}")
-    if ours:
-        parts.append(f"{ours[name]:.{digits}f}")
-    return " / ".join(parts) or ""
+def _cell(name, sources):
+    values = [
+        sources[source][name]
+        for source in ("paper", "inr_jax")
+        if name in sources.get(source, {})
+    ]
+    return " / ".join(f"{value:.{_DIGITS.get(name, 3)}f}" for value in values)

@@ -1,61 +1,62 @@
-"""What an evaluation leaves: CSV, tables, a manifest; and one made of many shards."""
+"""Tables and CSV of an evaluation, and one evaluation made of shards."""
 
 import pathlib
-import platform
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 
 from inr_jax.errors import InputError
-from inr_jax.evaluation import runs, store, tables
-from inr_jax.evaluation.store import Condition, Evaluation, Source
-from inr_jax.io import atomic, measuring
+from inr_jax.evaluation import store, tables
+from inr_jax.evaluation.conditions import Condition
+from inr_jax.evaluation.store import Store
+from inr_jax.io import atomic, run_dir
 
 Summaries = Mapping[Condition, tables.Summary]
 
 
+def reference(labels: Sequence[str]) -> str:
+    """The method that others are compared with: noisy, or else the first."""
+    return "noisy" if "noisy" in labels else labels[0]
+
+
 def summarise(
-    found: Evaluation,
-    methods: Sequence[str],
-    conditions: Sequence[Condition],
-    against: str = "noisy",
+    rows: Store, labels: Sequence[str], conditions: Sequence[Condition]
 ) -> Summaries:
     """What the tables and the page show of an evaluation.
 
     Args:
-      found: Holds the rows.
-      methods: In the order to show.
+      rows: Of the evaluation.
+      labels: Of methods, in the order to show.
       conditions: The same.
-      against: The method that others are compared with, clip by clip.
     """
-    return {c: tables.summarise(found.of(c), methods, against) for c in conditions}
+    against = reference(labels)
+    return {c: tables.summarise(rows.of(c), labels, against) for c in conditions}
 
 
-def write(found: Evaluation, summaries: Summaries, against: str = "noisy") -> str:
-    """Writes `scores.csv` and `table.md`, `.tex`, `.json`; returns the first table.
+def write(rows: Store, summaries: Summaries) -> str:
+    """Writes `scores.csv` and `table.md`, `.tex`, `.json`; returns the text of the first.
 
     Args:
-      found: Holds the rows.
+      rows: Of the evaluation.
       summaries: Of `summarise`; their order is that of the rows.
-      against: The method that they compare with.
     """
-    ordered = []
-    for condition, summary in summaries.items():
-        rows = found.of(condition)
-        for method in summary:
-            ordered += [row for row in rows if row["method"] == method]
-    atomic.write_csv(found.folder / "scores.csv", store.COLUMNS, ordered)
+    ordered = [
+        row
+        for condition, summary in summaries.items()
+        for label in summary
+        for row in rows.of(condition, label)
+    ]
+    atomic.write_csv(rows.folder / store.SCORES, store.COLUMNS, ordered)
     text = "\n".join(
-        f"## {condition.title}\n\n{tables.markdown(summary, against)}"
+        f"## {condition.title}\n\n{tables.markdown(summary, reference(list(summary)))}"
         for condition, summary in summaries.items()
     )
-    atomic.write_text(found.folder / "table.md", text)
+    atomic.write_text(rows.folder / "table.md", text)
     latex = "\n".join(
-        f"% {condition.title}\n{tables.latex(summary, against)}"
+        f"% {condition.title}\n{tables.latex(summary, reference(list(summary)))}"
         for condition, summary in summaries.items()
     )
-    atomic.write_text(found.folder / "table.tex", latex)
-    atomic.write_json(found.folder / "table.json", as_table(summaries))
+    atomic.write_text(rows.folder / "table.tex", latex)
+    atomic.write_json(rows.folder / "table.json", as_table(summaries))
     return text
 
 
@@ -65,8 +66,8 @@ def as_table(summaries: Summaries) -> list[dict]:
     """
     lines = []
     for condition, summary in summaries.items():
-        for method, cells in summary.items():
-            line = {"condition": condition.title, "method": method}
+        for label, cells in summary.items():
+            line = {"condition": condition.title, "method": label}
             line["clips"] = max(cell.num_clips for cell in cells.values())
             for name, cell in cells.items():
                 line[name] = None if cell.mean != cell.mean else cell.mean
@@ -77,64 +78,26 @@ def as_table(summaries: Summaries) -> list[dict]:
     return lines
 
 
-def write_manifest(folder: pathlib.Path, source: Source, root: str, flags: dict):
-    """Writes `manifest.json`: all that the same evaluation needs again.
-
-    Args:
-      folder: Where to.
-      source: Of the clips.
-      root: The folder of the clips, as given.
-      flags: As the script was called.
-    """
-    value = {
-        "root": root,
-        "clips": [_listed(clip) for clip in source.clips],
-        "recordings": [_listed(clip) for clip in dict.fromkeys(source.recordings)],
-        "flags": flags,
-        "versions": runs.versions(),
-        "python": platform.python_version(),
-        "commit": _commit(),
-        "hardware": {"processor": measuring.processor(), **measuring.machine()},
-    }
-    atomic.write_json(folder / "manifest.json", value)
-
-
-def _listed(clip):
-    line = {"clip": clip.name, "sha256": atomic.sha256(clip.path)}
-    if clip.noisy_path:
-        line["noisy_sha256"] = atomic.sha256(clip.noisy_path)
-    return line
-
-
-def merge(folders: Sequence[pathlib.Path], into: pathlib.Path) -> None:
-    """Joins shards of one evaluation: rows, estimates, manifest.
+def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
+    """Joins shards of one evaluation: rows, estimates, settings.
 
     Raises:
       InputError: their settings differ, one is missing or is there twice.
     """
-    described = [runs.read_settings(folder) for folder in folders]
-    count = described[0].get("num_shards")
-    indices = [settings.pop("shard_index", None) for settings in described]
-    for folder, settings in zip(folders, described, strict=True):
-        if settings != described[0]:
-            raise InputError(f"{folder}: has other settings than {folders[0]}")
-    if sorted(indices, key=str) != list(range(count or 0)):
-        raise InputError(f"--merge needs each of the {count} shards once: {indices}")
-    described[0]["num_shards"] = 1
-    runs.keep_settings(into, {**described[0], "shard_index": 0})
-    whole = Evaluation(into)
-    whole.replace([row for folder in folders for row in Evaluation(folder).rows])
-    for folder in folders:
+    settings = [run_dir.read_settings(folder) for folder in shards]
+    methods = [run_dir.read_methods(folder) for folder in shards]
+    count = settings[0].get("num_shards")
+    indices = [each.pop("shard_index", None) for each in settings]
+    for i, folder in enumerate(shards):
+        if (settings[i], methods[i]) != (settings[0], methods[0]):
+            raise InputError(f"{folder}: has other settings than {shards[0]}")
+    if sorted(indices, key=str) != sorted(range(count or 0), key=str):
+        raise InputError(
+            f"each of the {count} shards is needed once, but their indices are {indices}"
+        )
+    whole = {**settings[0], "num_shards": 1, "shard_index": 0}
+    run_dir.keep_settings(into, whole, methods=methods[0])
+    Store(into).replace([row for folder in shards for row in Store(folder).rows])
+    for folder in shards:
         if (folder / "audio").exists():
             shutil.copytree(folder / "audio", into / "audio", dirs_exist_ok=True)
-
-
-def _commit() -> str | None:
-    """Of the source, where it is a checkout of git."""
-    done = subprocess.run(
-        ["git", "-C", pathlib.Path(__file__).parent, "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or None

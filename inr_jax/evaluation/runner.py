@@ -1,158 +1,156 @@
-"""Denoises and scores: many methods on many noisy clips, kept row by row."""
+"""Estimates and scores noisy clips, kept row by row."""
 
 import itertools
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-import numpy as np
-
-from inr_jax.audio import audio
-from inr_jax.data import datasets, noise
-from inr_jax.enhancement import api
-from inr_jax.evaluation.store import Condition, Evaluation, Source
-from inr_jax.metrics import pool as scoring
+from inr_jax import audio
+from inr_jax.data import noise
+from inr_jax.data.datasets import Example
+from inr_jax.errors import InputError
+from inr_jax.evaluation.conditions import Condition, Source
+from inr_jax.evaluation.store import Row, Store
+from inr_jax.evaluation.systems import System
+from inr_jax.metrics import pool
 
 # Clips whose samples are in memory at once.
 CHUNK = 64
 
+OnRows = Callable[[float], None]
+
+
+class Place(NamedTuple):
+    """Where rows are kept, and how they are scored.
+
+    Attributes:
+      store: Gets rows and estimates.
+      workers: They score.
+      keep_audio: Whether estimates are kept.
+    """
+
+    store: Store
+    workers: pool.ScorePool
+    keep_audio: bool = True
+
 
 def run(
-    found: Evaluation,
+    place: Place,
     source: Source,
-    methods: Mapping[str, Callable],
-    condition: Condition,
-    pool: scoring.ScorePool,
-    on_clips: Callable[[float], None],
-    keep_audio: bool = True,
-) -> None:
-    """Denoises and scores what is missing in one condition; a clip is read once.
+    systems: Sequence[System],
+    conditions: Sequence[Condition],
+    on_rows: OnRows = lambda rows: None,
+    chunk: int = CHUNK,
+) -> list[str]:
+    """Estimates and scores what is missing; a clip is decoded once for all conditions.
 
     Args:
-      found: Gets rows and estimates.
+      place: Gets rows and estimates.
       source: Of the clips.
-      methods: Denoisers as from `denoisers.make`, by their names in the rows.
-      condition: What is done to the clips.
-      pool: Workers.
-      on_clips: Called with clips done since the last call.
-      keep_audio: Whether estimates are written.
+      systems: What to score.
+      conditions: What is done to the clips.
+      on_rows: Called with rows done since the last call, shares too.
+      chunk: Clips whose samples are in memory at once.
+
+    Returns:
+      One line for each clip that cannot be read and therefore has no rows.
     """
-    known = {method: found.done(method, condition) for method in methods}
-    for start in range(0, len(source.clips), CHUNK):
-        positions = range(start, min(start + CHUNK, len(source.clips)))
-        names = {source.clips[i].name for i in positions}
-        loaded = [
-            source.load(i, condition)
-            for i in positions
-            if any(source.clips[i].name not in done for done in known.values())
-        ]
-        for method, denoiser in methods.items():
-            on_clips(len(names & known[method]))
-            todo = [one for one in loaded if one.name not in known[method]]
-            _run_one(
-                found, todo, method, denoiser, condition, pool, on_clips, keep_audio
-            )
-
-
-def _run_one(found, todo, method, denoiser, condition, pool, on_clips, keep_audio):
-    """One method on a few clips."""
-    pending = []
-    for example, estimate, work_s in _timed(denoiser, todo, condition.seed, on_clips):
-        if keep_audio:
-            path = found.sound(example.name, method, condition)
-            audio.write(path, estimate, example.sample_rate, "FLOAT")
-        job = _job(example, method, condition, estimate)
-        pending.append((pool.submit(job), work_s))
-        while pending and pending[0][0].done():
-            _keep(found, condition, *pending.pop(0))
-    for row in pending:
-        _keep(found, condition, *row)
-
-
-def score(
-    found: Evaluation,
-    example: datasets.Example,
-    estimates: Mapping[str, np.ndarray],
-    condition: Condition,
-    pool: scoring.ScorePool,
-) -> None:
-    """Keeps sounds and rows of several methods on one clip, the last row last.
-
-    How long the work took is left open (NaN), as fits may have been resumed.
-
-    Args:
-      found: Gets them; what it has of them is not done again.
-      example: The clip.
-      estimates: (samples, channels) by method.
-      condition: What was done to the clip.
-      pool: Workers.
-    """
-    pending = []
-    for method, estimate in estimates.items():
-        if example.name in found.done(method, condition):
-            continue
-        path = found.sound(example.name, method, condition)
-        audio.write(path, estimate, example.sample_rate, "FLOAT")
-        pending.append(pool.submit(_job(example, method, condition, estimate)))
-    for row in pending:
-        _keep(found, condition, row, math.nan)
+    problems: dict[str, None] = {}
+    for start in range(0, len(source.clips), chunk):
+        positions = range(start, min(start + chunk, len(source.clips)))
+        for condition in conditions:
+            _run_chunk(place, source, positions, systems, condition, on_rows, problems)
+    return list(problems)
 
 
 def rescore(
-    found: Evaluation,
-    source: Source,
-    pool: scoring.ScorePool,
-    on_rows: Callable[[float], None],
+    store: Store, source: Source, workers: pool.ScorePool, on_rows: OnRows
 ) -> None:
     """Scores every kept estimate anew, clip by clip; rows change when all are done.
 
     Raises:
       InputError: an estimate or a clip is missing.
     """
-    rows, jobs = [], _kept(found, source)
-    while chunk := list(itertools.islice(jobs, CHUNK)):
-        futures = [pool.submit(job) for _, job in chunk]
-        for (old, _), future in zip(chunk, futures, strict=True):
+    rows, jobs = [], _kept(store, source)
+    while batch := list(itertools.islice(jobs, CHUNK)):
+        futures = [workers.submit(job) for _, job in batch]
+        for (old, _), future in zip(batch, futures, strict=True):
             rows.append({**old, **future.result()})
             on_rows(1)
-    found.replace(rows)
+    store.replace(rows)
 
 
-def _kept(found, source) -> Iterator[tuple[dict, scoring.Job]]:
-    """Every row and the job that scores it anew; a clip is read once in a condition."""
-    positions = {clip.name: i for i, clip in enumerate(source.clips)}
-    by_clip: dict[tuple, list[dict]] = {}
-    for row in found.rows:
-        condition = Condition(row["noise"], row["snr_db"], row["seed"])
-        by_clip.setdefault((condition, row["clip"]), []).append(row)
-    for (condition, clip), rows in by_clip.items():
-        example = source.load(positions[clip], condition)
-        for row in rows:
-            estimate = found.estimate(clip, row["method"], condition)
-            yield row, _job(example, row["method"], condition, estimate)
+def _run_chunk(place, source, positions, systems, condition, on_rows, problems):
+    names = {i: source.clips[i].name for i in positions}
+    todo = {
+        system: [
+            i for i in positions if not _is_done(place, system, names[i], condition)
+        ]
+        for system in systems
+    }
+    examples: dict[int, Example] = {}
+    for i in sorted(set().union(*todo.values())):
+        try:
+            examples[i] = source.load(i, condition)
+        except InputError as error:
+            problems.setdefault(str(error))
+    for system, missing in todo.items():
+        given = [examples[i] for i in missing if i in examples]
+        on_rows(len(system.labels) * (len(positions) - len(given)))
+        if given:
+            _run_system(place, system, given, condition, on_rows)
 
 
-def _job(example, method, condition, estimate):
-    return scoring.Job(
-        example.name,
-        method,
-        condition.seed,
-        example.clean,
-        estimate,
-        example.sample_rate,
+def _is_done(place, system, clip, condition):
+    return all(clip in place.store.done(label, condition) for label in system.labels)
+
+
+def _run_system(place, system, examples, condition, on_rows):
+    """Rows of one system on a few clips, each kept as soon as it is scored."""
+    store, pending = place.store, []
+    seeds = [noise.clip_seed(condition.seed, example.name) for example in examples]
+    outputs = system.run(
+        examples, seeds, lambda clips: on_rows(clips * len(system.labels))
     )
+    for label, position, samples, work_s in outputs:
+        example = examples[position]
+        if example.name in store.done(label, condition):
+            continue
+        if place.keep_audio:
+            path = store.audio_path(example.name, label, condition)
+            audio.write(path, samples, example.sample_rate, "FLOAT")
+        job = pool.Job(
+            *(example.name, label, condition.seed),
+            *(example.clean, samples, example.sample_rate),
+        )
+        others = {**condition._asdict(), "work_s": round(work_s, 3)}
+        pending.append((place.workers.submit(job), others))
+        while pending and pending[0][0].done():
+            _keep(store, *pending.pop(0))
+    for scored in pending:
+        _keep(store, *scored)
 
 
-def _keep(found, condition, future, work_s):
-    row = {**future.result(), **condition._asdict(), "work_s": round(work_s, 3)}
-    found.add(row)
+def _keep(store, future, others):
+    store.add({**future.result(), **others})
 
 
-def _timed(denoiser, loaded, seed, on_clips) -> Iterator[tuple]:
-    """Example, estimate and seconds of work, as the denoiser yields them."""
-    noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in loaded]
-    seeds = [noise.clip_seed(seed, e.name) for e in loaded]
-    start = time.monotonic()
-    for i, estimate in api.denoise_recordings(denoiser, noisy, seeds, on_clips):
-        yield loaded[i], estimate, time.monotonic() - start
-        start = time.monotonic()
+def _kept(store, source) -> Iterator[tuple[Row, pool.Job]]:
+    """Every row and the job that scores it anew; a clip is read once."""
+    by_clip: dict[str, list[Row]] = {}
+    for row in store.rows:
+        by_clip.setdefault(row["clip"], []).append(row)
+    positions = {clip.name: i for i, clip in enumerate(source.clips)}
+    for clip, rows in by_clip.items():
+        if clip not in positions:
+            raise InputError(f"{clip}: has scores, but is not one of the clips")
+        recording = source.clean(positions[clip])
+        for row in rows:
+            condition = Condition.of_row(row)
+            estimate = store.estimate(clip, row["method"], condition)
+            yield (
+                row,
+                pool.Job(
+                    *(clip, row["method"], condition.seed),
+                    *(recording.samples, estimate, recording.sample_rate),
+                ),
+            )

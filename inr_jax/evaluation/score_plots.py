@@ -6,9 +6,9 @@ import matplotlib.figure
 import numpy as np
 
 from inr_jax.evaluation import tables
-from inr_jax.plots import style as figures
+from inr_jax.plots import style
 
-# Markers tell in grey what colours do not.
+# Markers differ in greyscale prints as well.
 _MARKERS = "osD^vP*X<>"
 
 
@@ -22,14 +22,14 @@ def over_snr(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure.
     levels = sorted({row["snr_db"] for row in rows})
     figure, panels = _grid(tables.SHOWN)
     for (name, title, _), panel in zip(tables.SHOWN, panels, strict=True):
-        for method, style in _styles(methods).items():
-            found = [_values(rows, method, name, level) for level in levels]
-            kept = [(x, v) for x, v in zip(levels, found, strict=True) if len(v)]
+        for method, look in _looks(methods).items():
+            values = [_values(rows, method, name, level) for level in levels]
+            kept = [(x, v) for x, v in zip(levels, values, strict=True) if len(v)]
             if kept:
                 intervals = [tables.paired_bootstrap(values) for _, values in kept]
                 means, low, high = np.array(intervals).T
                 bars = np.abs([low - means, high - means])
-                panel.errorbar([x for x, _ in kept], means, bars, label=method, **style)
+                panel.errorbar([x for x, _ in kept], means, bars, label=method, **look)
         panel.set(title=title, xlabel="SNR of the input (dB)", xticks=levels)
     _legend(figure, panels)
     return figure
@@ -56,7 +56,7 @@ def against_noisy(
         x, y = [before[c] for c in clips], [after[c] for c in clips]
         better = int(np.sum(np.greater(y, x)))
         panel.axline((np.nanmean(x or [0]),) * 2, slope=1, color="#999999", linewidth=1)
-        panel.scatter(x, y, s=14, color=figures.TOL_MUTED[0], alpha=0.7, linewidths=0)
+        panel.scatter(x, y, s=14, color=style.TOL_MUTED[0], alpha=0.7, linewidths=0)
         panel.set(title=f"{method}: {better} of {len(clips)} better")
         panel.set(xlabel=f"{title}, {reference}", ylabel=title)
     return figure
@@ -67,12 +67,12 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
 
     Args:
       rows: Of one condition.
-      methods: Those to show; one that took no time worth telling is left out.
+      methods: Those to show; one that took next to no time is left out.
     """
     chosen = (tables.SHOWN[3], tables.SHOWN[1])
     figure, panels = _grid(chosen)
     for (name, title, _), panel in zip(chosen, panels, strict=True):
-        for method, style in _styles(methods).items():
+        for method, look in _looks(methods).items():
             values = _values(rows, method, name)
             work, length = (
                 sum(row[key] for row in rows if row["method"] == method)
@@ -80,7 +80,7 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
             )
             if len(values) and work > 1e-4 * length:
                 place = (work / length, np.mean(values))
-                panel.plot(*place, **{**style, "linestyle": "", "label": method})
+                panel.plot(*place, **{**look, "linestyle": "", "label": method})
                 panel.annotate(
                     method,
                     place,
@@ -96,13 +96,13 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
 
 
 def _values(rows, method, name, level=None) -> np.ndarray:
-    found = [
+    values = [
         row[name]
         for row in rows
         if row["method"] == method and (level is None or row["snr_db"] == level)
     ]
-    found = np.array(found, float)
-    return found[np.isfinite(found)]
+    values = np.array(values, float)
+    return values[np.isfinite(values)]
 
 
 def _by_clip(rows, method, name) -> dict[tuple, float]:
@@ -113,21 +113,21 @@ def _by_clip(rows, method, name) -> dict[tuple, float]:
     }
 
 
-def _styles(methods: Sequence[str]) -> Mapping[str, dict]:
+def _looks(methods: Sequence[str]) -> Mapping[str, dict]:
     return {
         method: {
-            "color": figures.TOL_MUTED[i % len(figures.TOL_MUTED)],
+            "color": style.TOL_MUTED[i % len(style.TOL_MUTED)],
             "marker": _MARKERS[i % len(_MARKERS)],
             "markersize": 5,
             "linewidth": 1.2,
-            "linestyle": "-" if i < len(figures.TOL_MUTED) else "--",
+            "linestyle": "-" if i < len(style.TOL_MUTED) else "--",
         }
         for i, method in enumerate(methods)
     }
 
 
 def _grid(items, **options):
-    figure, panels = figures.grid(len(items), 4, (3.4, 3.1), **options)
+    figure, panels = style.grid(len(items), 4, (3.4, 3.1), **options)
     for panel in panels:
         panel.grid(color="#E6E6E6", linewidth=0.6)
         panel.set_axisbelow(True)

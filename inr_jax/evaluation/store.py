@@ -1,15 +1,16 @@
-"""What an evaluation is about and what it found: clips, conditions, rows, estimates."""
+"""Rows of scores and estimates in a folder, which an interrupted evaluation fills on."""
 
 import json
 import pathlib
-from collections.abc import Sequence
-from typing import NamedTuple
+import urllib.parse
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
-from inr_jax.audio import audio
-from inr_jax.data import datasets
+from inr_jax import audio
 from inr_jax.errors import InputError
+from inr_jax.evaluation.conditions import Condition
 from inr_jax.io import atomic
 from inr_jax.metrics import pool
 
@@ -19,109 +20,82 @@ COLUMNS = (
     "nan_reasons",
 )
 ROWS = "rows.jsonl"
+SCORES = "scores.csv"
+
+# The scores of one clip by `COLUMNS`.
+Row = dict[str, Any]
 
 
-class Condition(NamedTuple):
-    """What is done to the clean clips.
+class Store:
+    """Rows by condition, method and clip; what is written stays, whatever happens.
 
-    Attributes:
-      noise: "white", the name of a folder of recordings, or "as recorded" for pairs.
-      snr_db: Level, or None for pairs.
-      seed: Of the noise and of methods that draw.
+    Several processes may fill one folder, each a file of rows of its own.
     """
 
-    noise: str
-    snr_db: float | None
-    seed: int
+    def __init__(self, folder: pathlib.Path, process: int = 0):
+        """Reads the rows that are there; a line that was cut short does not count.
 
-    @property
-    def title(self) -> str:
-        """For headings and names of folders."""
-        level = "" if self.snr_db is None else f", {self.snr_db:g} dB"
-        return f"{self.noise}{level}, seed {self.seed}"
-
-
-class Source(NamedTuple):
-    """Where the clips of an evaluation come from.
-
-    Attributes:
-      clips: Clean ones or pairs.
-      recordings: Of noise; they take turns. White noise if there are none.
-      max_seconds: Only the beginning of each clip, when given.
-    """
-
-    clips: Sequence[datasets.Clip]
-    recordings: Sequence[datasets.Clip] = ()
-    max_seconds: float | None = None
-
-    def share(self, index: int, count: int) -> "Source":
-        """Every `count`-th clip from `index` on, in the noise that it has in the whole."""
-        noise = self.recordings
-        own = range(index, len(self.clips), count)
-        return self._replace(
-            clips=[self.clips[i] for i in own],
-            recordings=[noise[i % len(noise)] for i in own] if noise else (),
-        )
-
-    def load(self, position: int, condition: Condition) -> datasets.Example:
-        """A noisy clip of a condition.
+        Args:
+          folder: Where to; made when something is written.
+          process: Which of those that share the folder.
 
         Raises:
-          InputError: a file cannot be read.
+          InputError: the folder holds scores of an earlier version.
         """
-        noise_path = None
-        if self.recordings:
-            noise_path = self.recordings[position % len(self.recordings)].path
-        return datasets.load(
-            self.clips[position],
-            condition.seed,
-            condition.snr_db,
-            max_seconds=self.max_seconds,
-            noise_path=noise_path,
-        )
-
-
-class Evaluation:
-    """Rows and estimates in a folder; what is written stays, whatever happens."""
-
-    def __init__(self, folder: pathlib.Path):
-        """Reads the rows that are there; a line that was cut short does not count."""
         self.folder = folder
-        path = folder / ROWS
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]
-        self.rows = [json.loads(line) for line in whole.splitlines()]
-        if whole != text:
-            atomic.write_text(path, whole)
+        paths = atomic.parts(folder / ROWS)
+        if not paths and (folder / SCORES).exists():
+            raise InputError(
+                f"{folder}: holds {SCORES} of an earlier version, without {ROWS}; "
+                "choose another folder"
+            )
+        self._own = atomic.part(folder / ROWS, process)
+        self._rows: dict[Condition, dict[str, dict[str, Row]]] = {}
+        for path in paths:
+            for row in _read(path, repair=path == self._own):
+                self._put(row)
 
-    def of(self, condition: Condition) -> list[dict]:
-        """Rows of one condition, by clip."""
-        found = [
-            row
-            for row in self.rows
-            if Condition(row["noise"], row["snr_db"], row["seed"]) == condition
-        ]
-        return sorted(found, key=lambda row: row["clip"])
+    def of(self, condition: Condition, method: str | None = None) -> list[Row]:
+        """Rows of one condition, by clip; of all methods or of one."""
+        methods = self._rows.get(condition, {})
+        chosen = methods.values() if method is None else [methods.get(method, {})]
+        rows = [row for clips in chosen for row in clips.values()]
+        return sorted(rows, key=lambda row: row["clip"])
 
-    def done(self, method: str, condition: Condition) -> set[str]:
+    def done(self, method: str, condition: Condition) -> Collection[str]:
         """Clips that have a row of this method."""
-        return {row["clip"] for row in self.of(condition) if row["method"] == method}
+        return self._rows.get(condition, {}).get(method, {}).keys()
 
-    def add(self, row: dict) -> None:
+    def row(self, clip: str, method: str, condition: Condition) -> Row | None:
+        """The row of a clip; None where there is none."""
+        return self._rows.get(condition, {}).get(method, {}).get(clip)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return [row for condition in self._rows for row in self.of(condition)]
+
+    def add(self, row: Row) -> None:
         """Keeps a row, for good before this returns."""
-        self.rows.append(row)
-        atomic.append_line(self.folder / ROWS, json.dumps(row))
+        self._put(row)
+        atomic.append_line(self._own, json.dumps(row))
 
-    def replace(self, rows: Sequence[dict]) -> None:
+    def replace(self, rows: Sequence[Row]) -> None:
         """Has these rows instead of those it had."""
-        atomic.write_text(
-            self.folder / ROWS, "".join(json.dumps(row) + "\n" for row in rows)
-        )
-        self.rows = list(rows)
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        atomic.write_text(self._own, text)
+        for path in atomic.parts(self.folder / ROWS):
+            if path != self._own:
+                path.unlink()
+        self._rows = {}
+        for row in rows:
+            self._put(row)
 
-    def sound(self, clip: str, method: str, condition: Condition) -> pathlib.Path:
+    def audio_path(self, clip: str, method: str, condition: Condition) -> pathlib.Path:
         """Where an estimate is: 32-bit float, so that scores of it are the same."""
-        return self.folder / "audio" / condition.title / method / f"{clip}.wav"
+        # labels have no commas; a colon and much else is not for names of folders
+        folder = urllib.parse.quote(method.replace(":", ","), safe=",= ()+")
+        return self.folder / "audio" / condition.title / folder / f"{clip}.wav"
 
     def estimate(self, clip: str, method: str, condition: Condition) -> np.ndarray:
         """An estimate (samples, channels) that was kept.
@@ -129,7 +103,20 @@ class Evaluation:
         Raises:
           InputError: it was not.
         """
-        path = self.sound(clip, method, condition)
+        path = self.audio_path(clip, method, condition)
         if not path.exists():
-            raise InputError(f"{path}: not there; evaluate without --noaudio first")
+            raise InputError(f"{path}: not there; this estimate was not kept")
         return audio.read(path).samples
+
+    def _put(self, row):
+        methods = self._rows.setdefault(Condition.of_row(row), {})
+        methods.setdefault(row["method"], {})[row["clip"]] = row
+
+
+def _read(path, repair):
+    """Rows of a file; one that was cut short is removed from it where asked to."""
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if repair and whole != text:
+        atomic.write_text(path, whole)
+    return [json.loads(line) for line in whole.splitlines()]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inr_jax.io.markdown import table
+
 NUM_RESAMPLES = 2000
 SHOWN = (
     ("ssnr", "SSNR dB", 2),
@@ -66,13 +68,18 @@ def summarise(
     """Means, and paired differences from one method with 95 % intervals.
 
     Args:
-      rows: Of `scoring.COLUMNS`, values as numbers or as text.
+      rows: Of `inr_jax.metrics.pool.COLUMNS`, values as numbers or as text.
       methods: In the order to show.
       against: The method that the others are compared with, clip by clip.
     """
+    by_method: dict[str, dict[tuple, dict]] = {method: {} for method in methods}
+    for row in rows:
+        if row["method"] in by_method:
+            by_method[row["method"]][row["clip"], row["seed"]] = row
+    theirs = by_method.get(against, {})
     return {
         method: {
-            name: _cell(_pairs(rows, method, against, name), method == against)
+            name: _cell(_pairs(by_method[method], theirs, name), method == against)
             for name, *_ in SHOWN
         }
         for method in methods
@@ -86,15 +93,15 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
       summary: Of `summarise`.
       against: The method that it compares with.
     """
-    titles = " | ".join(title for _, title, _ in SHOWN)
-    ruler = "|---" * (len(SHOWN) + 1) + "|"
-    means = [f"| mean | {titles} |", ruler]
-    deltas = [f"| difference from {against} | {titles} |", ruler]
-    for method, cells in summary.items():
-        means.append(f"| {method} | {' | '.join(_means(cells))} |")
-        if method != against:
-            deltas.append(f"| {method} | {' | '.join(_differences(cells))} |")
-    text = "\n".join([*means, "", *deltas]) + "\n"
+    titles = [title for _, title, _ in SHOWN]
+    means = [[method, *_means(cells)] for method, cells in summary.items()]
+    differences = [
+        [method, *_differences(cells)]
+        for method, cells in summary.items()
+        if method != against
+    ]
+    text = table(["mean", *titles], means) + "\n"
+    text += table([f"difference from {against}", *titles], differences)
     num_clips = max(
         cell.num_clips for cells in summary.values() for cell in cells.values()
     )
@@ -143,18 +150,14 @@ def _cell(pairs, is_reference):
     return Cell(mean, difference, len(pairs), len(pairs) - len(finite))
 
 
-def _pairs(rows, method, against, name) -> np.ndarray:
+def _pairs(mine, theirs, name) -> np.ndarray:
     """Values of a method and of the one to compare with, (clips, 2)."""
-    values = {
-        which: {
-            (r["clip"], r["seed"]): float(r[name]) for r in rows if r["method"] == which
-        }
-        for which in (method, against)
-    }
-    keys = [key for key in values[method] if key in values[against]]
-    return np.array([(values[method][k], values[against][k]) for k in keys]).reshape(
-        -1, 2
-    )
+    pairs = [
+        (float(row[name]), float(theirs[clip][name]))
+        for clip, row in mine.items()
+        if clip in theirs
+    ]
+    return np.array(pairs).reshape(-1, 2)
 
 
 def _means(cells) -> list[str]:

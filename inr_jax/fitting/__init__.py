@@ -1,1 +1,5 @@
 """Fits of SIRENs to signals: one, many at once, sweeps, early stopping."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

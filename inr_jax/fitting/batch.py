@@ -1,27 +1,24 @@
 """Fits many SIRENs at once: clips of any length, level and rate, few programs."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from absl import logging
 
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
-from inr_jax.fitting import fitting, stepping
+from inr_jax.fitting import driver
 from inr_jax.fitting.clip_fit import ClipFit, SegmentFit, segment_length
-from inr_jax.fitting.fitting import Signal
+from inr_jax.fitting.siren import Inputs, Signal, SirenProblem
 from inr_jax.nn import siren
-from inr_jax.parallel import bucketing, devices
-from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
+from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 
-def fit_many(
+def fit_batch(
     keys: Sequence[jax.Array],
     signals: Sequence[np.ndarray],
     sample_rates: Sequence[int],
@@ -31,7 +28,7 @@ def fit_many(
     compute: ComputeConfig | None = None,
     start_from: Sequence[ClipFit] | None = None,
 ) -> Iterator[tuple[int, ClipFit]]:
-    """`fitting.fit` for many clips of any lengths, levels and rates; clips share nothing.
+    """`siren.fit` for many clips of any lengths, levels and rates; clips share nothing.
 
     Clips, or the segments that `config` asks for, are padded to few lengths and each
     length compiles once. Each is divided by its peak for the fit and the estimate
@@ -66,37 +63,26 @@ def fit_many(
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
         for piece in _pieces(clip, keys[clip], signal, rate, config, starts[clip])
     ]
-    saved = None
-    if checkpoint_dir is not None:
-        saved = stepping.open_saved(
-            checkpoint_dir,
-            config,
-            lambda key: fitting.init(key, config),
-            config.num_steps,
-        )
+    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
 
-    def run(chosen, batch):
-        fits = list(_fit_batch(chosen, batch, config, compute, on_steps, saved))
-        diverged = [i for i in range(batch.num_clips) if _diverged(fits[i][0])]
-        if diverged:
-            rate = config.learning_rate / 2
-            slower = dataclasses.replace(config, learning_rate=rate)
-            again = list(
-                _fit_batch(chosen, batch, slower, compute, lambda steps: None, None)
+        def run(chosen, batch):
+            own = chosen[: batch.num_clips]
+            shares = np.array([1 / piece.of for piece in own])
+            fitted = driver.run(
+                SirenProblem(config, batch.sample_rate),
+                [piece.inputs(batch.size) for piece in own],
+                compute,
+                lambda steps: on_steps(float(shares @ steps)),
+                checkpoints,
+                slots=len(chosen),
+                labels=[f"signal {piece.clip}" for piece in own],
             )
-        for i in diverged:
-            logging.warning(
-                "signal %d: its fit diverged; again at half the rate", chosen[i].clip
-            )
-            fits[i] = min(fits[i], again[i], key=lambda pair: _last_loss(pair[0]))
-        return fits
+            return [piece.fit(one) for piece, one in zip(own, fitted, strict=True)]
 
-    for clip, fits in bucketing.by_clip(
-        pieces, sample_rates, compute.batch_samples, compute.num_devices, run
-    ):
-        yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
-    if saved:
-        saved.remove()
+        for clip, fits in bucketing.by_clip(
+            pieces, sample_rates, compute.batch_samples, compute.num_devices, run
+        ):
+            yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
 
 
 def program(
@@ -115,21 +101,33 @@ def program(
       config: Of the fits.
       compute: Of the batch.
     """
-    keys = jax.random.split(jax.random.key(0), num_clips)
-    lengths = np.full(num_clips, num_samples)
-    signal = Signal(np.zeros((num_clips, num_samples), np.float32), lengths)
-    batched = devices.put_clips(signal, compute.num_devices)
-    state, done = _init_many(keys, config, compute), np.zeros(num_clips, np.int32)
-    lowered = _advance_many.lower(state, batched, done, sample_rate, config, compute)
-    return lowered.compile().as_text()
+    silence = Signal(np.zeros(num_samples, np.float32), np.int32(num_samples))
+    fits = [Inputs(jax.random.key(0), silence)] * num_clips
+    return driver.compiled_text(SirenProblem(config, sample_rate), fits, compute)
 
 
 class _Piece(NamedTuple):
+    """A segment of a clip, or all of it."""
+
     clip: int
     of: int  # pieces of this clip
     key: jax.Array
     samples: np.ndarray
-    params: siren.Params | None  # to begin with
+    start: siren.Params | None
+
+    @property
+    def scale(self):
+        return float(np.max(np.abs(self.samples))) or 1.0
+
+    def inputs(self, size) -> Inputs:
+        (padded,) = bucketing.pad([self.samples / self.scale], size)
+        return Inputs(self.key, Signal(padded, np.int32(len(self.samples))), self.start)
+
+    def fit(self, fitted: driver.Fitted) -> tuple[SegmentFit, np.ndarray]:
+        """The fit, and its estimate (samples,)."""
+        params, estimate = fitted.result
+        estimate = estimate[: len(self.samples)] * np.float32(self.scale)
+        return SegmentFit(params, fitted.losses, self.scale), estimate
 
 
 def _pieces(clip, key, signal, sample_rate, config, start_from):
@@ -139,12 +137,12 @@ def _pieces(clip, key, signal, sample_rate, config, start_from):
         length = segment_length(config, len(signal), sample_rate)
         parts = overlap_add.split_overlapping(signal, length)
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
-    params = [None] * len(parts)
+    starts = [None] * len(parts)
     if start_from is not None:
         _check_start(clip, start_from, len(signal), sample_rate, config)
-        params = [segment.params for segment in start_from.segments]
+        starts = [segment.params for segment in start_from.segments]
     return [
-        _Piece(clip, len(parts), *of) for of in zip(keys, parts, params, strict=True)
+        _Piece(clip, len(parts), *of) for of in zip(keys, parts, starts, strict=True)
     ]
 
 
@@ -164,94 +162,3 @@ def _joined(fits, num_samples, sample_rate, config):
     segments, estimates = zip(*fits, strict=True)
     whole = overlap_add.crossfade(list(estimates), num_samples, len(estimates[0]))
     return ClipFit(segments, num_samples, sample_rate, config, whole)
-
-
-def _diverged(fit):
-    return not fit.losses[-1] <= fit.losses[0]  # nor where one is NaN
-
-
-def _last_loss(fit):
-    return fit.losses[-1] if np.isfinite(fit.losses[-1]) else np.inf
-
-
-def _fit_batch(pieces, batch, config, compute, on_steps, saved):
-    clips = [piece.samples for piece in pieces]
-    scales = [float(np.max(np.abs(clip))) or 1.0 for clip in clips]
-    samples = bucketing.pad(
-        [c / s for c, s in zip(clips, scales, strict=True)], batch.size
-    )
-    batched = devices.put_clips(
-        Signal(samples, np.array([len(c) for c in clips])), compute.num_devices
-    )
-    shares = np.array([1 / piece.of for piece in pieces])
-    shares[batch.num_clips :] = 0  # these only fill the batch
-
-    def report(steps):
-        on_steps(float(shares @ steps))
-
-    state, losses = _run(
-        pieces, batched, batch.sample_rate, config, compute, report, saved
-    )
-    estimates = _evaluate_many(
-        state.params, batched, batch.sample_rate, config, compute
-    )
-    params, estimates = jax.device_get((state.params, estimates))
-    for i, (clip, scale) in enumerate(zip(clips, scales, strict=True)):
-        one = jax.tree.map(lambda leaf: leaf[i], params)  # noqa: B023
-        estimate = estimates[i, : len(clip)] * np.float32(scale)
-        yield SegmentFit(one, losses[i], scale), estimate
-
-
-def _run(pieces, batched, sample_rate, config, compute, report, saved):
-    keys = [piece.key for piece in pieces]
-    names = ()
-    if saved:
-        names = saved.names(keys, [piece.samples for piece in pieces], sample_rate)
-
-    def advance(state, done):
-        return _advance_many(state, batched, done, sample_rate, config, compute)
-
-    state = _init_many(stepping.stack_keys(keys), config, compute)
-    if pieces[0].params is not None:
-        starts = [piece.params for piece in pieces]
-        params = jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
-        state = state._replace(params=params)
-    return stepping.run(
-        state, config.num_steps, compute.steps_per_call, advance, report, saved, names
-    )
-
-
-@jax.jit(static_argnames=("config", "compute"))
-def _init_many(keys, config, compute):
-    init = jax.vmap(lambda key: fitting.init(key, config))
-    return devices.over_clips(init, compute.num_devices)(keys)
-
-
-@jax.jit(static_argnames=("sample_rate", "config", "compute"), donate_argnames="state")
-def _advance_many(state, signal, done, sample_rate, config, compute):
-    """Some steps of every fit; one that has done all of its steps stays as it is."""
-
-    def advance(state, signal, done):
-        def update(state, _):
-            return fitting.update(state, signal, sample_rate, config, compute)
-
-        return stepping.some_steps(
-            update, state, done, config.num_steps, compute.steps_per_call
-        )
-
-    lifted = over_fits(advance, compute, config.siren.width, signal.samples.shape[1])
-    return devices.over_clips(lifted, compute.num_devices)(state, signal, done)
-
-
-@jax.jit(static_argnames=("sample_rate", "config", "compute"))
-def _evaluate_many(params, signal, sample_rate, config, compute):
-    size = signal.samples.shape[1]
-
-    def one(params, num_samples):
-        index = jnp.arange(size, dtype=jnp.float32)
-        return fitting.evaluate(
-            params, index, num_samples, sample_rate, config, compute
-        )
-
-    lifted = over_fits(one, compute, config.siren.width, size)
-    return devices.over_clips(lifted, compute.num_devices)(params, signal.num_samples)

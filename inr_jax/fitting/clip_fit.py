@@ -16,10 +16,11 @@ import safetensors.numpy
 from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
-from inr_jax.fitting import fitting
+from inr_jax.fitting.siren import evaluate
 from inr_jax.io import atomic
 from inr_jax.nn import siren
 from inr_jax.parallel import bucketing
+from inr_jax.parallel.compute import default_compute
 
 FORMAT = 1  # of the JSON file; rises when older versions would misread it
 
@@ -98,6 +99,11 @@ class ClipFit:
         return self.at_rate(self.sample_rate)
 
     @property
+    def losses(self) -> np.ndarray:
+        """(segments, steps), each on a segment that is divided by its peak."""
+        return np.stack([segment.losses for segment in self.segments])
+
+    @property
     def duration_s(self) -> float:
         """Seconds of the clip."""
         return self.num_samples / self.sample_rate
@@ -128,7 +134,10 @@ class ClipFit:
         # few sizes compile, whatever grid is asked for
         padded = np.zeros(bucketing.bucket_size(len(position)), np.float32)
         padded[: len(position)] = position
-        values = _values(segment.params, padded, length, self.sample_rate, self.config)
+        compute = default_compute()
+        values = _values(
+            segment.params, padded, length, self.sample_rate, self.config, compute
+        )
         return np.asarray(values)[: len(position)] * np.float32(segment.scale)
 
     def save(self, path: str | os.PathLike) -> None:
@@ -156,12 +165,10 @@ class ClipFit:
         atomic.write_json(_with_suffix(path, ".json"), described)
 
 
-@jax.jit(static_argnames=("sample_rate", "config"))
-def _values(params, position, num_samples, sample_rate, config):
-    return fitting.evaluate(params, position, num_samples, sample_rate, config)
+_values = jax.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
 
 
-def load(path: str | os.PathLike) -> ClipFit:
+def load_fit(path: str | os.PathLike) -> ClipFit:
     """The fit that `ClipFit.save` wrote.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where to stop fitting a SIREN to noisy samples, told without the clean ones.
+"""Early stopping: where to stop fitting a SIREN to a noisy clip, without the clean one.
 
 "discrepancy": where the energy of the residual reaches that of the noise (Morozov 1966).
 "sure": where Stein's unbiased risk estimate is least; its divergence comes from a second
@@ -6,6 +6,8 @@ fit of the same first weights to the samples plus a little known noise (Ramani e
 "Monte-Carlo SURE").
 """
 
+import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs.fitting import FitConfig
-from inr_jax.fitting import stepping, sweep
-from inr_jax.fitting.fitting import Signal
+from inr_jax.errors import InputError
+from inr_jax.fitting import driver, siren
+from inr_jax.fitting.siren import Signal
 from inr_jax.parallel import bucketing
-from inr_jax.parallel.compute import ComputeConfig, default_compute
+from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 RULES = ("discrepancy", "sure")
 # Steps between looks.
@@ -40,7 +43,7 @@ class Stopped(NamedTuple):
     criteria: dict[int, float]
 
 
-def fit_many(
+def fit_batch(
     keys: Sequence[jax.Array],
     signals: Sequence[np.ndarray],
     sample_rates: Sequence[int],
@@ -48,6 +51,7 @@ def fit_many(
     config: FitConfig,
     rule: str,
     on_clips: Callable[[float], None] = lambda clips: None,
+    checkpoint_dir: str | os.PathLike | None = None,
     compute: ComputeConfig | None = None,
 ) -> Iterator[tuple[int, Stopped]]:
     """Fits each clip for all steps of `config` and returns the best look by a rule.
@@ -56,91 +60,184 @@ def fit_many(
       keys: One for each clip.
       signals: Noisy clips (samples,) of at least one sample.
       sample_rates: Hz of each.
-      noise_variances: Of white noise in each, as `noise_power.white` tells it.
-      config: The same for all; `segment_s` is not heeded.
+      noise_variances: Of white noise in each, as `noise_psd.white` estimates it.
+      config: The same for all: at least `EVERY` steps, and no `segment_s`.
       rule: One of `RULES`.
       on_clips: Called with clips done since the last call; looks count as shares.
+      checkpoint_dir: Folder for the state of fits under way, as for `batch.fit_batch`.
       compute: By default what suits the device.
 
     Yields:
-      Position in `signals` and result.
+      Position in `signals` and result, as clips finish, shortest first.
 
     Raises:
       ValueError: unknown rule, or a signal is empty, not one-dimensional or not finite.
+      InputError: `config` has fewer steps than a look, or segments.
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
+    if config.segment_s is not None:
+        raise InputError("early stopping fits whole clips; segment_s must be None")
+    if config.num_steps < EVERY:
+        raise InputError(
+            f"early stopping looks every {EVERY} steps; num_steps is {config.num_steps}"
+        )
     compute = compute or default_compute()
-    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
-    lengths = [len(signal) for signal in signals]
-    for batch in bucketing.plan(lengths, sample_rates, compute.batch_samples):
-        own = batch.clips[: batch.num_clips]
-        clips = [_Clip.of(keys[i], signals[i], noise_variances[i]) for i in batch.clips]
-        fits = _fits(clips, batch, config, rule)
-        best: dict[int, Stopped] = {}
-        for step, found in sweep.trajectories(
-            fits, batch.sample_rate, config, EVERY, compute
+    clips = [
+        _Clip.of_signal(i, keys[i], bucketing.checked(i, signal), noise_variances[i])
+        for i, signal in enumerate(signals)
+    ]
+    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
+
+        def run(chosen, batch):
+            problem = StoppingProblem(config, batch.sample_rate, rule)
+            own = chosen[: batch.num_clips]
+            fitted = driver.run(
+                problem,
+                [clip.inputs(batch.size) for clip in own],
+                compute,
+                lambda looks: on_clips(float(np.sum(looks)) / problem.num_steps),
+                checkpoints,
+                slots=len(chosen),
+                steps_per_call=max(1, compute.steps_per_call // EVERY),
+                labels=[f"signal {clip.clip}" for clip in own],
+            )
+            return [clip.stopped(one) for clip, one in zip(own, fitted, strict=True)]
+
+        for i, (stopped,) in bucketing.by_clip(
+            clips, sample_rates, compute.batch_samples, compute.num_devices, run
         ):
-            for clip, i, estimates in zip(
-                clips,
-                own,
-                np.asarray(found).reshape(len(clips), -1, batch.size),
-                strict=False,
-            ):
-                estimates = estimates[:, : len(clip.samples)]
-                best[i] = _better(best.get(i), step, clip, estimates, rule)
-            on_clips(len(own) * EVERY / config.num_steps)
-        yield from best.items()
+            yield i, stopped
+
+
+class Inputs(NamedTuple):
+    """What the fits of a batch differ in.
+
+    Attributes:
+      key: Draws the first weights.
+      signal: The noisy clip, scaled to a peak of 1.
+      probe: Noise (padded,) that the second fit of "sure" sees beside it.
+      variance: Of the noise, scaled as well.
+    """
+
+    key: jax.Array
+    signal: Signal
+    probe: jax.Array
+    variance: jax.Array
+
+
+class State(NamedTuple):
+    """What changes from look to look.
+
+    Attributes:
+      fits: States of one or two SIRENs, a leading axis of fits.
+      estimate: Signal (padded,) of the best look so far, scaled; NaN before one.
+      criteria: Of each look, infinite for looks to come.
+    """
+
+    fits: siren.State
+    estimate: jax.Array
+    criteria: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class StoppingProblem(driver.Problem):
+    """A fit that keeps its best look; its steps are looks, `EVERY` steps of Adam each.
+
+    Its losses are energies of the residual over that of the noise.
+
+    Attributes:
+      config: Of the SIREN.
+      sample_rate: In Hz.
+      rule: One of `RULES`.
+    """
+
+    config: FitConfig
+    sample_rate: int
+    rule: str
+
+    @property
+    def num_steps(self):
+        return self.config.num_steps // EVERY
+
+    @property
+    def num_fits(self):
+        return 2 if self.rule == "sure" else 1
+
+    def size(self, inputs):
+        return self.num_fits * self.config.siren.width, inputs.probe.shape[-1]
+
+    def init(self, inputs):
+        # the same first weights for both
+        first = siren.init(inputs.key, self.config)
+        fits = jax.tree.map(lambda leaf: jnp.stack([leaf] * self.num_fits), first)
+        estimate = jnp.full_like(inputs.signal.samples, jnp.nan)
+        return State(fits, estimate, jnp.full(self.num_steps, jnp.inf))
+
+    def update(self, state, step, prepared, compute):
+        samples, num_samples = prepared.signal
+        targets = jnp.stack([samples, samples + prepared.probe][: self.num_fits])
+
+        def advance(fit, target):
+            signal = Signal(target, num_samples)
+            rest = signal, self.sample_rate, self.config, compute
+            fit, _ = jax.lax.scan(
+                lambda fit, _: siren.update(fit, *rest), fit, length=EVERY
+            )
+            return fit, siren.on_samples(fit.params, *rest)
+
+        width, size = self.config.siren.width, samples.shape[0]
+        lifted = over_fits(advance, compute, width, size)
+        fits, estimates = lifted(state.fits, targets)
+        residual, criterion = self._criterion(estimates, prepared)
+        better = criterion < jnp.nanmin(state.criteria)
+        estimate = jnp.where(better, estimates[0], state.estimate)
+        criteria = state.criteria.at[step].set(criterion)
+        return State(fits, estimate, criteria), residual
+
+    def _criterion(self, estimates, inputs):
+        """Energy of the residual over that of the noise, and what the rule minimises."""
+        samples, num_samples = inputs.signal
+        valid = jnp.arange(samples.shape[0]) < num_samples
+        energy = jnp.sum((samples - estimates[0]) ** 2, where=valid)
+        residual = energy / num_samples / inputs.variance
+        if self.rule == "discrepancy":
+            return residual, jnp.abs(residual - 1)
+        slope = jnp.sum(inputs.probe * (estimates[1] - estimates[0])) / num_samples
+        return residual, residual - 1 + 2 * slope / _PROBE**2 / inputs.variance
+
+    def result(self, state, inputs, compute):
+        return state.estimate, state.criteria
 
 
 class _Clip(NamedTuple):
+    clip: int
     key: jax.Array
     samples: np.ndarray  # scaled to a peak of 1
     scale: float
     variance: float  # of the noise, scaled as well
     probe: np.ndarray
+    of: int = 1  # pieces of this clip
 
     @classmethod
-    def of(cls, key, signal, variance):
+    def of_signal(cls, clip, key, signal, variance):
         scale = float(np.max(np.abs(signal))) or 1.0
         variance = float(variance) / scale**2
         probe = jax.random.rademacher(
             jax.random.fold_in(key, 1), signal.shape, np.float32
         )
         probe = np.asarray(probe) * np.float32(_PROBE * np.sqrt(variance))
-        return cls(key, signal / np.float32(scale), scale, variance, probe)
+        return cls(clip, key, signal / np.float32(scale), scale, variance, probe)
 
+    def inputs(self, size) -> Inputs:
+        samples, probe = bucketing.pad([self.samples, self.probe], size)
+        signal = Signal(samples, np.int32(len(self.samples)))
+        return Inputs(self.key, signal, probe, np.float32(self.variance))
 
-def _fits(clips, batch, config, rule):
-    """Each clip once, or for "sure" twice: the second with the probe added."""
-    twins = [[clip.samples] for clip in clips]
-    if rule == "sure":
-        twins = [[clip.samples, clip.samples + clip.probe] for clip in clips]
-    count = len(twins[0])
-    samples = [twin for pair in twins for twin in pair]
-    siren = config.siren_at(batch.sample_rate)
-    return sweep.Fits(
-        # the same first weights for both, whatever the position in the batch
-        stepping.stack_keys([clip.key for clip in clips for _ in range(count)]),
-        Signal(
-            jnp.asarray(bucketing.pad(samples, batch.size)),
-            jnp.array([len(one) for one in samples]),
-        ),
-        jnp.full(len(samples), siren.first_omega, jnp.float32),
-        jnp.full(len(samples), config.learning_rate, jnp.float32),
-    )
-
-
-def _better(best, step, clip, estimates, rule):
-    """The best look so far; `estimates` (1 or 2, samples) are those of this look."""
-    residual = float(np.mean((clip.samples - estimates[0]) ** 2)) / clip.variance
-    if rule == "sure":
-        slope = clip.probe * (estimates[1] - estimates[0]) / _PROBE**2 / clip.variance
-        criterion = residual - 1 + 2 * float(np.mean(slope))
-    else:
-        criterion = abs(residual - 1)
-    criteria = {} if best is None else best.criteria
-    criteria[step] = criterion
-    if best is not None and criterion >= best.criteria[best.step]:
-        return best
-    return Stopped(estimates[0] * np.float32(clip.scale), step, criteria)
+    def stopped(self, fitted: driver.Fitted) -> Stopped:
+        estimate, criteria = fitted.result
+        estimate = estimate[: len(self.samples)] * np.float32(self.scale)
+        steps = [EVERY * (look + 1) for look in range(len(criteria))]
+        best = np.argmin(np.where(np.isnan(criteria), np.inf, criteria))
+        criteria = [float(criterion) for criterion in criteria]
+        return Stopped(estimate, steps[best], dict(zip(steps, criteria, strict=True)))

@@ -1,16 +1,18 @@
 """Fits over a grid of hyperparameters, as one program for each shape of the network."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from inr_jax.configs.fitting import FitConfig
-from inr_jax.fitting import fitting
-from inr_jax.fitting.fitting import Signal
-from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
+from inr_jax.errors import InputError
+from inr_jax.fitting import driver, siren
+from inr_jax.fitting.siren import Signal
+from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 
 class Fits(NamedTuple):
@@ -35,53 +37,83 @@ def trajectories(
     config: FitConfig,
     every: int,
     compute: ComputeConfig | None = None,
-) -> Iterator[tuple[int, jax.Array]]:
+    checkpoint_dir: str | os.PathLike | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
     """Runs all fits side by side and shows them while they go.
+
+    A fit that diverges stays as it is: it shows which rates are too high.
 
     Args:
       fits: Their own `first_omega` and `learning_rate` replace those of `config`.
       sample_rate: In Hz.
       config: What all have in common, `num_steps` included.
-      every: Steps from one look to the next.
+      every: Steps from one look to the next; `num_steps` is a multiple.
       compute: By default what suits the device.
+      checkpoint_dir: Folder for the state of the sweep. Called again with the same fits,
+        the first look is the one after the last checkpoint, which holds no look that
+        the caller had not come back from. Deleted after the last look.
 
     Yields:
       Steps done, and the signals (fits, samples) that the networks represent then.
+
+    Raises:
+      InputError: `num_steps` is no multiple of `every`, or `segment_s` is set.
     """
+    if config.num_steps % every:
+        raise InputError(f"{config.num_steps} steps are no multiple of {every}")
+    if config.segment_s is not None:
+        raise InputError("a sweep fits whole clips; segment_s must be None")
     compute = compute or default_compute()
-    state = _init(fits, config)
-    for done in range(every, config.num_steps + 1, every):
-        state, estimates = _advance(state, fits, sample_rate, config, every, compute)
-        yield done, estimates
-
-
-def _own(config, one: Fits):
-    network = dataclasses.replace(config.siren, first_omega=one.first_omega)
-    return dataclasses.replace(config, siren=network, learning_rate=one.learning_rate)
-
-
-@jax.jit(static_argnames="config")
-def _init(fits, config):
-    return jax.vmap(lambda one: fitting.init(one.key, _own(config, one)))(fits)
-
-
-@jax.jit(
-    static_argnames=("sample_rate", "config", "every", "compute"),
-    donate_argnames="state",
-)
-def _advance(state, fits, sample_rate, config, every, compute):
-    size = fits.signal.samples.shape[1]
-
-    def advance(state, one):
-        own, signal = _own(config, one), one.signal
-
-        def step(state, _):
-            return fitting.update(state, signal, sample_rate, own, compute)
-
-        state, _ = jax.lax.scan(step, state, length=every)
-        index = jnp.arange(size, dtype=jnp.float32)
-        return state, fitting.evaluate(
-            state.params, index, signal.num_samples, sample_rate, own, compute
+    problem = SweepProblem(config, sample_rate)
+    keys, rest = list(fits.key), jax.device_get(fits[1:])
+    rows = [
+        Fits(key, *jax.tree.map(lambda leaf: leaf[i], rest))  # noqa: B023
+        for i, key in enumerate(keys)
+    ]
+    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
+        batches = driver.chunks(
+            problem,
+            rows,
+            compute,
+            checkpoints,
+            steps_per_call=every,
+            in_step=True,
         )
+        next(batches)  # the start
+        for batch in batches:
+            estimates = driver.results_of(problem, batch, compute)
+            yield int(batch.done[0]), estimates[: len(rows)]
 
-    return over_fits(advance, compute, config.siren.width, size)(state, fits)
+
+@dataclasses.dataclass(frozen=True)
+class SweepProblem(driver.Problem):
+    """Fits of one SIREN each, with a rate and a first factor of their own.
+
+    Attributes:
+      config: What all have in common.
+      sample_rate: In Hz.
+    """
+
+    config: FitConfig
+    sample_rate: int
+
+    def size(self, inputs):
+        return self.config.siren.width, inputs.signal.samples.shape[-1]
+
+    def init(self, inputs):
+        return siren.init(inputs.key, self._own(inputs))
+
+    def update(self, state, step, prepared, compute):
+        del step  # the optimiser counts
+        own, signal = self._own(prepared), prepared.signal
+        return siren.update(state, signal, self.sample_rate, own, compute)
+
+    def result(self, state, inputs, compute):
+        own, signal = self._own(inputs), inputs.signal
+        return siren.on_samples(state.params, signal, self.sample_rate, own, compute)
+
+    def _own(self, inputs):
+        network = dataclasses.replace(self.config.siren, first_omega=inputs.first_omega)
+        return dataclasses.replace(
+            self.config, siren=network, learning_rate=inputs.learning_rate
+        )

@@ -1,1 +1,5 @@
-"""Flax networks and their trained weights."""
+"""Flax networks that denoise speech, and their trained weights."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,51 +1,53 @@
 """HyperGain: a hypernetwork that emits a gain field from noisy speech.
 
-After HyperSound (Szatkowski et al. 2022, arXiv 2211.01839), which emits the weights of a
-network of time for each clip; here the emitted network is a gain over time and frequency
-(`nn.gain_field`), the place where speech and noise part.
+After HyperSound (Szatkowski et al. 2022, arXiv 2211.01839), which emits the weights of
+a coordinate network of time for each clip; here the emitted network is a gain over time
+and frequency (`nn.gain_field`).
 
-The network sees powers over the mean power around them, hence the estimate is exactly
-proportional to the input, and frames of digital silence count for nothing. Convolutions
-over frames and cells, the same at every frequency but for a learned position, see what
-harmonics look like; halfway, blocks in the manner of ConvNeXt (Liu et al. 2022,
-arXiv 2201.03545) see whole spectra over a second.
+Features are powers relative to a running mean power, which ignores frames of digital
+silence: the estimate is exactly proportional to the input. Dilated 2-D convolutions
+over frames and cells, with a learned positional embedding of the cell, process local
+structure; between them ConvNeXt blocks (Liu et al. 2022, arXiv 2201.03545) see the full
+band over a second.
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Bool, Complex, Float
 
 from inr_jax.configs.hyper_gain import FILTER_TAPS, HyperGainConfig
 from inr_jax.nn import gain_field
 from inr_jax.nn.gain_field import GainField
 
-# Features end 80 dB under the level, and are of the order of 1 above.
+# Floor of the relative power, -80 dB; centre and scale make features of order 1.
 _FLOOR, _CENTRE, _SCALE = 1e-8, 3.0, 0.5
-# The level leaves out bins below 94 Hz, where rumble and offsets lie, and frames 50 dB
-# under the mean: silence.
+# The level ignores bins below 94 Hz (rumble, offsets) and frames 50 dB below the mean
+# (silence).
 _LOWEST_BIN, _SILENCE = 3, 1e-5
-# Of the full-band blocks: frames of each filter, and channels of a cell that they see.
+# Kernel size of the full-band blocks in frames, and channels per cell at their input.
 _KERNEL, _SQUEEZED = 5, 8
 
 
 class HyperGain(nn.Module):
-    """For one signal: its STFT in, a gain field out. Lift it with `jax.vmap`."""
+    """Maps the STFT of one signal to a gain field; lift it with `jax.vmap`."""
 
     config: HyperGainConfig
 
     @nn.compact
     def __call__(
-        self, spectrum: jax.Array, valid: jax.Array | None = None
+        self,
+        spectrum: Complex[Array, "frames bins"],
+        valid: Bool[Array, " frames"] | None = None,
     ) -> GainField:
         """The gain field of a noisy signal.
 
         Args:
-          spectrum: STFT (frames, bins), complex, of any scale, of `field.hop_s` and
-            `field.bin_hz`; bins beyond the field's cells are not looked at.
-          valid: (frames,), false where frames are padding, which must be zeros; all are
-            valid by default.
+          spectrum: STFT of any scale, with `field.hop_s` and `field.bin_hz`; bins
+            beyond the field's cells are ignored.
+          valid: False for frames of padding, which must be zeros; all are valid by
+            default.
         """
         config = self.config
         bins = config.field.num_cells * config.field.cell_bins
@@ -53,7 +55,7 @@ class HyperGain(nn.Module):
             spectrum[:, :bins], config.field.cell_bins, config.level_frames
         )
         x = self._trunk(levels, valid)
-        # features once more, as they were before the convolutions blurred them
+        # skip connection from the features
         x = jnp.concatenate([x, levels], axis=2)
         x = nn.relu(nn.Dense(2 * config.channels, name="perceptron")(x))
         hidden, outputs = config.field.hidden, config.field.outputs
@@ -62,7 +64,7 @@ class HyperGain(nn.Module):
         )
         bias = nn.Dense(outputs, kernel_init=_normal(0.5, 100), name="bias")
         return GainField(
-            self.param("frequencies", lambda _: gain_field.first_frequencies(hidden)),
+            self.param("frequencies", lambda _: gain_field.initial_frequencies(hidden)),
             nn.Dense(hidden, name="phases")(x),
             weights(x).reshape(*x.shape[:2], outputs, hidden),
             bias(x),
@@ -86,7 +88,7 @@ class HyperGain(nn.Module):
         return self._convolve(nn.relu(y), valid, second, f"{name}_second")
 
     def _convolve(self, x, valid, dilation, name):
-        """3 x 3 over (frames, cells, channels), zeros beyond the ends."""
+        """3 x 3 convolution of (frames, cells, channels), zero-padded."""
         channels = self.config.channels
         fan_in = 9 * x.shape[2]
         kernel = self.param(name, _normal(1.0, fan_in), (3, 3, x.shape[2], channels))
@@ -102,7 +104,7 @@ class HyperGain(nn.Module):
         return y[0] + bias[None, None]
 
     def _full_band(self, x, levels, valid):
-        """Blocks over (frames, frame_channels), spread to (frames, cells, channels)."""
+        """ConvNeXt blocks over whole frames, projected to (frames, cells, channels)."""
         config = self.config
         num_frames, width = len(x), config.frame_channels
         squeezed = nn.Dense(_SQUEEZED, name="squeeze")(_activate(x, "squeeze_norm"))
@@ -119,12 +121,15 @@ class HyperGain(nn.Module):
         return nn.Dense(size, name="spread")(frames).reshape(x.shape)
 
 
-def enhance(spectrum: jax.Array, outputs: jax.Array) -> jax.Array:
-    """The estimate's STFT (frames, bins) from that of the noisy signal.
+def enhance(
+    spectrum: Complex[Array, "frames bins"],
+    outputs: Float[Array, "frames bins outputs"],
+) -> Complex[Array, "frames bins"]:
+    """The STFT of the estimate: gate and deep filter applied to the noisy one.
 
     Args:
-      spectrum: (frames, bins), complex.
-      outputs: Of a gain field, (frames, bins, outputs); see `nn.gain_field`.
+      spectrum: Of the noisy signal.
+      outputs: Of a gain field on these frames and bins; see `nn.gain_field`.
     """
     gate, taps = gain_field.split(outputs)
     side = FILTER_TAPS // 2
@@ -136,45 +141,47 @@ def enhance(spectrum: jax.Array, outputs: jax.Array) -> jax.Array:
 
 def outputs_on_bins(
     field: GainField, num_bins: int, config: HyperGainConfig
-) -> jax.Array:
-    """Outputs (frames, num_bins, outputs) on the STFT that the field was emitted for."""
+) -> Float[Array, "frames {num_bins} outputs"]:
+    """Outputs of a field on the STFT that it was emitted for."""
     outputs = gain_field.on_bins(field, config.field)
     # constant above the last cell
     above = max(num_bins - outputs.shape[1], 0)
     return jnp.pad(outputs, ((0, 0), (0, above), (0, 0)), mode="edge")[:, :num_bins]
 
 
-def features(spectrum: jax.Array, cell_bins: int, level_frames: int) -> jax.Array:
-    """What the network sees, (frames, cells, 2 * bins of a cell), of any scale alike.
+def features(
+    spectrum: Complex[Array, "frames bins"], cell_bins: int, level_frames: int
+) -> Float[Array, "frames cells features"]:
+    """Input features, 2 * cell_bins of each cell, invariant to the scale of the signal.
 
-    Logarithms of powers over the level around them, and the same less their mean over
-    time around: what is steady in each bin.
+    Log powers relative to a running level, and the same minus their running mean over
+    time in each bin, which removes stationary spectra.
     """
     power = spectrum.real**2 + spectrum.imag**2
-    near = _around(len(power), level_frames)
-    level, heard = _level(power, near)
+    near = _running_weights(len(power), level_frames)
+    level, active = _level(power, near)
     levels = _SCALE * (jnp.log10(power / level + _FLOOR) + _CENTRE)
-    steady = near @ (levels * heard) / jnp.maximum(near @ heard, 1e-3)
-    cells = [x.reshape(len(x), -1, cell_bins) for x in (levels, levels - steady)]
+    mean = near @ (levels * active) / jnp.maximum(near @ active, 1e-3)
+    cells = [x.reshape(len(x), -1, cell_bins) for x in (levels, levels - mean)]
     return jnp.concatenate(cells, axis=2)
 
 
 def _level(power, near):
-    """Mean power of the frames around that are not silent, and which these are.
+    """Running mean power of the frames that are not silent, and a mask of these.
 
-    Both (frames, 1), the second of zeros and ones.
+    Both (frames, 1), the mask of zeros and ones.
     """
     power = jnp.mean(power[:, _LOWEST_BIN:], axis=1, keepdims=True)
     mean = near @ power / np.sum(near, axis=1, keepdims=True)
-    heard = (power > _SILENCE * mean).astype(power.dtype)
-    level = near @ (power * heard) / jnp.maximum(near @ heard, 1e-3)
-    return jnp.maximum(level, 1e-30), heard
+    active = (power > _SILENCE * mean).astype(power.dtype)
+    level = near @ (power * active) / jnp.maximum(near @ active, 1e-3)
+    return jnp.maximum(level, 1e-30), active
 
 
-def _around(num_frames, reach):
-    """Weights (frames, frames) of the frames around each: a squared cosine."""
+def _running_weights(num_frames, half_width):
+    """Weights (frames, frames) of a running mean with a squared-cosine window."""
     distance = np.abs(np.arange(num_frames)[:, None] - np.arange(num_frames)[None])
-    angle = np.minimum(distance / (reach + 1), 1) * np.pi / 2
+    angle = np.minimum(distance / (half_width + 1), 1) * np.pi / 2
     return (np.cos(angle) ** 2).astype(np.float32)
 
 
@@ -189,7 +196,7 @@ def _activate(x, name):
 
 
 def _depthwise(x, taps, dilation):
-    """Each channel of (frames, channels) filtered over frames, zeros beyond the ends."""
+    """Depthwise convolution of (frames, channels) over frames, zero-padded."""
     side = len(taps) // 2 * dilation
     padded = jnp.pad(x, ((side, side), (0, 0)))
     return sum(

@@ -1,30 +1,34 @@
 """HyperSound: a hypernetwork that emits one target network for a whole clip.
 
 Szatkowski et al., "Hypernetworks build implicit neural representations of sounds", ECML
-2023 (arXiv 2302.04959, 2211.01839), with the constants of its released code. It hears a
-noisy clip and emits the weights of a network of time whose values are the clean clip.
-The "harmonics" target, and the hypernetwork that it has, are ours.
+2023 (arXiv 2302.04959, 2211.01839), with the constants of its released code. Maps a
+noisy clip to the weights of a coordinate network, whose values over time are the clean
+clip. The target "harmonics" is no part of the publication: a subband mask network
+(`subband_mask`) takes the place of encoder and hypernetwork.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from inr_jax.configs.networks import HyperSoundConfig
 from inr_jax.models import harmonic_siren, hypersound_target
-from inr_jax.models.subband_mask import SpectralHypernetwork
+from inr_jax.models.subband_mask import SubbandMaskNet
 from inr_jax.nn import siren
 
 
 class Encoder(nn.Module):
-    """Causal convolutions in the manner of SoundStream: (samples,) to (frames, latent)."""
+    """Causal convolutional encoder after SoundStream."""
 
     config: HyperSoundConfig
     dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, signal: jax.Array) -> jax.Array:
-        """Latent vectors (ceil(samples / 320), latent channels) of one signal."""
+    def __call__(
+        self, signal: Float[Array, " samples"]
+    ) -> Float[Array, "frames latent"]:
+        """Latent vectors of one signal, ceil(samples / 320) by default."""
         config, channels = self.config, self.config.encoder_channels
         x = self._activated(self._conv(signal[:, None], channels, 7))
         for stride in config.strides:
@@ -46,37 +50,40 @@ class Encoder(nn.Module):
         )(x)
 
     def _activated(self, x):
-        # over channels and time at once; published: a scale for every channel and time
+        # statistics over channels and time; published: a scale for each time, too
         features = (-2, -1) if self.config.norm == "position" else -1
         norm = nn.LayerNorm(1e-5, reduction_axes=(-2, -1), feature_axes=features)
         return nn.elu(norm(x.astype(jnp.float32)))
 
 
 class HyperSound(nn.Module):
-    """Encoder, hypernetwork and target of one signal."""
+    """Encoder, hypernetwork and target network of one signal."""
 
     config: HyperSoundConfig
     dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, noisy: jax.Array, finer: int = 1) -> jax.Array:
-        """Clean signal (finer * samples,) that the emitted network represents.
+    def __call__(
+        self, noisy: Float[Array, " samples"], upsample: int = 1
+    ) -> Float[Array, " upsampled"]:
+        """Denoised signal (upsample * samples,): the values of the emitted network.
 
         Args:
-          noisy: (samples,).
-          finer: Samples of the output for each one of the input.
+          noisy: As long as the config states.
+          upsample: Output samples per input sample.
         """
-        return hypersound_target.sound(self.emit(noisy), noisy, self.config, finer)
+        return hypersound_target.sound(self.emit(noisy), noisy, self.config, upsample)
 
     @nn.compact
-    def emit(self, noisy: jax.Array) -> siren.Params:
-        """Weights of the target network of a signal (samples,), divided by its peak.
+    def emit(self, noisy: Float[Array, " samples"]) -> siren.Params:
+        """Weights of the target network, for values divided by the peak of `noisy`.
 
-        For `siren.apply` with `hypersound_target.siren_config`, or for `nerf.apply`.
+        For `siren.apply` with `hypersound_target.siren_config`, or for
+        `fourier_mlp.apply`.
         """
         config = self.config
         if config.target == "harmonics":
-            network = SpectralHypernetwork(self.dtype, name="spectral")
+            network = SubbandMaskNet(self.dtype, name="spectral")
             weights = network(noisy / hypersound_target.peak(noisy))
             return harmonic_siren.target_params(weights)
         x = Encoder(config, self.dtype, name="encoder")(
@@ -99,17 +106,17 @@ class HyperSound(nn.Module):
         return self._combined(hypersound_target.split(head(x), config))
 
     def _combined(self, emitted):
-        """Emitted weights by the mode, and the layers that all clips share."""
+        """Combines emitted weights with shared ones, by the mode of the config."""
         config = self.config
         if config.mode == "target" and not config.shared_layers:
             return hypersound_target.as_siren(emitted, config)
-        own = [
-            self._own_layer(i)
+        shared = [
+            self._shared_layer(i)
             for i in range(len(hypersound_target.layer_sizes(config)))
         ]
         emitted = iter(emitted)
         layers = []
-        for i, layer in enumerate(own):
+        for i, layer in enumerate(shared):
             if i in config.shared_layers:
                 layers.append(layer)
             elif config.mode == "residual":
@@ -120,12 +127,12 @@ class HyperSound(nn.Module):
                 layers.append(next(emitted))
         return hypersound_target.as_siren(layers, config)
 
-    def _own_layer(self, i):
+    def _shared_layer(self, i):
         shapes = {
             "kernel": hypersound_target.layer_sizes(self.config)[i],
             "bias": hypersound_target.layer_sizes(self.config)[i][1:],
         }
-        bound = hypersound_target.own_bound(shapes["kernel"][0], self.config)
+        bound = hypersound_target.shared_bound(shapes["kernel"][0], self.config)
         return {
             name: self.param(
                 f"shared_{name}_{i}", hypersound_target.uniform_within(bound), shape

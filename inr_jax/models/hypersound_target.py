@@ -1,4 +1,4 @@
-"""Target networks of HyperSound: what the emitted weights are of, and how they begin."""
+"""Target networks of HyperSound: layout, initialisation and evaluation."""
 
 import itertools
 from collections.abc import Callable
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.configs.networks import HyperSoundConfig
@@ -15,13 +16,13 @@ from inr_jax.nn import fourier_mlp, siren
 
 
 def layer_sizes(config: HyperSoundConfig) -> list[tuple[int, int]]:
-    """Inputs and outputs of each layer of the target."""
+    """Input and output units of each layer of the target network."""
     inputs = fourier_mlp.NUM_FEATURES if config.target == "nerf" else 1
     return list(itertools.pairwise((inputs, *[config.width] * config.num_layers, 1)))
 
 
 def siren_config(config: HyperSoundConfig) -> SirenConfig:
-    """For `siren.apply`, where the target is a SIREN."""
+    """The config for `siren.apply`, for targets that are SIRENs."""
     if config.target == "harmonics":
         return harmonic_siren.TARGET
     return SirenConfig(
@@ -30,44 +31,50 @@ def siren_config(config: HyperSoundConfig) -> SirenConfig:
 
 
 def evaluate(
-    params: siren.Params, times: jax.Array, config: HyperSoundConfig
-) -> jax.Array:
-    """Values (n,) of an emitted network at times (n,), -1 and 1 the ends of the clip."""
+    params: siren.Params, times: Float[Array, " n"], config: HyperSoundConfig
+) -> Float[Array, " n"]:
+    """Values of an emitted network at times in [-1, 1], the ends of the clip."""
     if config.target == "nerf":
         return fourier_mlp.apply(params, times[:, None])[:, 0]
     return siren.apply(params, times[:, None], siren_config(config))[:, 0]
 
 
 def on_grid(
-    params: siren.Params, count: int, config: HyperSoundConfig, finer: int = 1
-) -> jax.Array:
-    """Values (finer * count,) of a network emitted for a clip of `count` samples."""
+    params: siren.Params, count: int, config: HyperSoundConfig, upsample: int = 1
+) -> Float[Array, " upsampled"]:
+    """Values of a network emitted for a clip of `count` samples, upsample * count."""
     if config.target == "harmonics":
         weights = params[-1]["kernel"][:, 0]
-        return subband_mask.on_grid(weights, finer * count)
-    times = 2 * jnp.arange(finer * count) / (finer * (count - 1)) - 1
+        return subband_mask.on_grid(weights, upsample * count)
+    times = 2 * jnp.arange(upsample * count) / (upsample * (count - 1)) - 1
     return evaluate(params, times, config)
 
 
 def sound(
-    params: siren.Params, noisy: jax.Array, config: HyperSoundConfig, finer: int = 1
-) -> jax.Array:
-    """The signal (finer * samples,) of a network emitted for a noisy one (samples,)."""
-    return peak(noisy) * on_grid(params, noisy.shape[0], config, finer)
+    params: siren.Params,
+    noisy: Float[Array, " samples"],
+    config: HyperSoundConfig,
+    upsample: int = 1,
+) -> Float[Array, " upsampled"]:
+    """The denoised signal of a network emitted for `noisy`, at the level of `noisy`."""
+    return peak(noisy) * on_grid(params, noisy.shape[0], config, upsample)
 
 
 def finetune(
-    params: siren.Params, noisy: jax.Array, config: HyperSoundConfig, num_steps: int
+    params: siren.Params,
+    noisy: Float[Array, " samples"],
+    config: HyperSoundConfig,
+    num_steps: int,
 ) -> siren.Params:
-    """Weights fitted on to the signal itself, as SIRENs are: Adam, squared error.
+    """Fine-tunes emitted weights on the noisy signal: Adam, squared error.
 
     Args:
-      params: As emitted for it.
-      noisy: (samples,).
+      params: As emitted for the signal.
+      noisy: The signal.
       config: Of the hypernetwork.
-      num_steps: Full-batch steps; many of them follow the noise.
+      num_steps: Full-batch steps; with many the network overfits the noise.
     """
-    optimiser = optax.adam(FitConfig.learning_rate)
+    optimizer = optax.adam(FitConfig.learning_rate)
     target = noisy / peak(noisy)
 
     def loss(params):
@@ -75,24 +82,24 @@ def finetune(
 
     def step(state, _):
         params, opt_state = state
-        updates, opt_state = optimiser.update(jax.grad(loss)(params), opt_state)
+        updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state)
         return (optax.apply_updates(params, updates), opt_state), None
 
-    state = (params, optimiser.init(params))
+    state = (params, optimizer.init(params))
     return jax.lax.scan(step, state, length=num_steps)[0][0]
 
 
-def peak(noisy: jax.Array) -> jax.Array:
-    """What a signal is divided by for the hypernetwork; never 0."""
+def peak(noisy: Float[Array, " samples"]) -> Float[Array, ""]:
+    """Peak by which a signal is normalised for the hypernetwork; never 0."""
     return jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-9)
 
 
 def head_bounds(config: HyperSoundConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Half-widths of the uniform laws of the head: columns of its kernel, its bias.
+    """Bounds of the uniform initialisation of the head's kernel columns and bias.
 
-    "Hyperfan-in" (Chang et al. 2020): weights emitted from the head's inputs begin with
-    the variance of a network that is trained by itself. For a SIREN a thousandth of that,
-    and the bias draws one random SIREN that all clips begin with.
+    "Hyperfan-in" (Chang et al. 2020): emitted weights initially have the variance of a
+    directly trained network. For a SIREN the kernel's bounds are a thousandth of that,
+    and the bias is one random SIREN, initially shared by all clips.
     """
     kernel, bias = [], []
     for _, (fan_in, fan_out) in emitted_layers(config):
@@ -116,20 +123,20 @@ def emitted_layers(config: HyperSoundConfig) -> list[tuple[int, tuple[int, int]]
     ]
 
 
-def own_bound(fan_in: int, config: HyperSoundConfig) -> float:
-    """Half-width of the uniform law of a layer that clips share: of a network by itself."""
+def shared_bound(fan_in: int, config: HyperSoundConfig) -> float:
+    """Bound of the uniform initialisation of a layer shared by all clips."""
     if config.target == "siren":
         return siren_bound(fan_in, config)
     return fan_in**-0.5
 
 
 def siren_bound(fan_in: int, config: HyperSoundConfig) -> float:
-    """Half-width of the uniform law that a layer of a SIREN is drawn from."""
+    """Bound of the uniform initialisation of a SIREN layer."""
     return 1.0 if fan_in == 1 else np.sqrt(6 / fan_in) / config.hidden_omega
 
 
-def split(flat: jax.Array, config: HyperSoundConfig) -> siren.Params:
-    """Slices of the head's output in the target's order: w0 (out, in), b0, w1, ..."""
+def split(flat: Float[Array, " weights"], config: HyperSoundConfig) -> siren.Params:
+    """Layers from the head's output, laid out as w0 (out, in), b0, w1, ..."""
     layers, start = [], 0
     for _, (fan_in, fan_out) in emitted_layers(config):
         middle, stop = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
@@ -142,7 +149,8 @@ def split(flat: jax.Array, config: HyperSoundConfig) -> siren.Params:
 def as_siren(layers: siren.Params, config: HyperSoundConfig) -> siren.Params:
     """HyperSound's sin(W (omega x) + b) as the sin(omega (W x + b)) of `siren.apply`.
 
-    There the factor multiplies biases and not the last layer; here the reverse.
+    In `siren.apply` omega multiplies biases and not the last layer, in HyperSound's
+    code the reverse.
     """
     if config.target == "nerf":
         return layers
@@ -156,7 +164,7 @@ def as_siren(layers: siren.Params, config: HyperSoundConfig) -> siren.Params:
 
 
 def uniform_within(bounds) -> Callable:
-    """Initialiser: uniform within plus and minus `bounds`, which broadcast."""
+    """Initializer: uniform in [-bounds, bounds], which broadcast."""
 
     def init(key, shape, dtype=jnp.float32):
         return jnp.asarray(bounds, dtype) * jax.random.uniform(

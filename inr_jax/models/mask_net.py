@@ -1,42 +1,43 @@
-"""The network that says what of a time-frequency plane is speech.
+"""Time-frequency mask network with a deep filter.
 
-The plane has cosine and sine parts for each frame and bin. It is combined over
-neighbouring frames by complex factors (deep filtering, Mack and Habets 2019, arXiv
-1904.08369) and scaled by a gate: factors of 0 and open gates leave it as it was.
+Predicts a sigmoid mask and a complex filter over `FILTER_FRAMES` frames (deep
+filtering, Mack and Habets 2019, arXiv 1904.08369) for every bin of a complex
+time-frequency plane. A filter of zeros and a mask of ones leave the plane as it is.
 """
 
 from typing import Any
 
 import flax
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from inr_jax.configs.networks import MaskNetConfig
 
-# Power below which a bin tells nothing, full scale 1: far under 16-bit rounding.
+# Floor of the log-power features, full scale 1: far below 16-bit rounding.
 _POWER_FLOOR = 1e-10
 
-# Frames and bands that each convolution over both sees.
+# Kernel size of the 2-D convolutions, in frames and in bands.
 BAND_KERNEL = 3
 
-# Channels for each band in which the whole-frame blocks hear of the convolutions.
+# Channels of the bottleneck from the 2-D convolutions to the full-band path.
 SQUEEZED_CHANNELS = 8
 
-# Frames that each factor combines.
+# Taps of the deep filter.
 FILTER_FRAMES = 3
 
-# Layers whose output is added to what came in.
-_ADDED = ("before_", "after_", "down_")
+# Last layers of residual branches.
+_RESIDUAL = ("before_", "after_", "down_")
 
 
 class MaskNet(nn.Module):
-    """Noisy planes in, denoised planes out.
+    """Maps a noisy complex plane to a denoised one.
 
-    Convolutions over frames and bands, the same at every frequency but for a learned
-    position, see what harmonics look like. Halfway, blocks in the manner of ConvNeXt
-    (Liu et al. 2022) see whole frames over a second: a depthwise dilated convolution over
-    frames, then a perceptron of one hidden layer, added to what came in.
+    Dilated 2-D convolutions over frames and bands, with a learned positional embedding
+    of the band, process local structure. Between them a full-band path, with a
+    receptive field of about a second, runs ConvNeXt blocks (Liu et al. 2022): a
+    depthwise dilated convolution over frames, then a two-layer perceptron, with a
+    residual connection.
     """
 
     config: MaskNetConfig
@@ -44,24 +45,27 @@ class MaskNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, cosines: jax.Array, sines: jax.Array, valid: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Denoised cosine and sine parts.
+        self,
+        real: Float[Array, "frames bins"],
+        imag: Float[Array, "frames bins"],
+        valid: Bool[Array, "frames 1"],
+    ) -> tuple[Float[Array, "frames bins"], Float[Array, "frames bins"]]:
+        """Real and imaginary part of the denoised plane.
 
         Args:
-          cosines: (frames, bins), full scale 1.
-          sines: The same.
-          valid: (frames, 1), false where frames hold no part of the signal.
+          real: Of the noisy plane, full scale 1.
+          imag: Of the noisy plane.
+          valid: False for frames of padding.
         """
-        # of the order of 1 for speech
-        level = jnp.log10(cosines**2 + sines**2 + _POWER_FLOOR) / 2 + 2
-        gate, *taps = self._maps(level, valid)
-        cosines, sines = _filter(cosines, sines, taps, self.config.causal)
-        gate = nn.sigmoid(gate + 1)
-        return gate * cosines, gate * sines
+        # features of order 1 for speech
+        level = jnp.log10(real**2 + imag**2 + _POWER_FLOOR) / 2 + 2
+        mask, *filter_taps = self._predict(level, valid)
+        real, imag = _deep_filter(real, imag, filter_taps, self.config.causal)
+        mask = nn.sigmoid(mask + 1)
+        return mask * real, mask * imag
 
-    def _maps(self, level, valid):
-        """Gate and taps (1 + 2 * FILTER_FRAMES, frames, bins) from levels."""
+    def _predict(self, level, valid):
+        """Mask logits and filter taps (1 + 2 * FILTER_FRAMES, frames, bins)."""
         config = self.config
         num_frames, num_bins = level.shape
         num_bands = -(-num_bins // config.band_bins)
@@ -76,7 +80,7 @@ class MaskNet(nn.Module):
             _activate(x, "squeeze_norm")
         )
         frames = jnp.concatenate([level, squeezed.reshape(num_frames, -1)], axis=1)
-        frames = self._whole_frames(frames, valid)
+        frames = self._full_band(frames, valid)
         x += self._dense(num_bands * config.band_channels, "spread")(frames).reshape(
             *x.shape
         )
@@ -84,15 +88,16 @@ class MaskNet(nn.Module):
             x += self._band_block(x, valid, dilation, f"after_{i}")
         x = jnp.concatenate([_activate(x, "head_norm"), bands], axis=2)
         x = nn.silu(self._dense(2 * config.band_channels, "perceptron")(x))
-        num_maps = 1 + 2 * FILTER_FRAMES
+        num_outputs = 1 + 2 * FILTER_FRAMES
         head = nn.initializers.normal(0.05)
-        maps = self._dense(num_maps * config.band_bins, "head", head)(x)
-        maps = maps.astype(jnp.float32).reshape(*bands.shape[:2], num_maps, -1)
-        maps = jnp.moveaxis(maps, 2, 0).reshape(num_maps, num_frames, -1)
-        return maps[:, :, :num_bins]
+        outputs = self._dense(num_outputs * config.band_bins, "head", head)(x)
+        outputs = outputs.astype(jnp.float32)
+        outputs = outputs.reshape(*bands.shape[:2], num_outputs, -1)
+        outputs = jnp.moveaxis(outputs, 2, 0).reshape(num_outputs, num_frames, -1)
+        return outputs[:, :, :num_bins]
 
-    def _whole_frames(self, frames, valid):
-        """Blocks over (frames, features); (frames, channels)."""
+    def _full_band(self, frames, valid):
+        """ConvNeXt blocks: (frames, features) to (frames, channels)."""
         x = self._dense(self.config.channels, "stem")(frames).astype(jnp.float32)
         for i, dilation in enumerate(self.config.dilations):
             x += self._block(jnp.where(valid, x, 0), i, dilation)
@@ -102,15 +107,15 @@ class MaskNet(nn.Module):
         return self._convolve(_activate(x, f"{name}_norm"), valid, dilation, name)
 
     def _convolve(self, x, valid, dilation, name):
-        """Over (frames, bands, channels), zeros beyond the ends."""
-        reach = (BAND_KERNEL - 1) * dilation
-        before = reach if self.config.causal else reach // 2
+        """2-D convolution of (frames, bands, channels), zero-padded."""
+        span = (BAND_KERNEL - 1) * dilation
+        before = span if self.config.causal else span // 2
         side = BAND_KERNEL // 2
         conv = nn.Conv(
             self.config.band_channels,
             (BAND_KERNEL, BAND_KERNEL),
             kernel_dilation=(dilation, 1),
-            padding=[(before, reach - before), (side, side)],
+            padding=[(before, span - before), (side, side)],
             dtype=self.dtype,
             name=name,
         )
@@ -132,25 +137,29 @@ class MaskNet(nn.Module):
 
 
 def expand_params(params: Any, fresh: Any) -> Any:
-    """Weights of a smaller network in a larger one that goes on from what that one does.
+    """Function-preserving expansion of a network by further blocks.
 
-    Blocks that it lacks add nothing yet, as their last kernel is 0 (after Chen et al.
+    The new residual blocks contribute 0, as their last kernel is 0 (after Chen et al.
     2016, Net2Net, arXiv 1511.05641).
 
     Args:
-      params: Of the smaller one.
-      fresh: As from `init` of the larger one.
+      params: Of the smaller network.
+      fresh: As from `init` of the larger network.
+
+    Returns:
+      Weights with which the larger network computes what the smaller one does.
 
     Raises:
-      ValueError: a layer of the smaller one is missing in the larger, or of other shape.
+      ValueError: a layer of the smaller network is missing in the larger one, or has
+        another shape there.
     """
-    flat, wanted = (flax.traverse_util.flatten_dict(x) for x in (params, fresh))
+    flat, larger = (flax.traverse_util.flatten_dict(x) for x in (params, fresh))
     for name, value in flat.items():
-        if name not in wanted or wanted[name].shape != value.shape:
+        if name not in larger or larger[name].shape != value.shape:
             raise ValueError(f"no place for {'/'.join(name)} {value.shape}")
     new = {
-        name: 0 * x if name[-1] == "kernel" and name[-2].startswith(_ADDED) else x
-        for name, x in wanted.items()
+        name: 0 * x if name[-1] == "kernel" and name[-2].startswith(_RESIDUAL) else x
+        for name, x in larger.items()
     }
     return flax.traverse_util.unflatten_dict(new | flat)
 
@@ -160,7 +169,7 @@ def _activate(x, name):
 
 
 def _depthwise(x, taps, dilation, causal):
-    """Each channel of (frames, channels) filtered over frames, zeros beyond the ends."""
+    """Depthwise convolution of (frames, channels) over frames, zero-padded."""
     count = len(taps)
     before = (count - 1) * dilation if causal else (count // 2) * dilation
     padded = jnp.pad(x, ((before, (count - 1) * dilation - before), (0, 0)))
@@ -170,14 +179,14 @@ def _depthwise(x, taps, dilation, causal):
     )
 
 
-def _filter(cosines, sines, taps, causal):
-    """Each bin plus a complex combination of its own frame and its neighbours."""
+def _deep_filter(real, imag, taps, causal):
+    """Adds to each bin a complex combination of its neighbours in time and itself."""
     before = FILTER_FRAMES - 1 if causal else FILTER_FRAMES // 2
     margin = ((before, FILTER_FRAMES - 1 - before), (0, 0))
-    padded = [jnp.pad(x, margin) for x in (cosines, sines)]
+    padded = [jnp.pad(x, margin) for x in (real, imag)]
     for i in range(FILTER_FRAMES):
-        real, imaginary = taps[2 * i : 2 * i + 2]
-        near_cosines, near_sines = (x[i : i + len(real)] for x in padded)
-        cosines += real * near_cosines - imaginary * near_sines
-        sines += imaginary * near_cosines + real * near_sines
-    return cosines, sines
+        tap_real, tap_imag = taps[2 * i : 2 * i + 2]
+        near_real, near_imag = (x[i : i + len(real)] for x in padded)
+        real += tap_real * near_real - tap_imag * near_imag
+        imag += tap_imag * near_real + tap_real * near_imag
+    return real, imag

@@ -16,12 +16,12 @@ import numpy as np
 
 from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.networks import MODELS, HyperSoundConfig
+from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
 
@@ -30,11 +30,12 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
     if isinstance(config, HyperGainConfig):
         return HyperGain(config)
-    kind = HyperSound if isinstance(config, HyperSoundConfig) else LocalHyperSound
+    kind = HyperSound if isinstance(config, HyperSoundConfig) else StftMaskNet
     return kind(config, precision)
 
 
-def _name(config):
+def name_of(config: Any) -> str:
+    """The name of the model that a config is of."""
     return next(name for name, kind in _CONFIGS.items() if kind is type(config))
 
 
@@ -48,10 +49,25 @@ def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None
       step: Of the training.
     """
     flat = flax.traverse_util.flatten_dict(params["params"], sep="/")
-    described = {"model": _name(config), "step": step}
+    described = {"model": name_of(config), "step": step}
     described["config"] = dataclasses.asdict(config)
     tensors = {name: np.asarray(x, np.float16) for name, x in flat.items()}
     weights.save(folder, tensors, described)
+
+
+def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
+    """A trained model and its weights, for `model.apply(params, noisy)`.
+
+    Args:
+      model: The name of a shipped one, or the folder of a training's weights.
+
+    Raises:
+      InputError: there is none.
+    """
+    folder = pathlib.Path(model)
+    if not folder.is_dir() and str(model) in _CONFIGS:
+        folder = trained_dir(str(model))
+    return load(folder)
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:

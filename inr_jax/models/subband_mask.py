@@ -1,72 +1,75 @@
-"""A hypernetwork that works on the spectrum of the whole clip.
+"""Subband mask network: a mask network on a critically sampled filterbank.
 
-The target network is a SIREN of time without hidden layers whose sines are the harmonics
-of the clip, the same for all clips; its output weights are emitted, as many as the clip
-has samples. Each run of `BAND` neighbouring harmonics is a band. Its inverse transform
-is how loud and in which phase the band is over the clip, so bands side by side are a
-time-frequency plane, as large as the spectrum, which `gate_network` cleans.
+The DFT of a whole clip is split into bands of `BAND` neighbouring bins. The inverse DFT
+of each band is its subband signal, critically sampled; side by side they are a
+time-frequency plane, which `mask_net` masks. The output can be read as the weights of a
+SIREN of time without hidden layers, whose frequencies are the harmonics of the clip
+(`harmonic_siren.target_params`).
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Complex, Float
 
 from inr_jax.configs.networks import MaskNetConfig
 from inr_jax.models.mask_net import MaskNet
 
-BAND = 64  # harmonics
+BAND = 64  # bins
 
 
-class SpectralHypernetwork(nn.Module):
-    """Output weights for one noisy signal; the settings of the network are its own."""
+class SubbandMaskNet(nn.Module):
+    """Weights for one noisy signal, by a mask network of default settings."""
 
     dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, noisy: jax.Array) -> jax.Array:
-        """Weights (samples,) as `frame_targets.target_params` takes them.
+    def __call__(self, noisy: Float[Array, " samples"]) -> Float[Array, " samples"]:
+        """Weights as `harmonic_siren.target_params` takes them.
 
         Args:
-          noisy: (samples,), a multiple of 2 * `BAND`, peak 1.
+          noisy: A multiple of 2 * `BAND` samples, peak 1.
         """
         bands = amplitudes(noisy)[:-1].reshape(-1, BAND)
         plane = BAND * jnp.fft.ifft(bands).T
         valid = jnp.ones((BAND, 1), bool)
         network = MaskNet(MaskNetConfig(), self.dtype, name="gates")
-        real, imaginary = network(plane.real, plane.imag, valid)
-        bands = jnp.fft.fft((real + 1j * imaginary).T) / BAND
-        # the last harmonic, at half the sample rate, belongs to no band
+        real, imag = network(plane.real, plane.imag, valid)
+        bands = jnp.fft.fft((real + 1j * imag).T) / BAND
+        # the bin at half the sample rate belongs to no band
         return from_complex(jnp.append(bands.reshape(-1), 0))
 
 
-def amplitudes(signal: jax.Array) -> jax.Array:
-    """Complex amplitudes (samples // 2 + 1,) of the harmonics of a signal (samples,)."""
+def amplitudes(signal: Float[Array, " samples"]) -> Complex[Array, " bins"]:
+    """Complex amplitudes of the samples // 2 + 1 harmonics of a signal."""
     count = signal.shape[0]
     return jnp.fft.rfft(signal) * _scale(count) / count
 
 
-def from_complex(found: jax.Array) -> jax.Array:
-    """Weights of cosines, then of sines, of local time in [-1, 1] for amplitudes."""
-    # time -1 is the first sample: every other harmonic is turned by half a period
-    turned = found * (-1.0) ** np.arange(len(found))
-    return jnp.concatenate([turned.real, -turned.imag[1:-1]])
+def from_complex(spectrum: Complex[Array, " bins"]) -> Float[Array, " samples"]:
+    """Weights of cosines, then of sines, of local time in [-1, 1), of amplitudes."""
+    # tau = -1 at the first sample: a phase of half a period for every other harmonic
+    shifted = spectrum * (-1.0) ** np.arange(len(spectrum))
+    return jnp.concatenate([shifted.real, -shifted.imag[1:-1]])
 
 
-def on_grid(weights: jax.Array, num_samples: int) -> jax.Array:
-    """Values (num_samples,) of the target, from -1 to just before 1, all at once.
+def on_grid(
+    weights: Float[Array, " n"], num_samples: int
+) -> Float[Array, " {num_samples}"]:
+    """Values of the SIREN of these weights on a grid over [-1, 1), by one inverse FFT.
 
     Args:
-      weights: (n,), n at most `num_samples`.
+      weights: At most `num_samples`.
       num_samples: Even.
     """
     half = weights.shape[0] // 2
-    turned = weights[: half + 1] - 1j * jnp.pad(weights[half + 1 :], 1)
-    found = turned * (-1.0) ** np.arange(half + 1)
-    spectrum = jnp.pad(found, (0, num_samples // 2 - half))
+    shifted = weights[: half + 1] - 1j * jnp.pad(weights[half + 1 :], 1)
+    spectrum = jnp.pad(
+        shifted * (-1.0) ** np.arange(half + 1), (0, num_samples // 2 - half)
+    )
     return jnp.fft.irfft(spectrum * num_samples / _scale(num_samples), num_samples)
 
 
 def _scale(count):
-    """2 for harmonics that the spectrum has twice, 1 for the first and the last."""
+    """2 for bins with a mirror image in the full DFT, 1 for the first and the last."""
     return np.r_[1.0, np.full(count // 2 - 1, 2.0), 1.0].astype(np.float32)

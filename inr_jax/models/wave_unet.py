@@ -1,4 +1,4 @@
-"""The network of DNP: a one-dimensional U-Net over samples.
+"""Wave-U-Net of DNP: a one-dimensional U-Net over samples.
 
 Stoller et al. 2018 (arXiv 1806.03185) as Michelashvili and Wolf changed it ("Speech
 denoising by accumulating per-frequency modeling fluctuations", arXiv 1904.07612).
@@ -7,34 +7,38 @@ denoising by accumulating per-frequency modeling fluctuations", arXiv 1904.07612
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import DnpConfig
 
-_SLOPE = 0.1  # of the leaky rectifier
+_SLOPE = 0.1  # of the leaky ReLU
 _NORM_FLOOR = 1e-5  # added to variances
-# U(-a, a) with a = 1 / sqrt(values that a unit sees), as PyTorch draws convolutions
+# U(-a, a) with a = 1 / sqrt(fan_in), PyTorch's initialisation of convolutions
 _KERNEL_INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class WaveUNet(nn.Module):
-    """Samples in, samples out; level i has every 2^i-th sample, i + 1 times the filters.
+    """U-Net; level i has 1 / 2^i of the samples and i + 1 times the filters.
 
-    Batches are never normalised by what earlier ones were: the one clip has statistics
-    of its own, over its samples, in every step. Padding behind a clip changes nothing.
+    Normalisation uses the statistics of the one clip over its samples, in every step,
+    without running averages. Padding behind a clip changes nothing.
     """
 
     config: DnpConfig
 
     @nn.compact
-    def __call__(self, signal: jax.Array, num_samples: jax.Array) -> jax.Array:
-        """Values (padded,) in (-1, 1).
+    def __call__(
+        self, signal: Float[Array, " padded"], num_samples: Int[ArrayLike, ""]
+    ) -> Float[Array, " padded"]:
+        """Values in (-1, 1).
 
         Args:
-          signal: (padded,); `padded` and `num_samples` are multiples of 2^levels.
-          num_samples: Samples that count; the others are taken for zeros.
+          signal: A multiple of 2^levels samples.
+          num_samples: Valid samples, a multiple of 2^levels; the others count as zeros.
         """
         config = self.config
-        x = entry = _held(signal[:, None], num_samples)
+        x = entry = _zero_padding(signal[:, None], num_samples)
         skips = []
         for i in range(config.num_levels):
             x = self._layer(
@@ -45,7 +49,7 @@ class WaveUNet(nn.Module):
         size = config.num_levels * config.num_filters
         x = self._layer(x, num_samples >> config.num_levels, size, 15, "middle", 0)
         for i in reversed(range(config.num_levels)):
-            x = _held(_upsampled(x, num_samples >> (i + 1)), num_samples >> i)
+            x = _zero_padding(_upsampled(x, num_samples >> (i + 1)), num_samples >> i)
             x = jnp.concatenate([x, skips[i]], axis=1)
             x = self._layer(
                 x, num_samples >> i, (i + 1) * config.num_filters, 5, "up", i
@@ -56,7 +60,7 @@ class WaveUNet(nn.Module):
     def _layer(self, x, num_samples, features, kernel, name, level):
         x = self._conv(x, features, kernel, f"{name}_{level}")
         x = self._normalised(x, num_samples, f"{name}_norm_{level}")
-        return _held(nn.leaky_relu(x, _SLOPE), num_samples)
+        return _zero_padding(nn.leaky_relu(x, _SLOPE), num_samples)
 
     def _conv(self, x, features, kernel, name):
         bound = (kernel * x.shape[1]) ** -0.5
@@ -74,18 +78,20 @@ class WaveUNet(nn.Module):
         )(x)
 
     def _normalised(self, x, num_samples, name):
-        """Mean 0 and variance 1 over the samples, then a learned scale and shift."""
+        """Normalisation over the valid samples, then a learned scale and shift."""
         scale = self.param(f"{name}_scale", nn.initializers.ones, (x.shape[1],))
         shift = self.param(f"{name}_shift", nn.initializers.zeros, (x.shape[1],))
-        mean = jnp.sum(_held(x, num_samples), axis=0) / num_samples
+        mean = jnp.sum(_zero_padding(x, num_samples), axis=0) / num_samples
         centred = x - mean[None]
-        variance = jnp.sum(_held(centred, num_samples) ** 2, axis=0) / num_samples
+        variance = (
+            jnp.sum(_zero_padding(centred, num_samples) ** 2, axis=0) / num_samples
+        )
         slope = scale * jax.lax.rsqrt(variance + _NORM_FLOOR)
         return centred * slope[None] + shift[None]
 
 
 def _convolution(x, kernel, *_, **__):
-    """What Flax would compute of a signal (1, samples, channels), stride 1, same size."""
+    """The convolution of `nn.Conv`: (1, samples, channels), stride 1, same size."""
     return _convolve(x, kernel)
 
 
@@ -104,30 +110,30 @@ def _forward(x, kernel):
     return _convolve(x, kernel), (x, kernel)
 
 
-def _backward(kept, gradient):
-    """The gradients as convolutions in the one layout that XLA runs fast in loops.
+def _backward(residuals, gradient):
+    """Gradients as convolutions in the one layout that XLA runs fast inside loops.
 
-    On CPUs it arranges others for that outside of loops alone: a scanned step took 25
-    times as long. The barriers keep it from taking the transpositions back in.
+    On CPUs it optimises other layouts outside of loops only: a scanned step took 25
+    times as long. The barriers keep XLA from fusing the transpositions.
     """
-    x, kernel = kept
-    turned = jax.lax.optimization_barrier(jnp.transpose(kernel[::-1], (0, 2, 1)))
+    x, kernel = residuals
+    flipped = jax.lax.optimization_barrier(jnp.transpose(kernel[::-1], (0, 2, 1)))
     channels = jax.lax.optimization_barrier(jnp.transpose(x, (2, 1, 0)))
-    # each input channel as a signal, each output channel's gradient as a kernel
+    # input channels as signals, gradients of output channels as kernels
     taps = _padded(channels, jnp.transpose(gradient, (1, 0, 2)), len(kernel) // 2)
-    return _convolve(gradient, turned), jnp.transpose(taps, (1, 0, 2))
+    return _convolve(gradient, flipped), jnp.transpose(taps, (1, 0, 2))
 
 
 _convolve.defvjp(_forward, _backward)
 
 
-def _held(x, num_samples):
-    """(samples, channels) with zeros behind `num_samples`."""
+def _zero_padding(x, num_samples):
+    """Sets (samples, channels) to 0 behind `num_samples`."""
     return jnp.where(jnp.arange(len(x))[:, None] < num_samples, x, 0)
 
 
 def _upsampled(x, num_samples):
-    """Twice the samples, a quarter of a step to both sides of each, edges held."""
+    """Linear interpolation to twice the samples, a quarter step around each."""
     before = jnp.concatenate([x[:1], x[:-1]])
     after = jnp.concatenate([x[1:], x[-1:]])
     after = jnp.where(jnp.arange(len(x))[:, None] + 1 < num_samples, after, x)

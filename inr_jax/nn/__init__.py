@@ -1,1 +1,5 @@
-"""Coordinate networks as pure functions: SIREN, Fourier features, coordinates."""
+"""Coordinate networks as pure functions: SIREN, Fourier-feature MLP, gain field."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

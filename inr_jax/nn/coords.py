@@ -1,24 +1,28 @@
 """Time coordinates of samples: where a SIREN is evaluated."""
 
-import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
 
 
 def time_coords(
-    index: jax.Array, num_samples: jax.Array, rule: str, sample_rate: int
-) -> jax.Array:
+    index: Float[ArrayLike, "*shape"],
+    num_samples: Int[ArrayLike, ""],
+    rule: str,
+    sample_rate: int,
+) -> Float[Array, "*shape"]:
     """Coordinates of sample positions of one clip.
 
     Args:
-      index: Sample positions, any shape; fractions lie between samples.
-      num_samples: Length of the clip, a scalar that may be traced.
+      index: Sample positions; fractions lie between samples.
+      num_samples: Length of the clip.
       rule: "unit": the first sample is at -1 and the last at 1, both included
         (Sitzmann et al. 2020). "seconds": seconds from the middle of the clip.
       sample_rate: In Hz; only "seconds" uses it.
 
     Returns:
-      float32 coordinates of the shape of `index`. A clip of one sample sits at 0 in
-      seconds and at -1 in "unit".
+      float32 coordinates. The one sample of a clip of length 1 lies at 0 in seconds and
+      at -1 in "unit".
     """
     last = jnp.maximum(jnp.asarray(num_samples, jnp.float32) - 1, 1)
     if rule == "unit":

@@ -1,66 +1,70 @@
 """A complex gain as a continuous function of time and frequency.
 
-A grid of cells covers the time-frequency plane. Each cell has a small SIREN (Sitzmann et
-al. 2020, arXiv 2006.09661) of the place in it,
+A grid of cells covers the time-frequency plane. Each cell has a small SIREN (Sitzmann
+et al. 2020, arXiv 2006.09661) of the place in it,
 
     g(u) = sum_j w_j sin(omega_j u + phi_j) + b,
 
 u the distance in frequency from its centre in half widths. The frequencies omega_j are
 shared by all cells, the phases phi_j and the output weights w_j, b are the cell's own.
 Between centres, neighbouring cells are blended linearly in time and in frequency, as in
-local implicit image functions (Chen et al. 2021, arXiv 2012.09161), so that the function
-is continuous everywhere. Beyond the first and the last bin it is constant.
+local implicit image functions (Chen et al. 2021, arXiv 2012.09161), so that the
+function is continuous everywhere. Beyond the first and the last bin it is constant.
 
-Its outputs at a place (t, f) are the logit of a gate and the taps of a deep filter (Mack
-and Habets 2019, arXiv 1904.08369). The estimate of an STFT Y is
+Its outputs at a place (t, f) are the logit of a gate and the taps of a deep filter
+(Mack and Habets 2019, arXiv 1904.08369). The estimate of an STFT Y is
 
     gate(t, f) * (Y(t, f) + sum_k taps_k(t, f) * Y(t + k * hop, f)).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Complex, Float
 
 from inr_jax.configs.hyper_gain import FieldConfig
-from inr_jax.nn.sine import cosine, sine
+from inr_jax.nn.sine import fast_cos, fast_sin
 
 
 class GainField(NamedTuple):
     """Weights of a gain field.
 
     Attributes:
-      frequencies: Shared omega_j, radians for half the width of a cell, (hidden,).
-      phases: phi_j of each cell, (times, cells, hidden).
-      weights: w_j of each cell, (times, cells, outputs, hidden).
-      bias: b of each cell, (times, cells, outputs).
+      frequencies: Shared omega_j, in radians per half width of a cell.
+      phases: phi_j of each cell.
+      weights: w_j of each cell.
+      bias: b of each cell.
     """
 
-    frequencies: jax.Array
-    phases: jax.Array
-    weights: jax.Array
-    bias: jax.Array
+    frequencies: Float[Array, " hidden"]
+    phases: Float[Array, "times cells hidden"]
+    weights: Float[Array, "times cells outputs hidden"]
+    bias: Float[Array, "times cells outputs"]
 
 
-def first_frequencies(hidden: int) -> np.ndarray:
-    """What shared frequencies begin with: up to the Nyquist frequency of 8 bins a cell."""
+def initial_frequencies(hidden: int) -> Float[np.ndarray, " hidden"]:
+    """Initial shared frequencies, up to the Nyquist frequency of cells of 8 bins."""
     return np.linspace(0.5, 1.75 * np.pi, hidden, dtype=np.float32)
 
 
 def evaluate(
-    field: GainField, times: jax.Array, frequencies: jax.Array, config: FieldConfig
-) -> tuple[jax.Array, jax.Array]:
-    """Gate and filter taps at any places.
+    field: GainField,
+    times: Float[Any, " n"],
+    frequencies: Float[Any, " m"],
+    config: FieldConfig,
+) -> tuple[Float[Array, "n m"], Complex[Array, "n m taps"]]:
+    """Gate and filter taps at any times and frequencies.
 
     Args:
       field: A gain field.
-      times: Seconds (n,); the centre of the first cell is at 0.
-      frequencies: Hz (m,).
+      times: Seconds; the centre of the first cell is at 0.
+      frequencies: Hz.
       config: Of the field.
 
     Returns:
-      Gate (n, m) in (0, 1) and taps (n, m, FILTER_TAPS), complex.
+      Gate in (0, 1), and `FILTER_TAPS` complex taps.
     """
     num_times, num_cells = field.phases.shape[:2]
     last_bin = config.num_cells * config.cell_bins - 1
@@ -80,40 +84,44 @@ def evaluate(
             )
             phases = field.frequencies[None, None] * place[None, :, None]
             phases += field.phases[here]
-            hidden = sine(phases)[:, :, None, :]
+            hidden = fast_sin(phases)[:, :, None, :]
             outputs = jnp.sum(field.weights[here] * hidden, axis=3) + field.bias[here]
             total += weight * outputs
     return split(total)
 
 
 def _neighbours(position):
-    """Indices below and above, and how much each counts."""
+    """Indices of the grid points below and above, and their interpolation weights."""
     low = jnp.floor(position).astype(int)
     return (low, 1 - (position - low)), (low + 1, position - low)
 
 
-def split(outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Gate and complex taps from outputs (..., 1 + 2 * FILTER_TAPS)."""
-    # open gates and no filter to begin with
+def split(
+    outputs: Float[Array, "*shape outputs"],
+) -> tuple[Float[Array, "*shape"], Complex[Array, "*shape taps"]]:
+    """Gate and complex taps from the outputs of a field, 1 + 2 * FILTER_TAPS."""
+    # outputs of 0: an open gate and no filter
     gate = jax.nn.sigmoid(outputs[..., 0] + 1)
     return gate, jax.lax.complex(outputs[..., 1::2], outputs[..., 2::2])
 
 
-def on_bins(field: GainField, config: FieldConfig) -> jax.Array:
-    """Outputs (times, bins, outputs) at the centres of cells in time, on all their bins.
+def on_bins(
+    field: GainField, config: FieldConfig
+) -> Float[Array, "times bins outputs"]:
+    """Outputs at the centres of cells in time, on all their bins.
 
-    The same as `evaluate`, in few products, for training: by the sine of a sum, a cell's
-    outputs are products of its weights with sines and cosines that all cells share.
+    As `evaluate` but in few matrix products, for training: by the angle sum identity, a
+    cell's outputs are products of its weights with sines and cosines shared by all.
     """
     count = config.cell_bins
     place = (2 * np.arange(2 * count) + 1 - 2 * count) / count  # two widths
     angles = field.frequencies[:, None] * place[None].astype(np.float32)
-    basis = [sine(angles), cosine(angles), np.ones((1, 2 * count), np.float32)]
+    basis = [fast_sin(angles), fast_cos(angles), np.ones((1, 2 * count), np.float32)]
     blend = (1 - np.abs(place) / 2).astype(np.float32)
     phases = field.phases[:, :, None]
     weights = [
-        field.weights * cosine(phases),
-        field.weights * sine(phases),
+        field.weights * fast_cos(phases),
+        field.weights * fast_sin(phases),
         field.bias[..., None],
     ]
     outputs = jnp.concatenate(weights, 3) @ (jnp.concatenate(basis) * blend[None])

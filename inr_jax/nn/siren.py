@@ -1,4 +1,4 @@
-"""SIREN: the multilayer perceptron with sine activations, as two pure functions.
+"""SIREN: a multilayer perceptron with sine activations, as two pure functions.
 
 Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions",
 NeurIPS 2020 (arXiv 2006.09661). The weights are plain data: a list with one
@@ -7,20 +7,23 @@ NeurIPS 2020 (arXiv 2006.09661). The weights are plain data: a list with one
 
 import functools
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key
 
 from inr_jax.configs.fitting import SirenConfig
-from inr_jax.nn.sine import sine
-from inr_jax.parallel.compute import ComputeConfig, default_compute
+from inr_jax.nn.sine import fast_sin
+from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
-_SINES = {"polynomial": sine, "jnp": jnp.sin}
+_SINES = {"polynomial": fast_sin, "jnp": jnp.sin}
 Params = list[dict[str, jax.Array]]
 
 
 def init(
-    key: jax.Array, config: SirenConfig, in_dim: int = 1, out_dim: int = 1
+    key: Key[Array, ""], config: SirenConfig, in_dim: int = 1, out_dim: int = 1
 ) -> Params:
     """Weights of one SIREN, drawn as in the released code of the paper.
 
@@ -41,29 +44,27 @@ def init(
 
 def apply(
     params: Params,
-    coords: jax.Array,
+    coords: Float[ArrayLike, "samples in_dim"],
     config: SirenConfig,
-    compute: ComputeConfig | None = None,
-) -> jax.Array:
-    """Values of one SIREN at coordinates; vmap over fits.
+    compute: ComputeConfig = STANDARD,
+) -> Float[Array, "samples out_dim"]:
+    """Values of one SIREN at coordinates; vmap over networks.
 
     Each sine layer is sin(omega (W x + b)); the last layer is linear, so values are
-    unbounded. The first product runs in full float32 whatever `compute` says: its phase
-    reaches thousands of radians, where TF32 or bfloat16 would lose it altogether.
+    unbounded. The first product is always in full float32: its phases reach thousands
+    of radians, where the rounding error of TF32 or bfloat16 exceeds a period.
 
     Args:
       params: As from `init`, with the same `config`.
-      coords: (samples, in_dim).
+      coords: Where to evaluate the network.
       config: Frequencies.
-      compute: Sine and precision; by default what suits the device.
-
-    Returns:
-      (samples, out_dim).
+      compute: Sine and precision.
     """
-    compute = compute or default_compute()
     first, *hidden, last = params
     activation = _activation(compute.sine)
-    x = activation(config.first_omega * _linear(first, coords.T, "float32"))
+    x = activation(
+        config.first_omega * _linear(first, jnp.asarray(coords).T, "float32")
+    )
     for layer in hidden:
         x = activation(
             config.hidden_omega * _linear(layer, x, compute.hidden_precision)
@@ -72,7 +73,7 @@ def apply(
 
 
 def _activation(name):
-    # The cosine of the backward pass is cheaper to compute again than to keep.
+    # The cosine of the backward pass is cheaper to recompute than to store.
     return jax.checkpoint(_SINES[name], prevent_cse=False)
 
 
@@ -82,7 +83,7 @@ def _linear(layer: dict[str, jax.Array], x: jax.Array, precision: str) -> jax.Ar
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _affine(kernel, bias, x, precision):
-    """kernel.T @ x + bias on (features, samples), in the forms fastest on a CPU.
+    """kernel.T @ x + bias on (features, samples), in the form fastest on a CPU.
 
     No product of the forward and the backward pass has a transposed first factor:
     forward the small kernel is transposed in memory, and the tangent below transposes
@@ -111,6 +112,6 @@ def _dot(a: jax.Array, b: jax.Array, precision: str) -> jax.Array:
     return jnp.dot(a, b, precision=precision)
 
 
-def num_params(params: Params) -> int:
-    """How many numbers the weights hold."""
+def num_params(params: Any) -> int:
+    """Number of weights and biases in a pytree of arrays or of their shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,1 +1,5 @@
-"""Devices, processes, batches of padded clips, compute settings."""
+"""Work on several devices and processes: sharding, bucketing, compute settings."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What a sweep found: mean scores over steps, as a table of the best and as curves."""
+"""Mean scores of a sweep over the steps: a table of the best fits, and curves of all."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from typing import NamedTuple
 import matplotlib
 import matplotlib.figure
 
-from inr_jax.plots import style as figures
+from inr_jax.io import markdown
+from inr_jax.plots import style
 
-_COLORS = tuple(figures.OKABE_ITO.values())
+_COLORS = tuple(style.OKABE_ITO.values())
 _LEAST_SI_SDR = -12
 _SHOWN = (("si_sdr", "SI-SDR dB", 2), ("pesq", "PESQ", 3))
 _ALL = (("ssnr", "SSNR dB", 2), *_SHOWN, ("stoi", "STOI", 3))
@@ -64,29 +65,25 @@ def mean_over_clips(rows: Sequence[dict]) -> Curves:
     return Curves(curves, _means([row for row in rows if row["fit"] == "input"]))
 
 
-def best(curves: Curves) -> str:
+def table_of_best(curves: Curves) -> str:
     """Markdown: for each width and depth the fit to noise that denoises best."""
-    titles = " | ".join(title for _, title, _ in _ALL)
-    lines = [
-        f"| fitted to the noisy clip | stop at step | {titles} |",
-        "|---" * (len(_ALL) + 2) + "|",
-        f"| (the noisy clip itself) | | {_cells(curves.noisy)} |",
-    ]
+    titles = [title for _, title, _ in _ALL]
+    rows = [["(the noisy clip itself)", "", *_cells(curves.noisy)]]
     for curve in best_of_each_shape(curves, "noisy"):
         step = curve.best_step()
-        lines.append(f"| {curve.label} | {step} | {_cells(curve.scores[step])} |")
-    lines.append("\nHighest SI-SDR of each width and depth, means over clips.")
-    return "\n".join(lines) + "\n"
+        rows.append([curve.label, step, *_cells(curve.scores[step])])
+    table = markdown.table(["fitted to the noisy clip", "stop at step", *titles], rows)
+    return f"{table}\nHighest SI-SDR of each width and depth, means over clips.\n"
 
 
 def best_of_each_shape(curves: Curves, fit: str) -> list[Curve]:
     """For each width and depth the curve with the highest SI-SDR anywhere."""
-    found: dict[tuple, Curve] = {}
+    best: dict[tuple, Curve] = {}
     for curve in (c for c in curves.of_fits if c.fit == fit):
         shape = (curve.width, curve.depth)
-        if shape not in found or _peak(curve) > _peak(found[shape]):
-            found[shape] = curve
-    return [found[shape] for shape in sorted(found)]
+        if shape not in best or _peak(curve) > _peak(best[shape]):
+            best[shape] = curve
+    return [best[shape] for shape in sorted(best)]
 
 
 def draw(curves: Curves) -> matplotlib.figure.Figure:
@@ -118,9 +115,9 @@ def _peak(curve):
     return curve.scores[curve.best_step()]["si_sdr"]
 
 
-def _plot(panel, curve, name, **style):
+def _plot(panel, curve, name, **look):
     values = [scores[name] for scores in curve.scores.values()]
-    panel.plot(list(curve.scores), values, **style)
+    panel.plot(list(curve.scores), values, **look)
 
 
 def _means(rows):
@@ -130,4 +127,4 @@ def _means(rows):
 
 
 def _cells(scores):
-    return " | ".join(f"{scores[name]:.{digits}f}" for name, _, digits in _ALL)
+    return [f"{scores[name]:.{digits}f}" for name, _, digits in _ALL]

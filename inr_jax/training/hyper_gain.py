@@ -13,11 +13,11 @@ import numpy as np
 import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
+from inr_jax import losses
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining
 from inr_jax.data import augment
-from inr_jax.dsp import half_overlap
-from inr_jax.losses import losses
+from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.models import hyper_gain
 from inr_jax.training import state as states
 from inr_jax.training.state import State
@@ -66,10 +66,12 @@ def denoise(
     params, noisy: jax.Array, model: hyper_gain.HyperGain, window: int
 ) -> jax.Array:
     """The estimate (samples,) of a noisy signal at the rate that `window` is meant for."""
-    spectrum = half_overlap.stft(noisy, window)
+    hop, window = window // 2, sine_window(window)
+    spectrum = stft(noisy, window, hop)
     field = model.apply(params, spectrum)
     outputs = hyper_gain.outputs_on_bins(field, spectrum.shape[1], model.config)
-    return half_overlap.istft(hyper_gain.enhance(spectrum, outputs), len(noisy))
+    estimate = hyper_gain.enhance(spectrum, outputs)
+    return istft(estimate, window, hop, len(noisy))
 
 
 # One program for all validations of a training.

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from inr_jax.metrics.pool import ScorePool
-from inr_jax.parallel import devices
+from inr_jax.parallel import distributed
 from inr_jax.plots import style
 from inr_jax.plots import training as plots
 from inr_jax.training import validation
@@ -91,12 +91,12 @@ def train(
             log(meter.line(step))
             if due.validate:
                 score = 0.0
-                if devices.process()[0] == 0:
+                if distributed.process()[0] == 0:
                     scores = _validate(state, task, pool)
                     log({"step": step, **scores})
                     style.save(plots.draw(run.log()), run.folder / "curves.png")
                     score = validation.selection_score(scores)
-                run.save_if_best(state, devices.broadcast_from_process_0(score))
+                run.save_if_best(state, distributed.broadcast_from_process_0(score))
             if due.save:
                 run.save(state)
             meter.reset()

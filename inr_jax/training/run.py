@@ -6,7 +6,7 @@ import pathlib
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
 from inr_jax.io.checkpoints import Checkpoints
-from inr_jax.parallel import devices
+from inr_jax.parallel import distributed
 from inr_jax.training.state import State
 
 LOG = "log.jsonl"
@@ -24,7 +24,7 @@ class TrainingRun:
         """Names the folder; nothing is written yet."""
         self.folder = folder
         self._last = Checkpoints(folder / "last", keep=2)
-        self._first = devices.process()[0] == 0
+        self._first = distributed.process()[0] == 0
         self._best = Checkpoints(folder / "best", best=True)
 
     def resume(self, fresh: State) -> State:
@@ -34,7 +34,7 @@ class TrainingRun:
           InputError: processes see different checkpoints.
         """
         steps = self._last.steps()
-        if not devices.all_equal(steps[-1] if steps else 0):
+        if not distributed.all_equal(steps[-1] if steps else 0):
             raise InputError(f"{self.folder}: must be one folder for all processes")
         state = self._last.load(steps[-1], fresh) if steps else fresh
         step = int(state.step)

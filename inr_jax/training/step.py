@@ -1,4 +1,4 @@
-"""Steps of training a denoiser by AdamW, for `train-hypersound`: sharded over devices.
+"""Steps of training a denoiser by AdamW, for `train-hypersound`: sharded over sharding.
 
 A denoiser is a Flax module of one signal, noisy samples in and denoised samples out. The
 state is on every device, the batch is split over them, those of other processes too.
@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from inr_jax import losses
 from inr_jax.configs.training import MixingConfig, TrainingConfig
 from inr_jax.data import augment_numpy, prefetch
 from inr_jax.enhancement import neural
-from inr_jax.losses import losses
-from inr_jax.parallel import devices
+from inr_jax.parallel import sharding
 from inr_jax.training import state as states
 from inr_jax.training.loop import Task
 from inr_jax.training.state import State
@@ -94,7 +94,7 @@ def init(
         params = model.init(key, jnp.zeros(num_samples))
         return states.fresh(params, optimizer(config))
 
-    return jax.jit(make, out_shardings=devices.shardings()[0])(key)
+    return jax.jit(make, out_shardings=sharding.shardings()[0])(key)
 
 
 def loss_terms(
@@ -146,7 +146,7 @@ def compiled_update(
     model: nn.Module, sample_rate: int, config: TrainingConfig
 ) -> Callable:
     """`update(state, noisy, clean)` over all devices; takes the state's memory over."""
-    replicated, split = devices.shardings()
+    replicated, split = sharding.shardings()
 
     def step(state, noisy, clean):
         return update(state, noisy, clean, model, sample_rate, config)
@@ -177,8 +177,8 @@ def task(
       first_step: Steps that the state has done.
     """
     advance = compiled_update(model, mixing.sample_rate, config)
-    split = devices.shardings()[1]
-    places = devices.local_rows(split, config.batch_size)
+    split = sharding.shardings()[1]
+    places = sharding.local_rows(split, config.batch_size)
 
     def make(step):
         pair = augment_numpy.batch(
@@ -188,7 +188,7 @@ def task(
 
     def denoise(params):
         noisy = [example.noisy for example in data.examples]
-        weights = devices.local_replica(params)
+        weights = sharding.local_replica(params)
         rates = [mixing.sample_rate] * len(noisy)
         return dict(neural.denoise_many(model, weights, noisy, rates))
 

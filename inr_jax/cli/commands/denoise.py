@@ -37,109 +37,85 @@ OUTPUT_RATE = flags.DEFINE_integer(
     "adds no frequencies.",
     1,
 )
-NOISE = flags.DEFINE_enum(
-    "noise",
-    "tracked",
-    ["white", "stationary", "tracked"],
-    "How untrained methods tell the power of the noise.",
-)
+flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
 def main(inputs: list[str]) -> int:
-    from inr_jax.enhancement import files as denoise_files
+    from inr_jax.enhancement import files
 
     if not inputs or not OUTPUT.value:
         raise InputError("name what to denoise, and where to with --output")
-    mix = denoise_files.DryWetMix(
-        WET.value, MAX_ATTENUATION_DB.value, OUTPUT_RATE.value
-    )
-    if mix.output_rate and (mix.dry or RESIDUAL.value):
+    mix = files.DryWetMix(WET.value, MAX_ATTENUATION_DB.value)
+    if OUTPUT_RATE.value and (mix.dry or RESIDUAL.value):
         raise InputError(
             "--output_rate goes without --residual, --wet and --max_attenuation_db"
         )
-    jobs, problems = denoise_files.jobs(inputs, OUTPUT.value, RESIDUAL.value)
+    method = methods.parse(METHOD.value)
+    if OUTPUT_RATE.value:
+        method = method._replace(config=with_output_rate(method))
+    jobs, problems = files.jobs(inputs, OUTPUT.value, RESIDUAL.value)
     process, num_processes = device_flags.start()
     jobs = jobs[process::num_processes]
     settings = {
-        "method": METHOD.value,
-        "noise": NOISE.value,
+        "method": method.name,
+        **dataclasses.asdict(method.config),
         "seed": SEED.value,
-        "weights": weights_digest(),
-        **methods.settings(),
+        "weights_sha256": weights_digest(method),
         **dataclasses.asdict(mix),
     }
-    todo = list(denoise_files.pending(jobs, settings))
+    todo = list(files.pending(jobs, settings))
     for problem in problems:
         app.print_error(problem)
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} files are done", file=sys.stderr)
     failed = len(problems)
     if todo:
-        failed += denoise_all(todo, settings, mix)
+        failed += denoise(todo, settings, mix, method)
     if num_processes > 1:
-        from inr_jax.parallel import devices
+        from inr_jax.parallel import distributed
 
-        devices.wait_for_all("files")
+        distributed.wait_for_all("files")
     return app.EXIT_USAGE if failed else 0
 
 
-def weights_digest() -> str | None:
-    """Tells one training of a method from another."""
+def with_output_rate(method):
+    """The settings of a method, --output_rate among them."""
+    if not hasattr(method.config, "output_rate"):
+        raise InputError(
+            f"{method.name} has no output rate of its own; resample its output"
+        )
+    return dataclasses.replace(method.config, output_rate=OUTPUT_RATE.value)
+
+
+def weights_digest(method) -> str | None:
+    """Differs from one training of a method to another."""
     from inr_jax.configs import networks
     from inr_jax.io import atomic
 
-    if METHOD.value not in networks.MODELS:
+    if method.name not in networks.MODELS:
         return None
-    folder = networks.trained_dir(METHOD.value, methods.CHECKPOINT.value)
+    folder = networks.trained_dir(method.name, method.config.weights)
     path = folder / "config.json"  # holds the SHA-256 of the weights
     return atomic.sha256(path) if path.exists() else None
 
 
-def denoise_all(todo, settings: dict, mix) -> int:
-    """Denoises file after file; returns how many failed, each with one line."""
-    from inr_jax.enhancement import files as denoise_files
-    from inr_jax.enhancement import registry
+def denoise(todo, settings: dict, mix, method) -> int:
+    """Denoises files; returns how many failed, each with one line."""
+    from inr_jax.enhancement import files, registry
 
     app.use_compilation_cache()
-    options = methods.options(NOISE.value, mix.output_rate)
-    denoiser = registry.make(METHOD.value, options)
-    reach = registry.receptive_field(METHOD.value, options)
-    if mix.output_rate:
+    denoiser = registry.make(method.name, method.config)
+    if denoiser.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)
     failed = 0
     with app.progress("denoising", len(todo), "files") as on_files:
-        for job in todo:
-            share = 0.0
-
-            def on_share(clips):
-                nonlocal share
-                share += clips
-                on_files(clips)
-
-            try:
-                with denoise_files.done_marker(job, settings):
-                    remark = denoise_one(denoiser, reach, job, mix, on_share)
-            except (InputError, OSError) as error:
+        for outcome in files.denoise(
+            denoiser, todo, settings, mix, SEED.value, on_files
+        ):
+            if outcome.error:
                 failed += 1
-                app.print_error(str(error))
-            else:
-                if remark:
-                    print(remark, file=sys.stderr)
-            on_files(1 - share)
+                app.print_error(outcome.error)
+            elif outcome.remark:
+                print(outcome.remark, file=sys.stderr)
     return failed
-
-
-def denoise_one(denoiser, reach, job, mix, on_share) -> str:
-    """Reads, denoises and writes one file; returns a remark or nothing."""
-    from inr_jax.enhancement import api, chunking
-    from inr_jax.enhancement import files as denoise_files
-
-    if reach and chunking.is_long(job):
-        return chunking.denoise(denoiser, reach, job, mix, SEED.value, on_share)
-    recording = denoise_files.read(job)
-    ((_, estimate),) = api.denoise_recordings(
-        denoiser, [recording], [SEED.value], on_share
-    )
-    output = mix.apply(recording.samples, estimate)
-    return denoise_files.write(job, recording, output, mix)

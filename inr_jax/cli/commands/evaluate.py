@@ -1,40 +1,33 @@
 """Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
 
   inr-jax evaluate --clean_dir=DIR --snr_db=0,5,10 \
-      --methods=noisy,wiener,log_mmse,gain_field,local_hypersound \
+      --methods=noisy,wiener,gain_field,gain_field:num_fields=1 \
       --output_dir=results/evaluation
 
-Killed and started again with the same flags, it goes on behind the last row. Of a large
-set each machine does a share with --num_shards and --shard_index, or with --distributed,
-into shard_0, shard_1 and so on of --output_dir; --merge joins them.
+A method has its settings after colons, as siren:siren.width=64:num_steps=200. Killed and
+started again with the same flags, it resumes after the last row. Of a large set each
+machine does a share with --num_shards and --shard_index, or with --distributed, into
+shard_0, shard_1 and so on of --output_dir; --merge joins them.
 """
 
 import pathlib
 
 from absl import flags
 
-from inr_jax.cli import app
-from inr_jax.cli.flags import datasets
+from inr_jax.cli import app, scoring
+from inr_jax.cli.flags import datasets, outputs
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import methods as method_flags
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(app)
-flags.adopt_module_key_flags(device_flags)
-flags.adopt_module_key_flags(method_flags)
-flags.adopt_module_key_flags(datasets)
+for _module in (app, device_flags, method_flags, datasets, outputs):
+    flags.adopt_module_key_flags(_module)
 METHODS = flags.DEFINE_list(
     "methods",
     ["noisy", "silence", "lowpass", "wiener", "log_mmse", "gain_field"],
-    "In the order of the table.",
+    "In the order of the table, each as name:setting=value:setting=value.",
 )
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for all results.")
-ESTIMATE = flags.DEFINE_enum(
-    "estimate",
-    "white",
-    ["white", "stationary", "tracked"],
-    "How untrained methods tell the power of the noise.",
-)
+flags.DEFINE_alias("estimate", method_flags.NOISE_ESTIMATOR.name)  # its former name
 AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
 )
@@ -47,40 +40,42 @@ SHARD_INDEX = flags.DEFINE_integer("shard_index", 0, "Which of them to do, from 
 MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead.")
 
 
-def main() -> None:
-    from inr_jax.evaluation import results, runner, runs, store
-    from inr_jax.metrics import pool as scoring
-    from inr_jax.parallel import devices
+def main() -> int:
+    from inr_jax.evaluation import results, systems
+    from inr_jax.evaluation.store import Store
+    from inr_jax.io import run_dir
+    from inr_jax.parallel import distributed
 
-    if not OUTPUT_DIR.value:
-        raise InputError("--output_dir is missing")
     folder, index, count = shard()
+    methods = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
     conditions = datasets.conditions()
-    denoisers = {} if MERGE.value or RESCORE.value else made()
-    source = store.Source(
-        datasets.clips(), datasets.recordings(), datasets.MAX_SECONDS.value
-    )
+    scored = []
+    if not (MERGE.value or RESCORE.value):
+        # checkpoints are written by all processes together, and fits are not
+        alone = not device_flags.DISTRIBUTED.value
+        scored = systems.make(methods, folder / systems.UNFINISHED if alone else None)
+    source = datasets.source()
     if MERGE.value:
         results.merge([pathlib.Path(path) for path in MERGE.value], folder)
     else:
         source = source.share(index, count)
-    runs.keep_settings(folder, settings(index, count))
-    found = store.Evaluation(folder)
+    settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
+    run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
+    store = Store(folder)
     if RESCORE.value:
-        with (
-            scoring.ScorePool() as pool,
-            app.progress("scoring", len(found.rows), "rows") as on_rows,
-        ):
-            runner.rescore(found, source, pool, on_rows)
-    elif not MERGE.value:
-        denoise(found, source, denoisers, conditions)
-    finish(found, source, conditions, settings(index, count))
-    devices.wait_for_all("rows")
+        rescore(store, source)
+    code = scoring.run(store, source, scored, conditions, AUDIO.value) if scored else 0
+    labels = [method.label for method in methods]
+    drawn = REPORT.value and count == 1
+    page = drawn and AUDIO.value
+    scoring.show(store, source, labels, conditions, settings, drawn, page)
+    distributed.wait_for_all("rows")
+    return code
 
 
 def shard() -> tuple[pathlib.Path, int, int]:
     """The folder of this share of the clips, which it is, and how many there are."""
-    folder = pathlib.Path(OUTPUT_DIR.value)
+    folder = outputs.folder()
     if SHARD_INDEX.value >= NUM_SHARDS.value:
         raise InputError("--shard_index must be below --num_shards")
     process, num_processes = device_flags.start()
@@ -91,49 +86,13 @@ def shard() -> tuple[pathlib.Path, int, int]:
     return folder / f"shard_{process}", process, num_processes
 
 
-def made() -> dict:
-    """The denoisers of --methods, by name."""
-    from inr_jax.enhancement import registry as denoisers
-
-    options = method_flags.options(ESTIMATE.value)
-    return {name: denoisers.make(name, options) for name in METHODS.value}
-
-
-def settings(index: int, count: int) -> dict:
-    """All that rows of a share depend on beside method and condition."""
-    own = {ESTIMATE.name: ESTIMATE.value, "num_shards": count, "shard_index": index}
-    return datasets.settings() | method_flags.settings() | own
-
-
-def denoise(found, source, denoisers: dict, conditions) -> None:
-    """Every method in every condition, what is missing of it."""
+def rescore(store, source) -> None:
+    """Scores what was kept anew."""
     from inr_jax.evaluation import runner
-    from inr_jax.metrics import pool as scoring
+    from inr_jax.metrics import pool
 
-    app.use_compilation_cache()
-    total = len(source.clips) * len(denoisers) * len(conditions)
     with (
-        scoring.ScorePool() as pool,
-        app.progress("evaluating", total, "rows") as on_rows,
+        pool.ScorePool() as workers,
+        app.progress("scoring", len(store.rows), "rows") as on_rows,
     ):
-        for condition in conditions:
-            runner.run(found, source, denoisers, condition, pool, on_rows, AUDIO.value)
-
-
-def finish(found, source, conditions, settings: dict) -> None:
-    """Tables and manifest of the rows that are there; figures and page but of a shard."""
-    from inr_jax.evaluation import plots, results
-    from inr_jax.evaluation.report import from_store
-
-    methods = METHODS.value
-    against = "noisy" if "noisy" in methods else methods[0]
-    summaries = results.summarise(found, methods, conditions, against)
-    print(results.write(found, summaries, against))
-    results.write_manifest(found.folder, source, datasets.root(), settings)
-    if not REPORT.value or settings["num_shards"] > 1:
-        return
-    plots.write_scores(found, methods, conditions, against)
-    if AUDIO.value:
-        plots.write_clip(found, source, methods, conditions[0], against)
-        page = from_store.write(found, source, summaries)
-        print(f"Listen: {page}")
+        runner.rescore(store, source, workers, on_rows)

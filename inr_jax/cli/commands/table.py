@@ -12,33 +12,34 @@ import pathlib
 from absl import flags
 
 from inr_jax.cli import app
+from inr_jax.cli.flags import outputs
 from inr_jax.errors import InputError
 
-flags.adopt_module_key_flags(app)
+for _module in (app, outputs):
+    flags.adopt_module_key_flags(_module)
 EVALUATIONS = flags.DEFINE_list(
-    "evaluations", [], "Folders that evaluate.py wrote, each with other methods."
+    "evaluations", [], "Folders that evaluate wrote, each with other methods."
 )
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the table.")
 
 
 def main() -> None:
     from inr_jax.evaluation import paper_table
     from inr_jax.io import atomic
 
-    if not EVALUATIONS.value or not OUTPUT_DIR.value:
-        raise InputError("--evaluations or --output_dir is missing")
+    folder = outputs.folder()
+    if not EVALUATIONS.value:
+        raise InputError("--evaluations is missing")
     rows = []
-    for folder in EVALUATIONS.value:
-        path = pathlib.Path(folder) / "scores.csv"
+    for evaluation in EVALUATIONS.value:
+        path = pathlib.Path(evaluation) / "scores.csv"
         if not path.exists():
-            raise InputError(f"{path}: not there; run evaluate.py first")
+            raise InputError(f"{path}: not there; run inr-jax evaluate first")
         rows += atomic.read_csv(path)
     try:
         lines = paper_table.lines(rows)
     except ValueError as error:
         raise InputError(str(error)) from None
     text = paper_table.markdown(lines)
-    folder = pathlib.Path(OUTPUT_DIR.value)
     atomic.write_csv(folder / "table1.csv", paper_table.COLUMNS, lines)
     atomic.write_text(folder / "table1.md", text)
     print(text)

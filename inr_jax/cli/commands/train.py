@@ -42,21 +42,20 @@ STOP_AT = flags.DEFINE_integer(
 
 
 def main() -> None:
-    training_flags.require_folders()
+    folder = training_flags.output_dir()
     if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
     cpu.tune(NUM_DEVICES.value)
     import jax
 
-    from inr_jax.evaluation import runs
+    from inr_jax.io import run_dir
     from inr_jax.models import pretrained
     from inr_jax.training import hyper_gain, loop, state
     from inr_jax.training.run import TrainingRun
 
     settings = configs()
     training = settings.training
-    folder = pathlib.Path(training_flags.OUTPUT_DIR.value)
-    runs.keep_settings(folder, described(settings), 0)
+    run_dir.keep_settings(folder, described(settings), 0)
     app.use_compilation_cache()
     num_devices = jax.local_device_count()
     if training.batch_size % num_devices:

@@ -10,7 +10,6 @@ what --checkpoint of denoise.py takes.
 """
 
 import dataclasses
-import pathlib
 import sys
 
 from absl import flags
@@ -49,23 +48,22 @@ TENSORBOARD = flags.DEFINE_bool(
 def main() -> None:
     import jax
 
-    from inr_jax.evaluation import runs
+    from inr_jax.io import run_dir
     from inr_jax.models import pretrained
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed, sharding
     from inr_jax.training import loop, state, step
     from inr_jax.training.run import TrainingRun
 
-    training_flags.require_folders()
-    folder = pathlib.Path(training_flags.OUTPUT_DIR.value)
+    folder = training_flags.output_dir()
     model_config, mixing, config = configs()
     process, _ = device_flags.start()
-    runs.keep_settings(folder, describe(model_config, mixing, config), process)
+    run_dir.keep_settings(folder, describe(model_config, mixing, config), process)
     app.use_compilation_cache()
-    with devices.process_0_first("decoded"):
+    with distributed.process_0_first("decoded"):
         data = load_data(mixing, folder)
     model = pretrained.build(model_config, config.precision)
     run = TrainingRun(folder)
-    num_devices = devices.shardings()[1].num_devices
+    num_devices = sharding.shardings()[1].num_devices
     if config.batch_size % num_devices:
         raise InputError(
             f"--batch_size {config.batch_size} must be a multiple of the "
@@ -97,7 +95,7 @@ def main() -> None:
     if process == 0:
         pretrained.save(folder / "model", model_config, weights, best)
         print(f"the best weights, of step {best}: {folder / 'model'}")
-    devices.wait_for_all("trained")
+    distributed.wait_for_all("trained")
 
 
 def configs():

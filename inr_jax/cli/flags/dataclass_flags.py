@@ -101,7 +101,9 @@ def _kinds(config_class) -> dict[str, type]:
     kinds = {}
     for field in dataclasses.fields(config_class):
         hint = hints[field.name]
-        (kind,) = [t for t in typing.get_args(hint) if t is not type(None)][:1] or [hint]
+        (kind,) = [t for t in typing.get_args(hint) if t is not type(None)][:1] or [
+            hint
+        ]
         if typing.get_origin(hint) is tuple:
             kind = tuple
         kinds[field.name] = kind

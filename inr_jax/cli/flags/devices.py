@@ -38,9 +38,16 @@ def start() -> tuple[int, int]:
         raise InputError(f"give all of {names}, or none where they are found")
     if not (DISTRIBUTED.value or NUM_DEVICES.value):
         return 0, 1
-    from inr_jax.parallel import devices
+    from inr_jax.parallel import distributed, sharding
 
     if DISTRIBUTED.value:
-        devices.init_distributed(*(flag.value for flag in given))
-    devices.use(NUM_DEVICES.value)
-    return devices.process()
+        try:
+            distributed.init_distributed(*(flag.value for flag in given))
+        except InputError as error:
+            names = ", ".join(f"--{flag.name}" for flag in given)
+            raise InputError(f"--distributed: {error} Give {names}") from None
+    try:
+        sharding.use_local_devices(NUM_DEVICES.value)
+    except InputError as error:
+        raise InputError(f"--num_devices: {error}") from None
+    return distributed.process()

@@ -1,14 +1,17 @@
-"""Flags of the scripts that run methods by name: what the methods need or can change."""
+"""Flags that set what several methods have in common."""
+
+import dataclasses
 
 from absl import flags
 
-from inr_jax.configs import fitting
+from inr_jax.configs import methods
+from inr_jax.configs.fitting import DnpConfig
 
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model instead of the shipped one."
 )
 FINETUNE_STEPS = flags.DEFINE_integer(
-    "finetune_steps", 0, "Steps of fits that begin with hypersound's weights.", 0
+    "finetune_steps", 0, "Steps of fits that start from hypersound's weights.", 0
 )
 SEPFORMER_DIR = flags.DEFINE_string(
     "sepformer_dir",
@@ -16,30 +19,55 @@ SEPFORMER_DIR = flags.DEFINE_string(
     "Folder with the weights of sepformer; see inr-jax download.",
 )
 DNP_NUM_STEPS = flags.DEFINE_integer(
-    "dnp_num_steps", fitting.DnpConfig.num_steps, "Steps of dnp; as published.", 1
+    "dnp_num_steps", DnpConfig.num_steps, "Steps of dnp; as published.", 1
 )
 
 
-def settings() -> dict:
-    """What the flags say, by their names."""
-    given = (CHECKPOINT, FINETUNE_STEPS, SEPFORMER_DIR, DNP_NUM_STEPS)
-    return {flag.name: flag.value for flag in given}
+class _NoiseEstimator(flags.EnumParser):
+    """Its names, and that which `mmse_spp` had before."""
+
+    def parse(self, argument: str) -> str:
+        return super().parse("mmse_spp" if argument == "tracked" else argument)
 
 
-def options(noise: str, output_rate: int | None = None):
-    """The `denoisers.Options` that the flags describe.
+NOISE_ESTIMATOR = flags.DEFINE(
+    _NoiseEstimator(methods.NOISE_ESTIMATORS),
+    "noise_estimator",
+    "auto",
+    f"<{'|'.join(methods.NOISE_ESTIMATORS)}>: Noise PSD estimator of wiener, log_mmse "
+    "and gain_field; auto is white in white noise, else mmse_spp.",
+)
+# Setting and flag, for the methods that have the setting.
+_SHARED = {"finetune_steps": FINETUNE_STEPS, "noise_estimator": NOISE_ESTIMATOR}
+_OWN = {
+    "local_hypersound": {"weights": CHECKPOINT},
+    "hypersound": {"weights": CHECKPOINT},
+    "sepformer": {"weights": SEPFORMER_DIR},
+    "dnp": {"num_steps": DNP_NUM_STEPS},
+}
+
+
+def parse(text: str, **settings) -> methods.Method:
+    """A method with its settings, from `name:setting=value:...` and from flags.
+
+    What stands in the text goes before a flag; flags do not concern methods without
+    the setting.
 
     Args:
-      noise: As for `denoisers.Options`.
-      output_rate: The same.
-    """
-    from inr_jax.enhancement import registry
+      text: As for `inr_jax.configs.methods.parse`.
+      **settings: Further ones, as a command's own flags give them; None is not given.
 
-    return registry.Options(
-        noise=noise,
-        dnp=fitting.DnpConfig(num_steps=DNP_NUM_STEPS.value),
-        trained_dir=CHECKPOINT.value,
-        sepformer_dir=SEPFORMER_DIR.value,
-        finetune_steps=FINETUNE_STEPS.value,
-        output_rate=output_rate,
-    )
+    Raises:
+      InputError: there is no such method or setting, or a value is of another kind.
+    """
+    method = methods.parse(text)
+    in_text = {part.split("=")[0] for part in text.split(":")[1:]}
+    known = {field.name for field in dataclasses.fields(method.config)}
+    given = {name: flag.value for name, flag in _SHARED.items()} | settings
+    given |= {name: flag.value for name, flag in _OWN.get(method.name, {}).items()}
+    changes = {
+        name: value
+        for name, value in given.items()
+        if name in known and name not in in_text and value is not None
+    }
+    return method._replace(config=dataclasses.replace(method.config, **changes))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inr_jax.audio import audio
+from inr_jax import audio
 from inr_jax.errors import InputError
 from inr_jax.evaluation import tables
 from inr_jax.evaluation.report import clips as report_takes

@@ -1,34 +1,40 @@
 """SepFormer (Subakan et al. 2021, arXiv 2010.13154) for one voice in noise.
 
-A learned filterbank, a mask of its frames and the way back. The mask comes from
-transformers that see the frames twice: within chunks, and across chunks at one place in
-each. As SpeechBrain builds it (`dual_path.py` of release 1.1), so that its weights fit.
+Encoder (learned filterbank), mask network and decoder. The mask network is dual-path:
+its transformers attend within chunks of frames, then across chunks. Architecture and
+weights are those of SpeechBrain (`dual_path.py` of release 1.1).
 
-Signals may be padded: what lies behind `count` samples changes nothing, although the
-normalisations see all of time, so that clips of many lengths share a program.
+Signals may be padded behind `num_samples`, which changes nothing although
+normalisations are global over time: clips of many lengths share a compiled program.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
 
 from inr_jax.configs.networks import SepformerConfig
+from inr_jax.dsp.stft import frame, overlap_add
 
-# Sequences that pass a transformer together: what fits into the cache of a core.
+# Sequences in one pass of a transformer; their activations fit into the cache of a
+# core.
 SEQUENCES_AT_ONCE = 4
 
-# Numerical floor of the normalisations, as the weights were trained with.
-_LAYER_FLOOR = 1e-6
-_GROUP_FLOOR = 1e-8
+# Epsilons of the normalisations, those of the training.
+_LAYER_EPSILON = 1e-6
+_GLOBAL_EPSILON = 1e-8
 
 
-def positions(num_tokens: int, channels: int) -> np.ndarray:
-    """What tells tokens their places (tokens, channels): sines of 1 to 1/10000 rad.
+def positional_encoding(
+    num_tokens: int, channels: int
+) -> Float[np.ndarray, "{num_tokens} {channels}"]:
+    """Sinusoidal positional encoding (Vaswani et al. 2017, section 3.5).
 
-    Vaswani et al. 2017, section 3.5: sines in even channels, cosines in odd ones.
+    Sines in even channels, cosines in odd ones.
     """
-    # single precision throughout, as the tables in checkpoints
+    # in float32 throughout, as the tables of the checkpoints
     rates = np.exp(
         np.arange(0, channels, 2, dtype=np.float32)
         * np.float32(-np.log(10_000) / channels)
@@ -38,27 +44,31 @@ def positions(num_tokens: int, channels: int) -> np.ndarray:
 
 
 def num_frames(num_samples: jax.Array | int, config: SepformerConfig):
-    """Frames of the encoder that lie within so many samples; at least one."""
+    """Whole frames of the encoder in `num_samples`; at least one."""
     frames = (num_samples - config.kernel) // config.hop + 1
     return jnp.maximum(frames, 1) if isinstance(frames, jax.Array) else max(frames, 1)
 
 
 def num_chunks(frames: jax.Array | int, config: SepformerConfig):
-    """Chunks that so many frames are cut into.
+    """Number of chunks of `frames` frames, with 50 % overlap and zero-padded.
 
-    Half a chunk of zeros stands before them and more than that behind.
+    The padding is half a chunk before and at least as much behind.
     """
     return 2 * ((frames + config.chunk // 2) // config.chunk + 1)
 
 
 class TransformerLayer(nn.Module):
-    """Attention, then a perceptron of one hidden layer, each normalised and added."""
+    """Pre-norm transformer layer: self-attention and a feed-forward network."""
 
     config: SepformerConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        """Maps (sequences, tokens, channels); `mask` (1, 1, 1, tokens) of real ones."""
+    def __call__(
+        self,
+        x: Float[Array, "sequences tokens channels"],
+        mask: Bool[Array, "1 1 1 tokens"] | None,
+    ) -> Float[Array, "sequences tokens channels"]:
+        """Maps sequences of tokens; `mask` is true for valid tokens."""
         attend = nn.MultiHeadDotProductAttention(
             self.config.num_heads, name="attention"
         )
@@ -68,14 +78,18 @@ class TransformerLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Layers one after the other; weights are stacked along their first axis."""
+    """A stack of layers, scanned: weights have a leading axis of layers."""
 
     config: SepformerConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        """Maps (sequences, tokens, channels), each sequence by itself."""
-        x += positions(*x.shape[1:])[None]
+    def __call__(
+        self,
+        x: Float[Array, "sequences tokens channels"],
+        mask: Bool[Array, "1 1 1 tokens"] | None = None,
+    ) -> Float[Array, "sequences tokens channels"]:
+        """Maps sequences of tokens, each independently."""
+        x += positional_encoding(*x.shape[1:])[None]
         layers = nn.scan(
             lambda layer, x, _: (layer(x, mask), None),
             variable_axes={"params": 0},
@@ -87,45 +101,49 @@ class Transformer(nn.Module):
 
 
 class DualBlock(nn.Module):
-    """A transformer within chunks, then one across them, each added to its input."""
+    """Dual-path block: intra-chunk, then inter-chunk transformer, both residual."""
 
     config: SepformerConfig
 
     @nn.compact
-    def __call__(self, x: jax.Array, valid: jax.Array) -> jax.Array:
-        """Maps chunks (chunks, frames, channels); `valid` (chunks,) are real ones."""
-        real = valid[:, None, None]
+    def __call__(
+        self, x: Float[Array, "chunks frames channels"], valid: Bool[Array, " chunks"]
+    ) -> Float[Array, "chunks frames channels"]:
+        """Maps chunks; `valid` is false for chunks of padding."""
+        mask = valid[:, None, None]
         within = _in_groups(Transformer(self.config, name="intra"), x)
-        x += _global_norm(3, "intra_norm")(within, mask=real)
+        x += _global_norm(3, "intra_norm")(within, mask=mask)
         across = _in_groups(
             Transformer(self.config, name="inter"),
             x.swapaxes(0, 1),
             valid[None, None, None],
         )
-        return x + _global_norm(3, "inter_norm")(across.swapaxes(0, 1), mask=real)
+        return x + _global_norm(3, "inter_norm")(across.swapaxes(0, 1), mask=mask)
 
 
 class MaskNet(nn.Module):
-    """The mask of a signal's frames."""
+    """Predicts the mask of a signal's features."""
 
     config: SepformerConfig
 
     @nn.compact
-    def __call__(self, features: jax.Array, frames: jax.Array | int) -> jax.Array:
-        """Factors (frames, channels), 0 or more, for features of that shape.
+    def __call__(
+        self, features: Float[Array, "padded channels"], frames: Int[ArrayLike, ""]
+    ) -> Float[Array, "padded channels"]:
+        """Mask, 0 or more.
 
         Args:
           features: Of the encoder; those behind the first `frames` are padding.
-          frames: How many are real.
+          frames: Number of valid frames.
         """
         config = self.config
         half = config.chunk // 2
-        real = (jnp.arange(len(features)) < frames)[:, None]
-        x = _global_norm(2, "norm")(features, mask=real)
+        mask = (jnp.arange(len(features)) < frames)[:, None]
+        x = _global_norm(2, "norm")(features, mask=mask)
         x = nn.Dense(config.channels, use_bias=False, name="bottleneck")(x)
         size = num_chunks(len(features), config)
         behind = (size + 1) * half - half - len(features)
-        x = jnp.pad(jnp.where(real, x, 0), ((half, behind), (0, 0)))
+        x = jnp.pad(jnp.where(mask, x, 0), ((half, behind), (0, 0)))
         valid = jnp.arange(size) < num_chunks(frames, config)
         blocks = nn.scan(
             lambda block, x, _: (block(x, valid), None),
@@ -133,16 +151,18 @@ class MaskNet(nn.Module):
             split_rngs={"params": True},
             length=config.num_blocks,
         )
-        x, _ = blocks(DualBlock(config, name="blocks"), overlapping(x, half), None)
+        x, _ = blocks(
+            DualBlock(config, name="blocks"), frame(x, config.chunk, half), None
+        )
         x = nn.Dense(config.channels, name="widen")(nn.PReLU(name="slope")(x))
-        x = overlap_add(x)[half : half + len(features)]
+        x = overlap_add(x, half)[half : half + len(features)]
         gate = nn.sigmoid(nn.Dense(config.channels, name="gate")(x))
         x = nn.tanh(nn.Dense(config.channels, name="output")(x)) * gate
         return nn.relu(nn.Dense(config.channels, use_bias=False, name="end")(x))
 
 
 class Sepformer(nn.Module):
-    """One signal: noisy samples in, denoised samples out, at a level of its own."""
+    """Denoises one signal; the output is at another level than the input."""
 
     config: SepformerConfig
 
@@ -153,50 +173,41 @@ class Sepformer(nn.Module):
         self.decoder = nn.Dense(config.kernel, use_bias=False)
 
     def __call__(
-        self, noisy: jax.Array, count: jax.Array | int | None = None
-    ) -> jax.Array:
-        """Denoised signal (samples,); zeros stand where no whole frame lies.
+        self,
+        noisy: Float[Array, " samples"],
+        num_samples: Int[ArrayLike, ""] | None = None,
+    ) -> Float[Array, " samples"]:
+        """Denoised signal, zero behind the last whole frame.
 
         Args:
-          noisy: (samples,).
-          count: Samples of the signal; what lies behind them is padding. All by
-            default.
+          noisy: Samples.
+          num_samples: Valid samples, what follows is padding; all by default.
         """
         size = noisy.shape[0]
-        frames = num_frames(size if count is None else count, self.config)
+        frames = num_frames(size if num_samples is None else num_samples, self.config)
         features = self.encode(noisy)
         features = jnp.where(jnp.arange(len(features))[:, None] < frames, features, 0)
-        found = self.decode(features * self.masknet(features, frames))
-        return jnp.pad(found[:size], (0, max(0, size - len(found))))
+        estimate = self.decode(features * self.masknet(features, frames))
+        return jnp.pad(estimate[:size], (0, max(0, size - len(estimate))))
 
-    def encode(self, noisy: jax.Array) -> jax.Array:
-        """Features (frames, channels), 0 or more, of a signal (samples,)."""
+    def encode(
+        self, noisy: Float[Array, " samples"]
+    ) -> Float[Array, "frames channels"]:
+        """Features of a signal, 0 or more."""
         hop = self.config.hop
         length = hop * (num_frames(noisy.shape[0], self.config) + 1)
         whole = jnp.pad(noisy[:length], (0, max(0, length - noisy.shape[0])))
-        return nn.relu(self.encoder(overlapping(whole, hop)))
+        return nn.relu(self.encoder(frame(whole, self.config.kernel, hop)))
 
-    def decode(self, features: jax.Array) -> jax.Array:
-        """The signal ((frames + 1) * hop,) of features (frames, channels)."""
-        return overlap_add(self.decoder(features))
-
-
-def overlapping(x: jax.Array, hop: int) -> jax.Array:
-    """Cuts (length, ...) into pieces (pieces, 2 * hop, ...) that overlap by half."""
-    halves = x.reshape(-1, hop, *x.shape[1:])
-    return jnp.concatenate([halves[:-1], halves[1:]], axis=1)
-
-
-def overlap_add(pieces: jax.Array) -> jax.Array:
-    """Adds up pieces (pieces, 2 * hop, ...) where they overlap: (length, ...)."""
-    first, second = jnp.split(pieces, 2, axis=1)
-    ends = ((0, 1), *((0, 0),) * (first.ndim - 1))
-    total = jnp.pad(first, ends) + jnp.pad(second, (ends[0][::-1], *ends[1:]))
-    return total.reshape(-1, *total.shape[2:])
+    def decode(
+        self, features: Float[Array, "frames channels"]
+    ) -> Float[Array, " samples"]:
+        """The signal of features, (frames + 1) * hop samples."""
+        return overlap_add(self.decoder(features), self.config.hop)
 
 
 def _in_groups(transformer, x, mask=None):
-    """A few sequences of (sequences, tokens, channels) after the other."""
+    """Maps (sequences, tokens, channels) a few sequences at a time."""
     num_groups = -(-len(x) // SEQUENCES_AT_ONCE)
     size = -(-len(x) // num_groups)
     padded = jnp.pad(x, ((0, num_groups * size - len(x)), (0, 0), (0, 0)))
@@ -205,19 +216,19 @@ def _in_groups(transformer, x, mask=None):
         variable_broadcast="params",
         split_rngs={"params": False},
     )
-    _, found = run(transformer, None, padded.reshape(num_groups, size, *x.shape[1:]))
-    return found.reshape(-1, *x.shape[1:])[: len(x)]
+    _, output = run(transformer, None, padded.reshape(num_groups, size, *x.shape[1:]))
+    return output.reshape(-1, *x.shape[1:])[: len(x)]
 
 
-# Variances in two passes: a difference of squares would lose digits.
+# Two-pass variances: the difference of squares would lose precision.
 def _layer_norm(name):
-    return nn.LayerNorm(_LAYER_FLOOR, use_fast_variance=False, name=name)
+    return nn.LayerNorm(_LAYER_EPSILON, use_fast_variance=False, name=name)
 
 
 def _global_norm(rank, name):
-    """Over channels and time together, scaled and shifted channel by channel."""
+    """Global layer norm: statistics over channels and time, affine per channel."""
     return nn.LayerNorm(
-        _GROUP_FLOOR,
+        _GLOBAL_EPSILON,
         reduction_axes=tuple(range(rank)),
         feature_axes=-1,
         use_fast_variance=False,

@@ -1,6 +1,6 @@
-"""Tensors of SpeechBrain's SepFormer: names, shapes, and their places here.
+"""Maps the tensors of SpeechBrain's SepFormer to the weights of `Sepformer`.
 
-Names begin with the file that holds the tensor, as in `masknet.conv1d.weight`.
+Names begin with the file that holds the tensor, e.g. `masknet.conv1d.weight`.
 """
 
 import jax
@@ -8,7 +8,7 @@ import numpy as np
 
 from inr_jax.configs.networks import SepformerConfig
 
-# Of positions: no weights, but checkpoints carry them along.
+# Positional encoding: no weight, but part of the checkpoints.
 TABLE = "pos_enc.pe"
 _TABLE_ROWS = 2500
 
@@ -16,9 +16,9 @@ Tensors = dict[str, np.ndarray]
 
 
 def shapes(config: SepformerConfig) -> dict[str, tuple[int, ...]]:
-    """Shape of every tensor of the three files, tables of positions among them."""
+    """Shape of every tensor of the three files, positional encodings included."""
     width, hidden = config.channels, config.hidden
-    layer = {  # * stands for a weight of this shape and a bias
+    layer = {  # * expands to weight, of this shape, and bias
         "self_att.att.in_proj_*": (3 * width, width),
         "self_att.att.out_proj.*": (width, width),
         "pos_ffn.ffn.0.*": (hidden, width),
@@ -64,7 +64,7 @@ def _repeated(name, count, patterns):
 
 
 def to_params(tensors: Tensors, config: SepformerConfig) -> dict:
-    """Tensors by SpeechBrain's names as the weights of `Sepformer`."""
+    """Weights of `Sepformer` from tensors by SpeechBrain's names."""
     width = config.channels
     blocks = [
         {
@@ -130,12 +130,12 @@ def _layer(tensors, name, config):
 
 
 def _dense(tensors, name):
-    """Of a linear layer or a convolution over one point."""
+    """A linear layer or a convolution of kernel size 1."""
     weight = tensors[f"{name}.weight"]
-    found = {"kernel": weight.reshape(weight.shape[:2]).T}
+    layer = {"kernel": weight.reshape(weight.shape[:2]).T}
     if f"{name}.bias" in tensors:
-        found["bias"] = tensors[f"{name}.bias"]
-    return found
+        layer["bias"] = tensors[f"{name}.bias"]
+    return layer
 
 
 def _norm(tensors, name):

@@ -20,7 +20,7 @@ from inr_jax.configs.networks import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.sepformer import torch_checkpoint
-from inr_jax.models.sepformer.modeling import Sepformer, positions
+from inr_jax.models.sepformer.modeling import Sepformer, positional_encoding
 from inr_jax.models.sepformer.params import TABLE, Tensors, shapes, to_params
 
 PARTS = ("encoder", "masknet", "decoder")
@@ -59,7 +59,7 @@ def _load(folder, config, stamp):
 def read(
     folder: str | os.PathLike, config: SepformerConfig = PUBLISHED
 ) -> tuple[SepformerConfig, Tensors]:
-    """Settings and checked tensors of a folder, without the tables of positions.
+    """Settings and checked tensors of a folder, without the positional encodings.
 
     Args and errors are those of `load`.
     """
@@ -103,8 +103,8 @@ def _sample_rate(path) -> int | None:
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    line = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
-    return int(line[1]) if line and int(line[1]) else None
+    match = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
+    return int(match[1]) if match and int(match[1]) else None
 
 
 def _check(folder, tensors, config):
@@ -119,7 +119,7 @@ def _check(folder, tensors, config):
         elif not np.all(np.isfinite(tensor)):
             problems.append(f"{name} holds NaN or infinity")
         elif name.endswith(TABLE) and not _is_table(tensor[0]):
-            problems.append(f"{name} holds other positions than sines")
+            problems.append(f"{name} is no sinusoidal positional encoding")
     if problems:
         rest = f", and {len(problems) - 4} more" if len(problems) > 4 else ""
         listed = "; ".join(sorted(problems)[:4])
@@ -128,4 +128,4 @@ def _check(folder, tensors, config):
 
 def _is_table(table):
     # late positions differ by the rounding of their angles
-    return np.allclose(table, positions(*table.shape), atol=2e-3)
+    return np.allclose(table, positional_encoding(*table.shape), atol=2e-3)

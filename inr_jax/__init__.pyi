@@ -1,0 +1,29 @@
+from . import audio as audio
+from . import cli as cli
+from . import configs as configs
+from . import data as data
+from . import dsp as dsp
+from . import enhancement as enhancement
+from . import errors as errors
+from . import evaluation as evaluation
+from . import fitting as fitting
+from . import io as io
+from . import losses as losses
+from . import metrics as metrics
+from . import models as models
+from . import nn as nn
+from . import parallel as parallel
+from . import plots as plots
+from . import training as training
+from .configs import FitConfig as FitConfig
+from .configs import SirenConfig as SirenConfig
+from .enhancement import denoise as denoise
+from .errors import InputError as InputError
+from .fitting import ClipFit as ClipFit
+from .fitting import fit as fit
+from .fitting import fit_batch as fit_batch
+from .fitting import load_fit as load_fit
+from .models import load_pretrained as load_pretrained
+from .nn import siren as siren
+
+__version__: str

@@ -1,0 +1,92 @@
+"""Evaluations as commands run them: progress, what is printed, the exit code."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from inr_jax.cli import app
+
+if TYPE_CHECKING:  # --help answers before anything heavy loads
+    from inr_jax.evaluation.conditions import Condition, Source
+    from inr_jax.evaluation.store import Store
+    from inr_jax.evaluation.systems import System
+
+
+def run(
+    store: "Store",
+    source: "Source",
+    systems: "Sequence[System]",
+    conditions: "Sequence[Condition]",
+    keep_audio: bool = True,
+) -> int:
+    """Estimates and scores what is missing.
+
+    Returns:
+      The exit code: bad input where a clip cannot be read, each with a line of its own.
+    """
+    from inr_jax.evaluation import runner
+    from inr_jax.metrics import pool
+
+    app.use_compilation_cache()
+    num_labels = sum(len(system.labels) for system in systems)
+    total = len(source.clips) * num_labels * len(conditions)
+    with pool.ScorePool() as workers, app.progress("evaluating", total, "rows") as done:
+        place = runner.Place(store, workers, keep_audio)
+        problems = runner.run(place, source, systems, conditions, done)
+    return finish(store, problems)
+
+
+def finish(store: "Store", problems: Sequence[str]) -> int:
+    """Clears away the state of fits and prints problems; returns the exit code."""
+    from inr_jax.evaluation import systems
+
+    shutil.rmtree(store.folder / systems.UNFINISHED, ignore_errors=True)
+    for problem in problems:
+        app.print_error(problem)
+    return app.EXIT_USAGE if problems else 0
+
+
+def show(
+    store: "Store",
+    source: "Source",
+    labels: Sequence[str],
+    conditions: "Sequence[Condition]",
+    flags: Mapping[str, Any],
+    figures: bool = True,
+    page: bool = True,
+) -> None:
+    """Writes and prints what there is: tables and a manifest, figures, a page.
+
+    Args:
+      store: Holds rows and estimates.
+      source: Of the clips.
+      labels: Of methods, in the order to show.
+      conditions: The same.
+      flags: As the command was called.
+      figures: Whether scores are drawn.
+      page: Whether estimates, which must have been kept, are drawn and can be listened
+        to.
+    """
+    from inr_jax.evaluation import manifest, results
+
+    summaries = results.summarise(store, labels, conditions)
+    print(results.write(store, summaries))
+    manifest.write(store.folder, source, flags)
+    if figures:
+        from inr_jax.evaluation import plots
+
+        plots.write_scores(store, labels, conditions)
+    if page:
+        from inr_jax.evaluation import plots
+        from inr_jax.evaluation.report import from_store
+
+        plots.write_clip(store, source, labels, conditions[0])
+        print(f"Listen: {from_store.write(store, source, summaries)}")
+
+
+def described(methods) -> dict[str, dict]:
+    """Settings of methods by label, as `config.json` records them."""
+    return {
+        m.label: {"method": m.name, **dataclasses.asdict(m.config)} for m in methods
+    }

@@ -1,0 +1,11 @@
+from .fitting import FAST as FAST
+from .fitting import DnpConfig as DnpConfig
+from .fitting import FitConfig as FitConfig
+from .fitting import GainFieldConfig as GainFieldConfig
+from .fitting import LossWeights as LossWeights
+from .fitting import SirenConfig as SirenConfig
+from .hyper_gain import HyperGainConfig as HyperGainConfig
+from .methods import METHODS as METHODS
+from .networks import HyperSoundConfig as HyperSoundConfig
+from .networks import MaskNetConfig as MaskNetConfig
+from .networks import SepformerConfig as SepformerConfig

@@ -1,0 +1,4 @@
+from . import mel as mel
+from . import noise_psd as noise_psd
+from . import overlap_add as overlap_add
+from . import stft as stft

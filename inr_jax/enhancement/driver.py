@@ -1,0 +1,427 @@
+"""Runs any method on recordings of any length, level, rate and number of channels.
+
+A method is a function of windows (`Denoiser`). All that surrounds it happens here, once
+for all methods: channels are separated, resampled and cut into windows, windows of
+several recordings make batches of few sizes, and estimates are put together at the rate
+and length of the recording. One batch computes while the next is read and cut.
+"""
+
+import collections
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+from absl import logging
+
+from inr_jax import audio
+from inr_jax.dsp import overlap_add
+from inr_jax.errors import InputError
+
+# Beyond the receptive field of a method, that of resampling.
+_RESAMPLING_S = 0.2
+_WHOLE = 2**62  # samples
+
+OnClips = Callable[[float], None]
+
+
+class Window(NamedTuple):
+    """What a method denoises at a time: a channel of a recording, or a part of one.
+
+    Attributes:
+      samples: (samples,) float32, full scale 1.
+      sample_rate: In Hz.
+      key: For methods that draw.
+      context: What `Denoiser.context` gave for the whole channel.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    key: jax.Array
+    context: Any
+
+
+class Result(NamedTuple):
+    """The estimate of a window.
+
+    Attributes:
+      position: Of the window in its batch.
+      samples: (samples,); may be longer than the window, by padding, and an array of JAX
+        that is still being computed.
+      work_s: Seconds that it took, where the method knows better than the driver.
+    """
+
+    position: int
+    samples: Any
+    work_s: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoiser:
+    """A method, as the driver runs it.
+
+    Attributes:
+      run: Estimates of a batch of windows in any order. Also takes their padded size,
+        and a function to call with windows done since the last call, shares too.
+      batch_size: Windows of a batch at most, by their padded size.
+      padded_size: Samples that a window of so many is padded to; windows of a batch have
+        the same. None for methods that take windows of any lengths together.
+      sample_rate: Hz that windows are resampled to; None for those of the recording.
+      window_s: Longest window without its margins; None for methods that take whole
+        channels.
+      receptive_field_s: Seconds before and after a sample that its estimate depends on.
+        Windows have them as margins, so that all together give the estimate of the
+        whole. None for methods without such a bound: their windows overlap and are
+        cross-faded.
+      alignment_s: Whole seconds; a window that starts so much later has the same
+        estimates.
+      upsample: Samples of an estimate for each sample of a window.
+      output_rate: Hz of estimates, which are then not resampled back.
+      context: Of a whole channel and its rate, what all of its windows share.
+      finish: Of a noisy channel and its whole estimate, what becomes of the estimate.
+    """
+
+    run: Callable[[Sequence[Window], int, Callable[[float], None]], Iterable[Result]]
+    batch_size: Callable[[int], int] = lambda size: 1
+    padded_size: Callable[[int], int] | None = None
+    sample_rate: int | None = None
+    window_s: float | None = None
+    receptive_field_s: float | None = None
+    alignment_s: int = 1
+    upsample: int = 1
+    output_rate: int | None = None
+    context: Callable[[np.ndarray, int], Any] = lambda signal, rate: None
+    finish: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda noisy, x: x
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a recording is read, denoised and given away part after part."""
+        return self.receptive_field_s is not None
+
+
+class Source(Protocol):
+    """A noisy recording: one in memory, or one that is read as it is needed."""
+
+    name: str
+    sample_rate: int
+    num_samples: int  # for progress alone: a file may hold others than it declares
+
+    def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
+        """Its samples (samples, channels) float32, at most so many at a time."""
+
+
+class Estimate(NamedTuple):
+    """A denoised recording, or the next part of it.
+
+    Attributes:
+      position: Of the recording.
+      samples: (samples, channels) float32 at its level, and its rate or `output_rate`.
+      noisy: The noisy samples that it is of.
+      work_s: Seconds of work, of a batch its share.
+      is_last: Whether nothing of this recording follows.
+      error: Why the recording cannot be read any further; it has no samples then.
+    """
+
+    position: int
+    samples: np.ndarray
+    noisy: np.ndarray
+    work_s: float
+    is_last: bool
+    error: InputError | None = None
+
+
+def run(
+    denoiser: Denoiser,
+    sources: Iterable[Source],
+    keys: Iterable[jax.Array],
+    on_clips: OnClips = lambda clips: None,
+) -> Iterator[Estimate]:
+    """Denoises recordings, which share nothing.
+
+    Sources are taken one by one, when a batch has room. Parts of one recording come in
+    order; recordings come as they are done. A source that cannot be read ends with the
+    error and stops no other. Where an estimate holds NaN or infinity, the noisy samples
+    stand for it and a warning is logged.
+
+    Args:
+      denoiser: The method.
+      sources: Noisy recordings of at least one sample.
+      keys: One for each.
+      on_clips: Called with recordings done since the last call, shares too.
+    """
+    batches = _Batches(denoiser, on_clips)
+    for position, (source, key) in enumerate(zip(sources, keys, strict=False)):
+        recording = _Recording(position, source)
+        try:
+            for part in _parts(denoiser, recording):
+                for placed in _windows(denoiser, part, key):
+                    yield from batches.add(*placed)
+        except InputError as error:
+            recording.parts.clear()
+            nothing = np.zeros((0, 0), np.float32)
+            yield Estimate(position, nothing, nothing, 0.0, True, error)
+            on_clips(recording.share_left)
+    yield from batches.flush()
+
+
+class _Recording:
+    """A recording under way: its parts are given away in order."""
+
+    def __init__(self, position, source):
+        self.position, self.source = position, source
+        self.parts: collections.deque[_Part] = collections.deque()
+        self.share_left = 1.0
+
+    def finished(self) -> Iterator[Estimate]:
+        while self.parts and self.parts[0].is_done:
+            part = self.parts.popleft()
+            samples = part.channels[0][:, None]  # a long one is not copied
+            if len(part.channels) > 1:
+                samples = np.stack(part.channels, axis=1)
+            noisy = part.noisy[part.before : part.before + part.count]
+            yield Estimate(self.position, samples, noisy, part.work_s, part.is_last)
+
+
+class _Part:
+    """A stretch of a recording whose estimate is given away at once.
+
+    Attributes:
+      noisy: (samples, channels), with margins.
+      before: Samples of the margin before.
+      count: Samples without margins.
+      windows: Of each channel, the estimates of its windows so far.
+      channels: The finished estimates of channels, each (samples,).
+    """
+
+    def __init__(self, recording, noisy, before, count, is_last, is_only):
+        self.recording, self.noisy, self.before = recording, noisy, before
+        self.count, self.is_last, self.is_only = count, is_last, is_only
+        self.windows: list[list] = [[] for _ in noisy.T]
+        self.channels: list = [None] * noisy.shape[1]
+        self.work_s = 0.0
+        declared = max(recording.source.num_samples, count)
+        self.share = recording.share_left if is_last else count / declared
+        recording.share_left = max(0.0, recording.share_left - self.share)
+        recording.parts.append(self)
+
+    @property
+    def is_done(self):
+        return all(channel is not None for channel in self.channels)
+
+
+class _Place(NamedTuple):
+    """Where the estimate of a window belongs."""
+
+    part: _Part
+    channel: int
+    index: int
+    share: float  # of the recording
+    size: int  # padded
+
+
+def _parts(denoiser, recording) -> Iterator[_Part]:
+    """The whole recording; or windows of it with the margins that make them exact."""
+    source = recording.source
+    if not denoiser.is_streaming:
+        samples = _joined(list(source.blocks(_WHOLE)))
+        yield _Part(recording, samples, 0, len(samples), True, True)
+        return
+    length, margin = (s * source.sample_rate for s in _streaming_s(denoiser))
+    blocks = source.blocks(length)
+    held, before = next(blocks), 0
+    while True:
+        while len(held) <= before + length + margin:
+            if (block := next(blocks, None)) is None:
+                break
+            held = np.concatenate([held, block])
+        count = min(length, len(held) - before)
+        is_last = before + count == len(held)
+        noisy = held[: before + count + margin]
+        yield _Part(recording, noisy, before, count, is_last, is_last and not before)
+        if is_last:
+            return
+        dropped = max(0, before + count - margin)
+        held, before = held[dropped:], before + count - dropped
+
+
+def _streaming_s(denoiser):
+    """Whole seconds of a window and of each of its margins."""
+    step = denoiser.alignment_s
+    margin_s = denoiser.receptive_field_s + _RESAMPLING_S
+    return [step * math.ceil(s / step) for s in (denoiser.window_s, margin_s)]
+
+
+def _joined(blocks):
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _windows(denoiser, part, key) -> Iterator[tuple[_Place, Window]]:
+    """The windows of each channel of a part."""
+    own_rate, num_channels = part.recording.source.sample_rate, part.noisy.shape[1]
+    rate = denoiser.sample_rate or own_rate
+    is_cut = denoiser.window_s and not denoiser.is_streaming
+    for c, channel in enumerate(part.noisy.T):
+        noisy = audio.resample(np.ascontiguousarray(channel), own_rate, rate)
+        context = denoiser.context(noisy, rate)
+        channel_key, pieces = jax.random.fold_in(key, c), [noisy]
+        if is_cut:
+            length = _window_length(denoiser, rate)
+            pieces = overlap_add.split_overlapping(noisy, length)
+        part.windows[c] = [None] * len(pieces)
+        share = part.share / num_channels / len(pieces)
+        for i, piece in enumerate(pieces):
+            own_key = jax.random.fold_in(channel_key, i) if is_cut else channel_key
+            size = _padded_size(denoiser, part, len(piece), rate)
+            yield (
+                _Place(part, c, i, share, size),
+                Window(piece, rate, own_key, context),
+            )
+
+
+def _padded_size(denoiser, part, count, rate):
+    if denoiser.padded_size is None:
+        return 0
+    if denoiser.is_streaming and not part.is_only:  # one size for all of a recording
+        length_s, margin_s = _streaming_s(denoiser)
+        count = (length_s + 2 * margin_s) * rate
+    return denoiser.padded_size(count)
+
+
+def _window_length(denoiser, rate):
+    return round(denoiser.window_s * rate)
+
+
+def _put(denoiser, place, samples, work_s) -> Iterator[Estimate]:
+    """Takes the estimate of a window; gives what is complete by it."""
+    part, recording = place.part, place.part.recording
+    part.work_s += work_s
+    part.windows[place.channel][place.index] = samples
+    if any(window is None for window in part.windows[place.channel]):
+        return
+    part.channels[place.channel] = _channel(denoiser, part, place.channel)
+    yield from recording.finished()
+
+
+def _channel(denoiser, part, channel):
+    """The estimate of one channel of a part, at its rate and length."""
+    own_rate = part.recording.source.sample_rate
+    rate = denoiser.sample_rate or own_rate
+    noisy = part.noisy[:, channel]
+    windows, part.windows[channel] = part.windows[channel], []
+    up = denoiser.upsample
+    if len(windows) == 1:
+        estimate = windows[0]
+    else:
+        count = -(-len(noisy) * rate // own_rate)
+        length = _window_length(denoiser, rate)
+        estimate = overlap_add.crossfade(windows, up * count, up * length)
+    out_rate = denoiser.output_rate or own_rate
+    estimate = audio.resample(estimate, up * rate, out_rate)
+    start, stop = (
+        -(-n * out_rate // own_rate) for n in (part.before, part.before + part.count)
+    )
+    estimate = _fit_length(estimate[start:stop], stop - start)
+    noisy = noisy[part.before : part.before + part.count]
+    estimate = _finite(denoiser.finish(noisy, estimate), noisy, part, channel)
+    return np.require(estimate, requirements="W")  # arrays of JAX are read-only
+
+
+def _fit_length(estimate, count):
+    if len(estimate) == count:
+        return estimate
+    return np.pad(estimate[:count], (0, max(0, count - len(estimate))))
+
+
+def _finite(estimate, noisy, part, channel):
+    if np.isfinite(np.sum(estimate)):  # no array as long as the recording
+        return estimate
+    logging.warning(
+        "%s: the estimate of channel %d is not finite; it stays noisy",
+        *(part.recording.source.name, channel),
+    )
+    # at the rate of the estimate
+    return audio.resample(noisy, len(noisy), len(estimate))[: len(estimate)]
+
+
+class _Batches:
+    """Windows that wait for a batch, and the batch that is being computed."""
+
+    def __init__(self, denoiser, on_clips):
+        self._denoiser, self._on_clips = denoiser, on_clips
+        self._waiting: dict[tuple[int, int], list] = {}
+        self._computing: list = []
+
+    def add(self, place, window) -> Iterator[Estimate]:
+        """Takes a window; gives what a batch has made complete."""
+        kind = place.size, window.sample_rate
+        waiting = self._waiting.setdefault(kind, [])
+        waiting.append((place, window))
+        if len(waiting) >= self._denoiser.batch_size(place.size):
+            yield from self._run(self._waiting.pop(kind))
+
+    def flush(self) -> Iterator[Estimate]:
+        """Runs what is left."""
+        for batch in self._waiting.values():
+            yield from self._run(batch)
+        yield from self._computed()
+
+    def _run(self, batch):
+        places, windows = zip(*batch, strict=True)
+        progress = _Progress(places, self._on_clips)
+        start = time.monotonic()
+        results = self._denoiser.run(windows, places[0].size, progress)
+        if self._denoiser.padded_size is None:
+            for result in results:
+                work_s = time.monotonic() - start
+                yield from self._take(result, work_s, places, windows, progress)
+                start = time.monotonic()
+            return
+        # the next batch is read and cut while this one computes
+        results = list(results)
+        started_s = time.monotonic() - start
+        yield from self._computed()
+        self._computing = [(results, started_s, places, windows, progress)]
+
+    def _computed(self):
+        """Gives the results of the batch that was being computed, if there is one."""
+        computing, self._computing = self._computing, []
+        for results, started_s, places, windows, progress in computing:
+            start = time.monotonic()
+            results = [r._replace(samples=np.asarray(r.samples)) for r in results]
+            work_s = (started_s + time.monotonic() - start) / len(results)
+            for result in results:
+                yield from self._take(result, work_s, places, windows, progress)
+
+    def _take(self, result, work_s, places, windows, progress):
+        place, window = places[result.position], windows[result.position]
+        count = self._denoiser.upsample * len(window.samples)
+        work_s = work_s if result.work_s is None else result.work_s
+        samples = np.asarray(result.samples, np.float32)[:count]
+        yield from _put(self._denoiser, place, samples, work_s)
+        progress.finish()
+
+
+class _Progress:
+    """Shares of recordings done: as a method reports them, the rest at the end."""
+
+    def __init__(self, places, on_clips):
+        self._on_clips = on_clips
+        self._total = sum(place.share for place in places)
+        self._each = self._total / len(places)
+        self._reported, self._finished = 0.0, 0
+
+    def __call__(self, windows: float) -> None:
+        """Notes that so many windows more are done."""
+        self._advance(self._each * windows)
+
+    def finish(self) -> None:
+        """Notes that the estimate of one more window is there."""
+        self._finished += 1
+        self._advance(max(0.0, self._each * self._finished - self._reported))
+
+    def _advance(self, share):
+        self._reported += share
+        self._on_clips(share)

@@ -1,0 +1,121 @@
+"""The noisy clips of an evaluation: which clips, in what noise, at which levels."""
+
+import collections
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from inr_jax import audio
+from inr_jax.data import datasets
+
+# Bytes of decoded samples that are kept: over an hour of speech at 16 kHz.
+_DECODED_BYTES = 2**28
+
+
+class Condition(NamedTuple):
+    """What is done to the clean clips.
+
+    Attributes:
+      noise: "white", the name of a folder of recordings, or "as recorded" for pairs.
+      snr_db: Level, or None for pairs and for noise of a given deviation.
+      seed: Of the noise and of methods that draw.
+    """
+
+    noise: str
+    snr_db: float | None
+    seed: int
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Condition":
+        """That of a row of scores."""
+        return cls(row["noise"], row["snr_db"], row["seed"])
+
+    @property
+    def title(self) -> str:
+        """For headings and names of folders."""
+        level = "" if self.snr_db is None else f", {self.snr_db:g} dB"
+        return f"{self.noise}{level}, seed {self.seed}"
+
+
+class _Decoded:
+    """Reads sound files; those that were read last stay decoded."""
+
+    def __init__(self):
+        self._recordings: collections.OrderedDict = collections.OrderedDict()
+        self._num_bytes = 0
+
+    def __call__(self, path: pathlib.Path) -> audio.Recording:
+        if path in self._recordings:
+            self._recordings.move_to_end(path)
+            return self._recordings[path]
+        recording = audio.read(path)
+        recording.samples.flags.writeable = False  # shared from now on
+        self._recordings[path] = recording
+        self._num_bytes += recording.samples.nbytes
+        while self._num_bytes > _DECODED_BYTES:
+            _, oldest = self._recordings.popitem(last=False)
+            self._num_bytes -= oldest.samples.nbytes
+        return recording
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the clips of an evaluation come from.
+
+    Attributes:
+      clips: Clean ones or pairs.
+      recordings: Of noise; they take turns. White noise if there are none.
+      max_seconds: Only the beginning of each clip, when given.
+      sigma: Standard deviation of white noise at full scale 1, instead of the level of
+        a condition.
+      root: Folder of the clips.
+    """
+
+    clips: Sequence[datasets.Clip]
+    recordings: Sequence[datasets.Clip] = ()
+    max_seconds: float | None = None
+    sigma: float | None = None
+    root: str = ""
+    _decoded: _Decoded = dataclasses.field(
+        default_factory=_Decoded, repr=False, compare=False
+    )
+
+    def share(self, index: int, count: int) -> "Source":
+        """Every `count`-th clip from `index` on, in the noise that it has in the whole."""
+        noise = self.recordings
+        own = range(index, len(self.clips), count)
+        return dataclasses.replace(
+            self,
+            clips=[self.clips[i] for i in own],
+            recordings=[noise[i % len(noise)] for i in own] if noise else (),
+        )
+
+    def load(self, position: int, condition: Condition) -> datasets.Example:
+        """A noisy clip of a condition; its files are decoded once for all conditions.
+
+        Raises:
+          InputError: a file cannot be read.
+        """
+        noise_path = None
+        if self.recordings:
+            noise_path = self.recordings[position % len(self.recordings)].path
+        return datasets.load(
+            self.clips[position],
+            condition.seed,
+            condition.snr_db,
+            self.sigma,
+            self.max_seconds,
+            noise_path,
+            self._decoded,
+        )
+
+    def clean(self, position: int) -> audio.Recording:
+        """A clip without noise, as long as `load` gives it.
+
+        Raises:
+          InputError: the file cannot be read.
+        """
+        return datasets.beginning(
+            self._decoded(self.clips[position].path), self.max_seconds
+        )

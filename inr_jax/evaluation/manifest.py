@@ -1,0 +1,117 @@
+"""`manifest.json` of an evaluation: all that the same one needs again."""
+
+import functools
+import json
+import os
+import pathlib
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from inr_jax.data.datasets import Clip
+from inr_jax.errors import InputError
+from inr_jax.evaluation.conditions import Source
+from inr_jax.io import atomic, provenance
+
+
+class Manifest(NamedTuple):
+    """What a `manifest.json` lists.
+
+    Attributes:
+      path: The file.
+      root: Folder of the clips.
+      of_pairs: Whether they are pairs.
+      clips: Name and SHA-256 of each.
+    """
+
+    path: str
+    root: str
+    of_pairs: bool
+    clips: Sequence[Mapping[str, str]]
+
+    def choose(self, clips: Sequence[Clip]) -> list[Clip]:
+        """Those that are listed, if they are all there and the same.
+
+        Raises:
+          InputError: one is missing, or its file is another.
+        """
+        known = {clip.name: clip for clip in clips}
+        for line in self.clips:
+            clip = known.get(line["clip"])
+            if clip is None:
+                raise InputError(
+                    f"{self.root}: has no clip {line['clip']}, which {self.path} lists"
+                )
+            digests = _listed(clip)
+            for name, file in (
+                ("sha256", clip.path),
+                ("noisy_sha256", clip.noisy_path),
+            ):
+                if digests.get(name) != line.get(name):
+                    raise InputError(f"{file}: not the file that {self.path} lists")
+        return [known[line["clip"]] for line in self.clips]
+
+
+def read(path: str | os.PathLike, root: str | None = None) -> Manifest:
+    """Reads a manifest.
+
+    Args:
+      path: Of the file.
+      root: Where its clips are now, instead of where they were.
+
+    Raises:
+      InputError: the file is not a manifest.
+    """
+    try:
+        value = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        for line in value["clips"]:
+            os.fspath(line["clip"]), os.fspath(line["sha256"])
+        of_pairs = bool(value["flags"]["pairs_dir"])
+        return Manifest(
+            str(path), root or os.fspath(value["root"]), of_pairs, value["clips"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: no manifest.json of an evaluation") from None
+
+
+def write(
+    folder: pathlib.Path, source: Source, flags: Mapping[str, Any]
+) -> pathlib.Path:
+    """Writes `manifest.json` and returns its path.
+
+    Args:
+      folder: Where to.
+      source: Of the clips.
+      flags: As the command was called.
+    """
+    value = {
+        "root": source.root,
+        "clips": [_listed(clip) for clip in source.clips],
+        "recordings": [_listed(clip) for clip in dict.fromkeys(source.recordings)],
+        "flags": flags,
+        "versions": provenance.versions(),
+        "python": platform.python_version(),
+        "commit": provenance.commit(),
+        "hardware": {"processor": provenance.processor(), **provenance.machine()},
+    }
+    atomic.write_json(folder / "manifest.json", value)
+    return folder / "manifest.json"
+
+
+def _listed(clip):
+    line = {"clip": clip.name, "sha256": _sha256(clip.path)}
+    if clip.noisy_path:
+        line["noisy_sha256"] = _sha256(clip.noisy_path)
+    return line
+
+
+def _sha256(path):
+    status = os.stat(path)
+    return _hashed(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _hashed(path, *identity):
+    """A file that was checked against a manifest is not hashed again to list it."""
+    del identity
+    return atomic.sha256(path)

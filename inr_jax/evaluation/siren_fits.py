@@ -1,0 +1,98 @@
+"""SIRENs fitted to noisy clips and kept, with what there is to hear and see of them."""
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from inr_jax import audio
+from inr_jax.configs.methods import Method
+from inr_jax.data.datasets import Example
+from inr_jax.enhancement import trivial
+from inr_jax.evaluation import systems
+from inr_jax.evaluation.systems import OnClips, Output, System
+from inr_jax.fitting import batch, clip_fit
+from inr_jax.plots import clips, style
+
+LABEL = "siren"
+LABELS = (*trivial.BASELINES, LABEL)
+
+
+def path_of(folder: pathlib.Path, clip: str, channel: int = 0) -> pathlib.Path:
+    """Where the fit of a channel of a clip is, without the endings of its two files."""
+    name = f"fit_{channel + 1}" if channel else "fit"
+    return folder / "clips" / clip / name
+
+
+def system(
+    method: Method,
+    folder: pathlib.Path,
+    checkpoint_dir: pathlib.Path | None = None,
+    start_from: pathlib.Path | None = None,
+) -> System:
+    """Baselines and a SIREN for every clip, whose files go to `clips/NAME` of a folder.
+
+    These are the fit, as `clip_fit.load_fit` reads it, the clean and the noisy clip and the
+    estimate, and figures of them. A fit that a rule stops early is not kept.
+
+    Args:
+      method: Name `siren` and its settings.
+      folder: Where to.
+      checkpoint_dir: Folder for the state of fits, which go on from there.
+      start_from: Folder of an earlier run, whose fits of the same clips go on.
+    """
+    if method.config.stop == "fixed":
+        fits = _kept_fits(method.config.fit, folder, checkpoint_dir, start_from)
+    else:
+        (fits,) = systems.make([method], checkpoint_dir)
+
+    def run(examples, seeds, on_clips) -> Iterator[Output]:
+        for fitted in fits.run(examples, seeds, on_clips):
+            example = examples[fitted.position]
+            _write_clip(folder / "clips" / example.name, example, fitted.samples)
+            for label, baseline in trivial.BASELINES.items():
+                samples = baseline(example.noisy, example.sample_rate)
+                yield Output(label, fitted.position, samples.astype(np.float32))
+            yield fitted._replace(label=LABEL)
+
+    return System(LABELS, run)
+
+
+def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
+    def run(examples, seeds, on_clips: OnClips) -> Iterator[Output]:
+        def fit(keys, signals, sample_rates, on_signals):
+            return batch.fit_batch(
+                keys,
+                signals,
+                sample_rates,
+                config,
+                lambda steps: on_signals(steps / config.num_steps),
+                checkpoint_dir,
+                start_from=start_from and _earlier(start_from, examples),
+            )
+
+        for i, fits in systems.each_channel(examples, seeds, on_clips, fit):
+            for channel, fitted in enumerate(fits):
+                fitted.save(path_of(folder, examples[i].name, channel))
+            samples = np.stack([fitted.estimate for fitted in fits], axis=1)
+            yield Output(LABEL, i, samples)
+
+    return System((LABEL,), run)
+
+
+def _earlier(folder, examples):
+    return [
+        clip_fit.load_fit(path_of(folder, example.name, channel))
+        for example in examples
+        for channel in range(example.noisy.shape[1])
+    ]
+
+
+def _write_clip(folder: pathlib.Path, example: Example, estimate) -> None:
+    signals = {"clean": example.clean, "noisy": example.noisy, LABEL: estimate}
+    for name, samples in signals.items():
+        audio.write(folder / f"{name}.wav", samples, example.sample_rate, "FLOAT")
+    first = {name: samples[:, 0] for name, samples in signals.items()}
+    for name, draw in (("mel", clips.mel_spectrograms), ("waveform", clips.waveforms)):
+        figure = draw(first, example.sample_rate, example.name)
+        style.save(figure, folder / f"{name}.png")

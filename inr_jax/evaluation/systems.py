@@ -1,0 +1,155 @@
+"""What an evaluation scores: a method, or several that share their work."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from inr_jax import audio
+from inr_jax.configs.fitting import DnpConfig
+from inr_jax.configs.methods import Method
+from inr_jax.data.datasets import Example
+
+OnClips = Callable[[float], None]
+# In the folder of an evaluation: the state of fits, while there are some.
+UNFINISHED = "unfinished"
+
+
+class Output(NamedTuple):
+    """The estimate of one clip.
+
+    Attributes:
+      label: Of the row.
+      position: Of the clip among those that were given.
+      samples: (samples, channels) float32, of the shape of the clip.
+      work_s: Seconds of work; NaN where unknown, as of fits that were resumed.
+    """
+
+    label: str
+    position: int
+    samples: np.ndarray
+    work_s: float = float("nan")
+
+
+class System(NamedTuple):
+    """Estimates clips.
+
+    Attributes:
+      labels: Of the rows that each clip gets.
+      run: Of clips, a seed for each, and a function to call with clips done since the
+        last call, shares too: outputs of every label for every clip, in any order.
+    """
+
+    labels: tuple[str, ...]
+    run: Callable[[Sequence[Example], Sequence[int], OnClips], Iterator[Output]]
+
+
+def make(
+    methods: Iterable[Method], checkpoint_dir: pathlib.Path | None = None
+) -> list[System]:
+    """Systems that give a row for each method.
+
+    Methods that differ in what is made of a fit alone share the fit: DNP's masks.
+
+    Args:
+      methods: Of different labels.
+      checkpoint_dir: Folder for the state of long fits, which go on from there.
+
+    Raises:
+      InputError: weights or a package that a method needs cannot be loaded.
+    """
+    systems: list[System] = []
+    dnp: dict[Any, list[Method]] = {}
+    for method in methods:
+        if method.name == "dnp":
+            dnp.setdefault(_without_mask(method.config), []).append(method)
+        else:
+            systems.append(_of_denoiser(method, checkpoint_dir))
+    systems += [_of_dnp_fit(sharing, checkpoint_dir) for sharing in dnp.values()]
+    return systems
+
+
+def each_channel(
+    examples: Sequence[Example],
+    seeds: Sequence[int],
+    on_clips: OnClips,
+    fit: Callable[..., Iterator[tuple[int, Any]]],
+) -> Iterator[tuple[int, list]]:
+    """Fits every channel of noisy clips by itself.
+
+    Args:
+      examples: The clips.
+      seeds: One for each.
+      on_clips: Called with clips done since the last call, shares too.
+      fit: Of keys, signals (samples,), sample rates and a function to call with signals
+        done since the last call: positions and fits, in any order.
+
+    Yields:
+      Position of a clip and the fits of its channels.
+    """
+    owners = [(i, c) for i, e in enumerate(examples) for c in range(e.noisy.shape[1])]
+    fits = fit(
+        [jax.random.fold_in(jax.random.key(seeds[i]), c) for i, c in owners],
+        [examples[i].noisy[:, c] for i, c in owners],
+        [examples[i].sample_rate for i, _ in owners],
+        lambda signals: on_clips(signals * len(examples) / len(owners)),
+    )
+    done: dict[int, dict[int, Any]] = {}
+    for position, fitted in fits:
+        i, channel = owners[position]
+        channels = done.setdefault(i, {})
+        channels[channel] = fitted
+        if len(channels) == examples[i].noisy.shape[1]:
+            del done[i]
+            yield i, [channels[c] for c in sorted(channels)]
+
+
+def _of_denoiser(method, checkpoint_dir) -> System:
+    from inr_jax.enhancement import api, registry
+
+    denoiser = registry.make(
+        method.name, method.config, _own(checkpoint_dir, method.name)
+    )
+
+    def run(examples, seeds, on_clips):
+        noisy = [audio.Recording(e.noisy, e.sample_rate, name=e.name) for e in examples]
+        for estimate in api.denoise_recordings(denoiser, noisy, seeds, on_clips):
+            yield Output(
+                method.label, estimate.position, estimate.samples, estimate.work_s
+            )
+
+    return System((method.label,), run)
+
+
+def _of_dnp_fit(methods, checkpoint_dir) -> System:
+    from inr_jax.enhancement import dnp
+
+    config = _without_mask(methods[0].config)
+
+    def fit(keys, signals, sample_rates, on_signals):
+        del sample_rates  # its constants are in samples
+        folder = _own(checkpoint_dir, "dnp")
+        return dnp.fit_batch(keys, signals, config, on_signals, folder)
+
+    def run(examples, seeds, on_clips):
+        for i, fits in each_channel(examples, seeds, on_clips, fit):
+            for method in methods:
+                channels = [
+                    dnp.apply_mask(noisy, fitted.score, method.config.mask)
+                    for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
+                ]
+                yield Output(method.label, i, np.stack(channels, 1).astype(np.float32))
+
+    return System(tuple(method.label for method in methods), run)
+
+
+def _without_mask(config):
+    return dataclasses.replace(config, mask=DnpConfig.mask)
+
+
+def _own(folder: pathlib.Path | None, name: str) -> os.PathLike | None:
+    return folder and folder / name

@@ -1,0 +1,95 @@
+"""`config.json` of a folder of results: its settings, so that no others join them."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from inr_jax.errors import InputError
+from inr_jax.io import atomic, provenance
+
+NAME = "config.json"
+
+
+def keep_settings(
+    folder: pathlib.Path,
+    settings: Mapping[str, Any],
+    process: int = 0,
+    methods: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Writes `config.json`: settings, those of methods, and versions.
+
+    Args:
+      folder: Where to.
+      settings: All that the results depend on, as JSON.
+      process: Of those that share the folder; the first writes.
+      methods: Settings of methods by their labels. The folder may hold results of
+        others, whose settings stay recorded.
+
+    Raises:
+      InputError: the folder holds results of other settings.
+    """
+    path = folder / NAME
+    known = {}
+    if path.exists():
+        before = _read(folder)
+        if methods is not None and "methods" not in before:
+            raise InputError(
+                f"{folder}: holds results of an earlier version, without settings of "
+                "methods; choose another folder"
+            )
+        known = before.get("methods", {})
+        same = {label: methods[label] for label in known if label in (methods or {})}
+        _refuse_others(folder, before["settings"], settings)
+        _refuse_others(folder, {label: known[label] for label in same}, same)
+    if process == 0:
+        parts = {} if methods is None else {"methods": {**known, **methods}}
+        described = {"settings": settings, **parts, "versions": provenance.versions()}
+        atomic.write_json(path, described)
+
+
+def read_settings(folder: pathlib.Path) -> dict[str, Any]:
+    """The settings that `keep_settings` wrote.
+
+    Raises:
+      InputError: there are none.
+    """
+    return _read(folder)["settings"]
+
+
+def read_methods(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """The settings of methods that `keep_settings` wrote, by label.
+
+    Raises:
+      InputError: there are none.
+    """
+    return _read(folder).get("methods", {})
+
+
+def _read(folder) -> dict[str, Any]:
+    path = folder / NAME
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        dict(value["settings"])
+        return value
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: holds no settings of results") from None
+
+
+def _refuse_others(folder, before, after):
+    old, new = (dict(_leaves(json.loads(json.dumps(x)))) for x in (before, after))
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            raise InputError(
+                f"{folder}: holds results with {name} = {old.get(name)}, "
+                f"not {new.get(name)}; choose another folder"
+            )
+
+
+def _leaves(settings, prefix=""):
+    """Names and values, those of nested settings as `name.name`."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
