@@ -103,8 +103,8 @@ def _sample_rate(path) -> int | None:
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    line = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
-    return int(line[1]) if line and int(line[1]) else None
+    match = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
+    return int(match[1]) if match and int(match[1]) else None
 
 
 def _check(folder, tensors, config):
