@@ -54,7 +54,7 @@ def fit(source, folder: pathlib.Path) -> str:
 
     recording, path = source.clean(0), folder / source.clips[0].name
     signal, rate = recording.samples[:, 0], recording.sample_rate
-    ((_, fitted),) = batch.fit_many([jax.random.key(0)], [signal], [rate], FAST)
+    ((_, fitted),) = batch.fit_batch([jax.random.key(0)], [signal], [rate], FAST)
     fitted.save(path)
     audio.write(f"{path}.wav", fitted.estimate, rate)
     snr_db = metrics.snr(signal, fitted.estimate, rate)
