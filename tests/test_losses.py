@@ -1,7 +1,9 @@
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import librosa
 import numpy as np
 import oracles
@@ -126,6 +128,14 @@ def test_finite_on_silence_and_at_equality(target, equal):
     assert (value < 1e-6) == equal
     silence = total(jnp.zeros(2048), target, 2048, 16_000, ALL)
     assert jnp.isfinite(silence)
+
+
+@pytest.mark.skipif(
+    os.environ.get("INR_JAX_CHECK_SHAPES") == "0", reason="shapes are not checked"
+)
+def test_shapes_are_checked():
+    with pytest.raises(jaxtyping.TypeCheckError, match="target"):
+        losses.total(noise(9, 0), noise(8, 0), 8, 16_000, LossWeights())
 
 
 def test_every_weight_has_its_loss():
