@@ -54,11 +54,11 @@ def fit(source, folder: pathlib.Path) -> str:
 
     recording, path = source.clean(0), folder / source.clips[0].name
     signal, rate = recording.samples[:, 0], recording.sample_rate
-    ((_, fitted),) = batch.fit_many([jax.random.key(0)], [signal], [rate], FAST)
+    ((_, fitted),) = batch.fit_batch([jax.random.key(0)], [signal], [rate], FAST)
     fitted.save(path)
     audio.write(f"{path}.wav", fitted.estimate, rate)
     snr_db = metrics.snr(signal, fitted.estimate, rate)
     return (
         f"A SIREN of {fitted.num_params} weights for {len(signal)} samples, SNR "
-        f"{snr_db:.1f} dB: {path}.safetensors; inr_jax.fitting.clip_fit.load reads it"
+        f"{snr_db:.1f} dB: {path}.safetensors; inr_jax.load_fit reads it"
     )

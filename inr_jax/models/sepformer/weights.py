@@ -59,7 +59,7 @@ def _load(folder, config, stamp):
 def read(
     folder: str | os.PathLike, config: SepformerConfig = PUBLISHED
 ) -> tuple[SepformerConfig, Tensors]:
-    """Settings and checked tensors of a folder, without the positional encodings.
+    """Settings and checked tensors of a folder, without the tables of positions.
 
     Args and errors are those of `load`.
     """
@@ -119,7 +119,7 @@ def _check(folder, tensors, config):
         elif not np.all(np.isfinite(tensor)):
             problems.append(f"{name} holds NaN or infinity")
         elif name.endswith(TABLE) and not _is_table(tensor[0]):
-            problems.append(f"{name} is no sinusoidal positional encoding")
+            problems.append(f"{name} holds other positions than sines")
     if problems:
         rest = f", and {len(problems) - 4} more" if len(problems) > 4 else ""
         listed = "; ".join(sorted(problems)[:4])
