@@ -57,11 +57,11 @@ def train(folders, output, *flags, expect=0, run=run_process):
 
 
 def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path):
-    flags = ("--set=training.num_steps=1", "--num_devices=1", "--validate_every=1")
+    flags = ("--set=training.num_steps=2", "--num_devices=1", "--log_every=2")
     done = train(folders, tmp_path, *flags)
-    assert "the best weights, of step 1" in done.stdout
+    assert "the best weights, of step 2" in done.stdout
     logged = [json.loads(x) for x in (tmp_path / "log.jsonl").open()]
-    assert [line["step"] for line in logged] == [1, 1]
+    assert [line["step"] for line in logged] == [2, 2]
     pretrained.load(tmp_path / "model")
 
 
