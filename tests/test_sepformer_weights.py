@@ -117,7 +117,10 @@ def test_what_is_wrong_is_named(tmp_path, tensors):
         ({"decoder.extra": np.ones(2)}, "decoder.extra is unexpected"),
         ({bias: np.ones(9)}, rf"{bias} has shape \(9,\), not \(8,\)"),
         ({bias: np.full(8, np.nan)}, f"{bias} holds NaN"),
-        ({"masknet.dual_mdl.0.intra_mdl.pos_enc.pe": np.ones((1, 2500, 8))}, "sines"),
+        (
+            {"masknet.dual_mdl.0.intra_mdl.pos_enc.pe": np.ones((1, 2500, 8))},
+            "positional",
+        ),
         ({f"{layer}.bias": None, prelu: None, bias: None}, f"{bias} is .*; {layer}"),
     ):
         changed = {k: v for k, v in (tensors | change).items() if v is not None}

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inr_jax import losses
+from inr_jax import audio, losses
 from inr_jax.configs.training import MixingConfig, TrainingConfig
 from inr_jax.data import augment_numpy, prefetch
-from inr_jax.enhancement import neural
+from inr_jax.enhancement import api, neural
+from inr_jax.models.hypersound import HyperSound
 from inr_jax.parallel import sharding
 from inr_jax.training import state as states
 from inr_jax.training.loop import Task
@@ -187,10 +188,14 @@ def task(
         return jax.make_array_from_process_local_data(split, pair)
 
     def denoise(params):
-        noisy = [example.noisy for example in data.examples]
-        weights = sharding.local_replica(params)
-        rates = [mixing.sample_rate] * len(noisy)
-        return dict(neural.denoise_many(model, weights, noisy, rates))
+        make = neural.hypersound if isinstance(model, HyperSound) else neural.stft_mask
+        denoiser = make(model, sharding.local_replica(params))
+        recordings = [
+            audio.Recording(example.noisy[:, None], mixing.sample_rate)
+            for example in data.examples
+        ]
+        estimates = api.denoise_recordings(denoiser, recordings, [0] * len(recordings))
+        return {x.position: x.samples[:, 0] for x in estimates}
 
     steps = range(first_step, config.num_steps)
     with prefetch.Prefetch(make, steps) as batches:
