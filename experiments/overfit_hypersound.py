@@ -49,12 +49,13 @@ def crops(config):
     """The middle of each clip, (clips, samples)."""
     import numpy as np
 
+    from inr_jax import audio
     from inr_jax.data import datasets
 
     clips = datasets.choose(datasets.find_clips(CLEAN_DIR.value), NUM_CLIPS.value, 0)
     made = []
     for clip in clips:
-        samples = datasets.read_mono(clip.path, config.sample_rate)
+        samples = datasets.mono(audio.read(clip.path), config.sample_rate)
         start = max(0, len(samples) - config.num_samples) // 2
         crop = samples[start : start + config.num_samples]
         made.append(np.pad(crop, (0, config.num_samples - len(crop))))

@@ -31,7 +31,11 @@ def files(tmp_path_factory):
     tensors = {}
     for name, shape in shapes(TINY).items():
         part, _, own = name.partition(".")
-        table = modeling.positions(*shape[1:])[None] if name.endswith(TABLE) else None
+        table = (
+            modeling.positional_encoding(*shape[1:])[None]
+            if name.endswith(TABLE)
+            else None
+        )
         value = np.ones(shape, np.float32) if table is None else table
         tensors.setdefault(part, {})[own] = value
     for part, own in tensors.items():

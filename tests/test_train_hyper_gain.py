@@ -84,8 +84,11 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     [
         (["--noise_dir="], "--noise_dir is missing"),
         (["--set=training.rate=1"], "there is no setting 'rate'"),
-        (["--speech_weights=1,2"], "a number for each folder"),
-        (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
+        (
+            ["--speech_weights=1,2", "--set=training.batch_size=4"],
+            "a number for each folder",
+        ),
+        (["--set=training.batch_size=3"], "must be a multiple of the 4 devices"),
     ],
 )
 def test_mistakes_are_one_line(folders, tmp_path, flags, reason):

@@ -13,13 +13,13 @@ from orbax.checkpoint import v1 as ocp
 from inr_jax.configs.fitting import LossWeights
 from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
-from inr_jax.models.stft_mask import LocalHyperSound
+from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.training import loop, run, step, validation
 from inr_jax.training.meter import Meter
 from inr_jax.training.run import TrainingRun
 from inr_jax.training.state import State
 
-MODEL = LocalHyperSound(TINY)
+MODEL = StftMaskNet(TINY)
 CONFIG = TrainingConfig(batch_size=2, num_steps=20, warmup_steps=2, learning_rate=1e-2)
 RATE = 16_000
 
@@ -71,7 +71,7 @@ def test_resuming_gives_what_an_uninterrupted_training_gives(tmp_path):
 
 
 def test_processes_that_share_no_folder_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(run.devices, "all_equal", lambda number: False)
+    monkeypatch.setattr(run.distributed, "all_equal", lambda number: False)
     with pytest.raises(InputError, match="one folder for all processes"):
         TrainingRun(tmp_path).resume(fresh())
 

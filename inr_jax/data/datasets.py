@@ -149,19 +149,13 @@ def load(
     elif noise_path is None:
         noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
     else:
-        recorded = read(noise_path)
-        excerpt = audio.resample(recorded.samples[:, :1], recorded.sample_rate, rate)
-        noisy = noise.add_recorded(clean, excerpt, noise_seed, snr_db)
+        noise_recording = mono(read(noise_path), rate)[:, None]
+        noisy = noise.add_recorded(clean, noise_recording, noise_seed, snr_db)
     return Example(clip.name, clean, noisy, rate)
 
 
-def read_mono(path: str | os.PathLike, sample_rate: int) -> np.ndarray:
-    """The first channel of a file (samples,), resampled to `sample_rate`.
-
-    Raises:
-      InputError: the file cannot be read.
-    """
-    recording = audio.read(path)
+def mono(recording: audio.Recording, sample_rate: int) -> np.ndarray:
+    """The first channel of a recording (samples,), resampled to `sample_rate`."""
     return audio.resample(recording.samples[:, 0], recording.sample_rate, sample_rate)
 
 

@@ -26,8 +26,7 @@ class ComputeConfig:
         always float32. CPU: bfloat16 is 1.1 times faster and loses 0.5 dB of a fit to
         clean speech at 16 dB (3 seeds, constant learning rate), so float32.
       block_samples: Samples of one fit whose activations are in memory at once. CPU,
-        256
-        wide: 2048 is fastest; 1024 and above 4096 are slower.
+        256 wide: 2048 is fastest; 1024 and above 4096 are slower.
       activations_at_once: Units times samples that fits of one batch compute together;
         fits that have more each run one after the other. CPU: arrays of 2**17, 0.5 MiB,
         stay in cache; 8 nets of 256 run at 0.56 in parallel and at 0.85 in sequence.

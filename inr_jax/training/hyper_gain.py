@@ -17,6 +17,7 @@ from inr_jax import losses
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining
 from inr_jax.data import augment
+from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.models import hyper_gain
 from inr_jax.training import state as states
 from inr_jax.training.state import State

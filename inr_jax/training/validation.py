@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inr_jax import audio
 from inr_jax.data import datasets, noise
 from inr_jax.metrics.pool import Job, ScorePool
 
@@ -46,13 +47,15 @@ def examples(
     clips = datasets.choose(datasets.find_clips(clean_dir), MAX_CLIPS, seed)
     recordings = datasets.find_clips(noise_dir) if noise_dir else []
     for i, clip in enumerate(clips):
-        clean = _of_length(datasets.read_mono(clip.path, sample_rate), sample_rate)
+        clean = _of_length(
+            datasets.mono(audio.read(clip.path), sample_rate), sample_rate
+        )
         clip_seed = noise.clip_seed(seed, clip.name)
         white = noise.add_white(clean, clip_seed, WHITE_SNR_DB)
         made.append(ValidationExample(clip.name, "white", white, clean))
         if recordings:
             path = recordings[i * len(recordings) // len(clips)].path
-            recording = datasets.read_mono(path, sample_rate)
+            recording = datasets.mono(audio.read(path), sample_rate)
             noisy = noise.add_recorded(
                 clean[:, None], recording[:, None], clip_seed, RECORDED_SNR_DB
             )

@@ -60,5 +60,5 @@ def fit(source, folder: pathlib.Path) -> str:
     snr_db = metrics.snr(signal, fitted.estimate, rate)
     return (
         f"A SIREN of {fitted.num_params} weights for {len(signal)} samples, SNR "
-        f"{snr_db:.1f} dB: {path}.safetensors; inr_jax.fitting.clip_fit.load reads it"
+        f"{snr_db:.1f} dB: {path}.safetensors; inr_jax.load_fit reads it"
     )

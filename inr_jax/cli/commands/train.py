@@ -42,7 +42,7 @@ STOP_AT = flags.DEFINE_integer(
 
 
 def main() -> None:
-    training_flags.require_folders()
+    folder = training_flags.output_dir()
     if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
     cpu.tune(NUM_DEVICES.value)
@@ -55,7 +55,6 @@ def main() -> None:
 
     settings = configs()
     training = settings.training
-    folder = pathlib.Path(training_flags.OUTPUT_DIR.value)
     run_dir.keep_settings(folder, described(settings), 0)
     app.use_compilation_cache()
     num_devices = jax.local_device_count()

@@ -10,7 +10,6 @@ what --checkpoint of denoise.py takes.
 """
 
 import dataclasses
-import pathlib
 import sys
 
 from absl import flags
@@ -55,8 +54,7 @@ def main() -> None:
     from inr_jax.training import loop, state, step
     from inr_jax.training.run import TrainingRun
 
-    training_flags.require_folders()
-    folder = pathlib.Path(training_flags.OUTPUT_DIR.value)
+    folder = training_flags.output_dir()
     model_config, mixing, config = configs()
     process, _ = device_flags.start()
     run_dir.keep_settings(folder, describe(model_config, mixing, config), process)

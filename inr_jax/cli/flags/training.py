@@ -1,13 +1,16 @@
 """Flags that the commands that train share: folders, intervals, where to begin."""
 
+import pathlib
 import sys
 from collections.abc import Callable
 
 from absl import flags
 
 from inr_jax.cli import app
+from inr_jax.cli.flags import outputs
 from inr_jax.errors import InputError
 
+flags.adopt_module_key_flags(outputs)
 SPEECH_DIRS = flags.DEFINE_list("speech_dirs", [], "Folders of clean speech.")
 SPEECH_WEIGHTS = flags.DEFINE_list(
     "speech_weights", [], "How often each folder is drawn; equally by default."
@@ -15,7 +18,6 @@ SPEECH_WEIGHTS = flags.DEFINE_list(
 NOISE_DIR = flags.DEFINE_string("noise_dir", None, "Folder of recorded noise.")
 VALID_DIR = flags.DEFINE_string("valid_dir", None, "Speech of other speakers.")
 VALID_NOISE_DIR = flags.DEFINE_string("valid_noise_dir", None, "Other recorded noise.")
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for log and checkpoints.")
 CACHE_DIR = flags.DEFINE_string(
     "cache_dir", None, "Folder for decoded sound; in --output_dir by default."
 )
@@ -30,15 +32,16 @@ VALIDATE_EVERY = flags.DEFINE_integer(
 )
 
 
-def require_folders() -> None:
-    """Checks that the folders without which nothing can be trained are given.
+def output_dir() -> pathlib.Path:
+    """The folder for log and checkpoints, where all that a training needs is given.
 
     Raises:
-      InputError: one is missing; names its flag.
+      InputError: a folder is missing; names its flag.
     """
-    for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
+    for flag in (NOISE_DIR, VALID_DIR):
         if not flag.value:
             raise InputError(f"--{flag.name} is missing")
+    return outputs.folder()
 
 
 def intervals():

@@ -20,7 +20,7 @@ from inr_jax.configs.networks import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.sepformer import torch_checkpoint
-from inr_jax.models.sepformer.modeling import Sepformer, positions
+from inr_jax.models.sepformer.modeling import Sepformer, positional_encoding
 from inr_jax.models.sepformer.params import TABLE, Tensors, shapes, to_params
 
 PARTS = ("encoder", "masknet", "decoder")
@@ -103,8 +103,8 @@ def _sample_rate(path) -> int | None:
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    line = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
-    return int(line[1]) if line and int(line[1]) else None
+    match = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
+    return int(match[1]) if match and int(match[1]) else None
 
 
 def _check(folder, tensors, config):
@@ -128,4 +128,4 @@ def _check(folder, tensors, config):
 
 def _is_table(table):
     # late positions differ by the rounding of their angles
-    return np.allclose(table, positions(*table.shape), atol=2e-3)
+    return np.allclose(table, positional_encoding(*table.shape), atol=2e-3)
