@@ -36,7 +36,7 @@ def test_alone_it_lists_its_commands(run_command, args):
 def test_an_unknown_command_is_one_line(run_command):
     code, _, err = run_command("denoize")
     assert code == 2
-    assert err.startswith("error: there is no command 'denoize': denoise, ")
+    assert err.startswith("error: there is no command 'denoize': demo, denoise, ")
     assert len(err.splitlines()) == 1
 
 
@@ -84,7 +84,7 @@ def test_the_demo_denoises_scores_and_fits_what_is_shipped(tmp_path):
     noisy, gain_field, trained = map(np.mean, scores.values())
     assert noisy < gain_field - 4 and noisy < trained - 6
     assert (tmp_path / "report" / "index.html").exists()
-    fit = clip_fit.load(tmp_path / "siren" / "forecast.safetensors")
+    fit = clip_fit.load_fit(tmp_path / "siren" / "forecast.safetensors")
     clean = audio.read(CLIPS / "forecast.flac").samples[: 3 * 16_000, 0]
     assert metrics.snr(clean, fit.estimate, 16_000) > 15
     for said in ("| local_hypersound |", "Listen: ", "forecast.safetensors"):
