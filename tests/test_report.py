@@ -15,7 +15,7 @@ from inr_jax import audio
 from inr_jax.audio import loudness
 from inr_jax.errors import InputError
 from inr_jax.evaluation import tables
-from inr_jax.evaluation.report import clips as report_takes
+from inr_jax.evaluation.report import media
 from inr_jax.evaluation.report import page as report
 
 RATE = 16_000
@@ -106,15 +106,15 @@ def test_a_take_with_nan_does_not_cost_the_page(tmp_path):
 
 def test_gains_match_loudness_down_to_the_quietest():
     takes = [noise(level, 2) for level in (0.1, 0.4, 0.05, 0, 1e-3)]
-    gains = report_takes.matching_gains(takes[:4], RATE)
+    gains = media.matching_gains(takes[:4], RATE)
     levels = [
         loudness.integrated(gain * take, RATE)
         for gain, take in zip(gains, takes[:3], strict=False)
     ]
     np.testing.assert_allclose(levels, levels[2], atol=0.05)
     assert gains[2:] == [1, 1]
-    assert report_takes.matching_gains(takes, RATE) == [*gains, 1]
-    assert report_takes.matching_gains([np.zeros((9, 1))] * 2, RATE) == [1, 1]
+    assert media.matching_gains(takes, RATE) == [*gains, 1]
+    assert media.matching_gains([np.zeros((9, 1))] * 2, RATE) == [1, 1]
 
 
 def test_pictures_share_the_scale_of_the_clean_take(tmp_path):
@@ -127,7 +127,7 @@ def test_pictures_share_the_scale_of_the_clean_take(tmp_path):
 
 
 def test_waveforms_share_the_scale_of_the_loudest():
-    half = base64.b64decode(report_takes.waveform(noise(0.5, 2), 1.0))
+    half = base64.b64decode(media.waveform(noise(0.5, 2), 1.0))
     pairs = np.frombuffer(half, np.int8).reshape(-1, 2)
     assert pairs.shape == (300, 2)
     assert 60 <= pairs[:, 1].max() <= 64 and -64 <= pairs[:, 0].min() <= -60

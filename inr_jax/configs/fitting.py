@@ -190,7 +190,7 @@ class GainFieldConfig:
     divergence: bool = True
 
     def __post_init__(self):
-        for field in dataclasses.fields(self)[1:-1]:
+        for field in dataclasses.fields(GainFieldConfig)[1:-1]:
             value = getattr(self, field.name)
             _require(_positive(value), f"{field.name} must be positive, got {value}")
 

@@ -51,5 +51,5 @@ def grid(
 
 def save(figure: matplotlib.figure.Figure, path: str | os.PathLike) -> None:
     """Writes a file of the format that its ending names."""
-    with replacing(path) as aside:
-        figure.savefig(aside, format=pathlib.Path(path).suffix[1:], dpi=200)
+    with replacing(path) as new:
+        figure.savefig(new, format=pathlib.Path(path).suffix[1:], dpi=200)

@@ -82,10 +82,10 @@ def condition() -> "Condition":
     Raises:
       InputError: they name several, or make no sense.
     """
-    found = conditions()
-    if len(found) > 1:
+    named = conditions()
+    if len(named) > 1:
         raise InputError("--snr_db and --seed take one value here")
-    return found[0]
+    return named[0]
 
 
 def source(seed: int = 0) -> "Source":

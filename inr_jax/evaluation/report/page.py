@@ -1,4 +1,4 @@
-"""A page to hear and see an evaluation: opens from disk, in any browser, offline.
+"""A page for listening to an evaluation: opens from disk, in any browser, offline.
 
 `index.html`, its scripts and its style come from `report_page/`; `data.js` holds what
 they show, and `sounds/` one FLAC file and one spectrogram of every take.
@@ -17,7 +17,7 @@ import numpy as np
 from inr_jax import audio
 from inr_jax.errors import InputError
 from inr_jax.evaluation import tables
-from inr_jax.evaluation.report import clips as report_takes
+from inr_jax.evaluation.report import media
 from inr_jax.io.atomic import replacing_folder
 
 REFERENCE = "clean"
@@ -33,7 +33,7 @@ class Take(NamedTuple):
     Attributes:
       method: Its name, as "noisy"; "clean" is the reference.
       samples: Float (samples, channels) at natural level.
-      scores: By names of `scoring.METRICS`; none for "clean". NaN is no score.
+      scores: By names of `inr_jax.metrics.pool.METRICS`; none for "clean". NaN is no score.
     """
 
     method: str
@@ -78,8 +78,8 @@ def write(
     """
     folder = pathlib.Path(folder)
     _check_replaceable(folder)
-    with replacing_folder(folder) as aside:
-        (aside / SOUNDS).mkdir()
+    with replacing_folder(folder) as new:
+        (new / SOUNDS).mkdir()
         data = {
             "title": title,
             "notes": notes,
@@ -88,9 +88,9 @@ def write(
                 for key, name, digits in tables.SHOWN
             ],
             "table": [_table_row(row) for row in table],
-            "clips": [_write_clip(aside, i, clip) for i, clip in enumerate(clips)],
+            "clips": [_write_clip(new, i, clip) for i, clip in enumerate(clips)],
         }
-        _write_page(aside, data)
+        _write_page(new, data)
     return folder / "index.html"
 
 
@@ -132,18 +132,18 @@ def _write_clip(folder, position, clip):
     """Writes sounds and spectrograms; returns what the page is to know of the clip."""
     takes, remarks = _playable(clip)
     rate, methods = clip.sample_rate, [take.method for take in clip.takes]
-    powers = [report_takes.mel_power(take, rate) for take in takes]
+    powers = [media.mel_power(take, rate) for take in takes]
     reference = methods.index(REFERENCE) if REFERENCE in methods else 0
-    gains = report_takes.matching_gains(takes, rate)
-    scale = report_takes.peak(takes)
+    gains = media.matching_gains(takes, rate)
+    scale = media.peak(takes)
     entries = []
     for i, (method, _, scores) in enumerate(clip.takes):
         path = f"{SOUNDS}/{position:04d}-{i:02d}"  # names of clips may hold anything
         audio.write(folder / f"{path}.flac", takes[i], rate, "PCM_16")
         picture = folder / f"{path}.webp"
-        report_takes.write_spectrogram(picture, powers[i], np.max(powers[reference]))
+        media.write_spectrogram(picture, powers[i], np.max(powers[reference]))
         entry = {"method": method, "path": path, "gain": round(gains[i], 4)}
-        entry["waveform"] = report_takes.waveform(takes[i], scale)
+        entry["waveform"] = media.waveform(takes[i], scale)
         entry["scores"] = {key: _number(scores.get(key)) for key in _METRICS if scores}
         entries.append(entry)
     return {
@@ -160,13 +160,13 @@ def _playable(clip):
     shapes = {take.samples.shape for take in clip.takes}
     if len(shapes) != 1:
         raise ValueError(f"{clip.name}: takes differ in shape: {sorted(shapes)}")
-    takes = [report_takes.finite(take.samples) for take in clip.takes]
+    takes = [media.finite(take.samples) for take in clip.takes]
     remarks = [
         f"{take.method} holds NaN or infinite samples, silent here."
         for take in clip.takes
         if not np.isfinite(take.samples).all()
     ]
-    peak = report_takes.peak(takes)
+    peak = media.peak(takes)
     if peak > 1:
         takes = [take / np.float32(peak) for take in takes]
         remarks.append(

@@ -86,7 +86,7 @@ def write_spectrogram(
       path: Where to.
       power: (bands, frames), lowest band first.
       loudest: Power at the bright end of the scale; the dark one is
-        `figures.TOP_DB` below.
+        `style.TOP_DB` below.
     """
     level = 10 * np.log10(np.maximum(power / max(loudest, 1e-10), 1e-10))
     matplotlib.image.imsave(
