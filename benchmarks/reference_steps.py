@@ -55,7 +55,11 @@ def plain_jax(
 
 
 def pytorch(
-    params: Params, signals: np.ndarray, config: SirenConfig, compiled: bool = False
+    params: Params,
+    signals: np.ndarray,
+    config: SirenConfig,
+    compiled: bool = False,
+    device: str = "cpu",
 ) -> Callable[[], np.ndarray]:
     """Like `plain_jax`, in PyTorch, clip after clip; its weights move with each call.
 
@@ -64,6 +68,7 @@ def pytorch(
       signals: (clips, samples).
       config: Frequencies of the network.
       compiled: Through `torch.compile` instead of eagerly.
+      device: PyTorch's name of where to compute; losses come to the host at the end.
 
     Raises:
       ImportError: PyTorch is not installed.
@@ -72,13 +77,13 @@ def pytorch(
 
     layers = [
         tuple(
-            torch.tensor(np.array(array), requires_grad=True)
+            torch.tensor(np.array(array), device=device, requires_grad=True)
             for array in (layer["kernel"].T, layer["bias"])
         )
         for layer in params
     ]
-    t = torch.linspace(-1, 1, signals.shape[1])[:, None]
-    targets = torch.tensor(signals)[:, :, None]
+    t = torch.linspace(-1, 1, signals.shape[1], device=device)[:, None]
+    targets = torch.tensor(signals, device=device)[:, :, None]
     optimizer = torch.optim.Adam(itertools.chain(*layers), LEARNING_RATE)
 
     def loss_fn(target):
@@ -96,6 +101,6 @@ def pytorch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss.detach()
 
-    return lambda: np.array([step(target) for target in targets])
+    return lambda: torch.stack([step(x) for x in targets]).numpy(force=True)

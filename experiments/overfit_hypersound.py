@@ -11,7 +11,7 @@ from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.configs import networks
-from inr_jax.configs import training as training_configs
+from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
@@ -29,7 +29,7 @@ EVERY = 20  # steps from one line of the curve to the next
 def main() -> None:
     from inr_jax.io import atomic
     from inr_jax.plots import style
-    from inr_jax.plots import training as training_curves
+    from inr_jax.plots import training as plots
 
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
@@ -41,7 +41,7 @@ def main() -> None:
     lines = list(curve(config, crops(config)))
     folder = pathlib.Path(OUTPUT_DIR.value)
     atomic.write_csv(folder / "overfit.csv", ("step", "loss", "si_sdr"), lines)
-    style.save(training_curves.overfit(lines), folder / "overfit.png")
+    style.save(plots.overfit(lines), folder / "overfit.png")
     print(f"SI-SDR {lines[-1]['si_sdr']:.2f} dB at step {lines[-1]['step']}")
 
 
@@ -53,16 +53,13 @@ def crops(config):
     from inr_jax.data import datasets
 
     clips = datasets.choose(datasets.find_clips(CLEAN_DIR.value), NUM_CLIPS.value, 0)
-    found = []
+    made = []
     for clip in clips:
-        recording = audio.read(clip.path)
-        samples = audio.resample(
-            recording.samples[:, 0], recording.sample_rate, config.sample_rate
-        )
+        samples = datasets.mono(audio.read(clip.path), config.sample_rate)
         start = max(0, len(samples) - config.num_samples) // 2
         crop = samples[start : start + config.num_samples]
-        found.append(np.pad(crop, (0, config.num_samples - len(crop))))
-    return np.stack(found).astype(np.float32)
+        made.append(np.pad(crop, (0, config.num_samples - len(crop))))
+    return np.stack(made).astype(np.float32)
 
 
 def curve(config, clean):
@@ -72,17 +69,17 @@ def curve(config, clean):
 
     from inr_jax import metrics
     from inr_jax.models import pretrained
-    from inr_jax.training import step as training
+    from inr_jax.training import step as steps
 
     model = pretrained.build(config)
-    compute = training_configs.TrainingConfig(
+    settings = TrainingConfig(
         batch_size=len(clean),
         num_steps=NUM_STEPS.value,
         learning_rate=LEARNING_RATE.value,
         warmup_steps=NUM_STEPS.value // 20,
     )
-    state = training.init(jax.random.key(0), model, config.num_samples, compute)
-    update = training.compiled_update(model, config.sample_rate, compute)
+    state = steps.init(jax.random.key(0), model, config.num_samples, settings)
+    update = steps.compiled_update(model, config.sample_rate, settings)
     estimate = jax.jit(jax.vmap(model.apply, in_axes=(None, 0)))
     with app.progress("training", NUM_STEPS.value, "steps") as on_steps:
         for step in range(NUM_STEPS.value):

@@ -1,6 +1,7 @@
 """Examples for training are what their settings promise."""
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
@@ -45,9 +46,20 @@ def only(kind, config=PLAIN, **changes):
     return dataclasses.replace(config, noise_shares=shares, **changes)
 
 
-def drawn(corpus, config, count=4, seed=0):
-    keys = jax.random.split(jax.random.key(seed), count)
-    return jax.jit(augment.examples, static_argnums=2)(keys, corpus, config)
+SIZES = {"sample_rate": CONFIG.sample_rate, "num_samples": CONFIG.num_samples}
+
+
+@jax.jit
+def examples(keys, corpus, settings):
+    """One program for all settings but sizes, which are arguments of it."""
+    config = types.SimpleNamespace(**(settings | SIZES))
+    return augment.examples(keys, corpus, config)
+
+
+def drawn(corpus, config, seed=0):
+    keys = jax.random.split(jax.random.key(seed), 4)
+    settings = {k: v for k, v in vars(config).items() if k not in SIZES}
+    return examples(keys, corpus, jax.tree.map(np.float32, settings))
 
 
 @pytest.mark.slow
@@ -72,7 +84,7 @@ def test_an_example_follows_from_its_key(corpus):
 
 @pytest.mark.slow
 def test_a_gap_is_digital_silence_in_both(corpus):
-    noisy, clean = drawn(corpus, only("white", gap_share=1.0), count=8)
+    noisy, clean = drawn(corpus, only("white", gap_share=1.0))
     silent = noisy == 0
     assert np.any(silent) and np.all(clean[silent] == 0)
 

@@ -4,10 +4,15 @@ import subprocess
 import sys
 import tomllib
 
+import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY
 
+from inr_jax import audio, metrics
 from inr_jax.cli import commands
+from inr_jax.data import datasets
+from inr_jax.fitting import clip_fit
+from inr_jax.io import atomic
 
 
 def run(*args, cwd=None):
@@ -58,4 +63,29 @@ def test_the_wheel_has_the_command_and_every_folder():
         for path in (REPOSITORY / "inr_jax").rglob("__init__.py")
     }
     listed = set(settings["tool"]["setuptools"]["packages"])
-    assert folders == listed - {"inr_jax.trained"}
+    carried = settings["tool"]["setuptools"]["package-dir"]
+    assert set(carried) == {"inr_jax.clips", "inr_jax.trained"}
+    assert folders == listed - set(carried)
+    data = settings["tool"]["setuptools"]["package-data"]["inr_jax.clips"]
+    clips = {p for pattern in data for p in datasets.shipped_clips().glob(pattern)}
+    assert clips == set((REPOSITORY / carried["inr_jax.clips"]).iterdir())
+
+
+@pytest.mark.slow
+def test_the_demo_denoises_scores_and_fits_what_is_shipped(tmp_path, run_command):
+    code, out, err = run_command("demo", f"--output_dir={tmp_path}")
+    assert code == 0, err
+    rows = atomic.read_csv(tmp_path / "scores.csv")
+    assert len(rows) == 5 * 4
+    scores = {method: [] for method in ("noisy", "gain_field", "local_hypersound")}
+    for row in rows:
+        if row["method"] in scores:
+            scores[row["method"]].append(float(row["si_sdr"]))
+    noisy, gain_field, trained = map(np.mean, scores.values())
+    assert noisy < gain_field - 4 and noisy < trained - 6
+    assert (tmp_path / "report" / "index.html").exists()
+    fit = clip_fit.load(tmp_path / "siren" / "forecast.safetensors")
+    clean = audio.read(CLIPS / "forecast.flac").samples[: 3 * 16_000, 0]
+    assert metrics.snr(clean, fit.estimate, 16_000) > 15
+    for said in ("| local_hypersound |", "Listen: ", "forecast.safetensors"):
+        assert said in out

@@ -1,6 +1,11 @@
+import dataclasses
+import json
+
 import pytest
 
+from inr_jax.configs import from_json
 from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
+from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,14 @@ def test_first_omega_follows_the_rule():
 def test_weights_that_make_no_sense(weights, message):
     with pytest.raises(ValueError, match=message):
         LossWeights(**weights)
+
+
+def test_settings_come_back_from_json():
+    for config in (
+        HyperGainConfig(FieldConfig(hidden=3), dilations_before=((1, 2),)),
+        FitConfig(SirenConfig(8), segment_s=2.0),
+    ):
+        text = json.dumps(dataclasses.asdict(config))
+        assert from_json.build(type(config), json.loads(text)) == config
+    with pytest.raises(TypeError, match="unknown"):
+        from_json.build(SirenConfig, {"unknown": 1})

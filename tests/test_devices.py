@@ -59,10 +59,9 @@ def gain(compute):
 def stopped(compute):
     keys = [jax.random.clone(key) for key in KEYS]
     config = dataclasses.replace(FIT, num_steps=early_stopping.EVERY)
-    found = early_stopping.fit_batch(
-        keys, clips(), RATES, [0.1] * 11, config, "sure", compute=compute
-    )
-    return {f"stopped {i}": stopped.estimate for i, stopped in found}
+    rest = RATES, [0.1] * 11, config, "sure"
+    found = early_stopping.fit_batch(keys, clips(), *rest, compute=compute)
+    return {f"stopped {i}": fit.estimate for i, fit in found}
 
 
 def on(num_devices):

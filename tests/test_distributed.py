@@ -37,14 +37,14 @@ TRAINING = (
 # Kills this process, which is not the first, between two checkpoints.
 KILLED = """
 import os, signal
-from inr_jax.training import run
-add, added = run.Meter.add, []
+from inr_jax.training.meter import Meter
+add, added = Meter.add, []
 def add_or_die(meter, measured):
     added.append(measured)
     if len(added) == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     add(meter, measured)
-run.Meter.add = add_or_die
+Meter.add = add_or_die
 """
 
 

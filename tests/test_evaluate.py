@@ -15,6 +15,7 @@ import pytest
 from conftest import CLIPS, REPOSITORY, is_drawn, run_script
 
 from inr_jax import audio
+from inr_jax.configs import methods
 from inr_jax.data import datasets, noise
 from inr_jax.errors import InputError
 from inr_jax.evaluation import manifest, results, runner
@@ -333,6 +334,13 @@ def test_rows_of_one_method_with_other_settings(tmp_path):
     assert recorded["dnp"]["num_steps"] == 1 and "noisy" in recorded
     done = run_script("evaluate.py", *flags, "--methods=dnp", expect=2)
     assert "holds results with dnp.num_steps = 1, not 5000" in done.stderr
+
+
+def test_the_flags_of_the_ablation_are_ones_that_it_takes():
+    path = REPOSITORY / "experiments" / "configs" / "gain_field_ablation.flags"
+    (line,) = (x for x in path.read_text().splitlines() if x.startswith("--methods="))
+    parsed = list(map(methods.parse, line.removeprefix("--methods=").split(",")))
+    assert len({method.config for method in parsed}) == len(parsed) == 16
 
 
 def test_white_noise_of_a_given_deviation(tmp_path):

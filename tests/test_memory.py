@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import TINY
+from conftest import REPOSITORY, TINY
 
 from inr_jax import audio
 from inr_jax.models import pretrained
@@ -19,16 +19,20 @@ pytestmark = pytest.mark.slow
 
 
 def printed(code):
-    """What a program of its own prints."""
+    """What a program of its own prints, run beside the benchmarks' `measuring`."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY / "benchmarks",
     ).stdout.strip()
 
 
 FIT = """
 import jax, numpy as np
 from inr_jax.configs import fitting
-from inr_jax.io import measuring
+import measuring
 from inr_jax.fitting.batch import fit_batch
 
 count, loss = {count}, fitting.LossWeights(**{loss})
@@ -64,7 +68,7 @@ import numpy as np
 from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, files, registry
-from inr_jax.io import measuring
+import measuring
 
 settings = methods.TrainedMethod("{folder}")
 denoiser = registry.make("local_hypersound", settings)
@@ -94,7 +98,7 @@ import jax, numpy as np
 from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, neural, registry
-from inr_jax.io import measuring
+import measuring
 from inr_jax.parallel import bucketing
 
 trained = registry.make("local_hypersound", methods.TrainedMethod("{folder}"))

@@ -92,10 +92,10 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
         (("--set=chanels=4",), "has no setting 'chanels'"),
         (("--set=channels=many",), "'channels=many': not of the kind"),
         (("--schedule=linear",), "schedule must be one of"),
-        (("--speech_weights=1,2",), "a weight for each folder"),
+        (("--speech_weights=1,2",), "give a number for each folder"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),
         (("--model=hypersound", "--set=num_samples=4096"), "must be the model's"),
-        (("--start_from=SHIPPED", "--set=channels=4"), "has channels 192"),
+        (("--start_from=SHIPPED", "--set=channels=4"), "weights of other settings"),
         (("--noise_dir=",), "--noise_dir is missing"),
     ],
 )

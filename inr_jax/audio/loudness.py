@@ -5,6 +5,7 @@ absolute and one relative, that leave out quiet blocks.
 """
 
 import numpy as np
+from jaxtyping import Float
 from scipy import signal
 
 from inr_jax.audio.resample import resample
@@ -23,13 +24,15 @@ _SILENCE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 
 
-def integrated(samples: np.ndarray, sample_rate: int) -> float:
+def integrated(
+    samples: Float[np.ndarray, "samples channels"], sample_rate: int
+) -> float:
     """Integrated loudness in LUFS; -inf where no block reaches -70 LUFS.
 
     A recording shorter than a block is one block.
 
     Args:
-      samples: (samples, channels), full scale 1; all channels have weight 1.
+      samples: Full scale 1; all channels have weight 1.
       sample_rate: In Hz, any.
     """
     resampled = resample(samples, sample_rate, RATE)

@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import soundfile
+from jaxtyping import Float
 
 from inr_jax.audio.write import FORMATS, error_reason
 from inr_jax.errors import InputError
@@ -27,13 +28,13 @@ class Recording(NamedTuple):
     """Samples with what is needed to write them back in the same format.
 
     Attributes:
-      samples: float32 (samples, channels), full scale at 1.
+      samples: float32, full scale at 1.
       sample_rate: In Hz.
       subtype: libsndfile's name of the sample format, e.g. "PCM_16"; None for arrays.
       name: For messages, e.g. the path of the file.
     """
 
-    samples: np.ndarray
+    samples: Float[np.ndarray, "samples channels"]
     sample_rate: int
     subtype: str | None = None
     name: str = "array"
@@ -45,11 +46,11 @@ class Recording(NamedTuple):
 
     @property
     def num_channels(self) -> int:
-        """How many there are."""
+        """Number of channels."""
         return self.samples.shape[1]
 
     def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
-        """Its samples (samples, channels), at most so many at a time."""
+        """Blocks of at most `num_samples` samples (samples, channels)."""
         for start in range(0, len(self.samples), num_samples):
             yield self.samples[start : start + num_samples]
 
@@ -140,8 +141,8 @@ def _from_file(source):
         ) from None
     except (MemoryError, ValueError):
         raise InputError(
-            f"{_name(source)}: cannot read: its header declares no length, or more samples "
-            "than fit into memory"
+            f"{_name(source)}: cannot read: its header declares no length, or more "
+            "samples than fit into memory"
         ) from None
     check_not_truncated(_name(source), len(samples), num_declared)
     return Recording(samples, file.samplerate, file.subtype, _name(source))

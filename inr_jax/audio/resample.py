@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import soxr
+from jaxtyping import Float
 
 
-def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+def resample(
+    samples: Float[np.ndarray, " samples *channels"], from_rate: int, to_rate: int
+) -> Float[np.ndarray, " resampled *channels"]:
     """Resamples along the first axis with soxr's HQ setting; float32, no delay.
 
     Args:

@@ -1,4 +1,4 @@
-"""A sound file read block by block, in memory that does not grow with it."""
+"""Audio files read block by block, in bounded memory."""
 
 import os
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from inr_jax.errors import InputError
 
 
 class FileSource:
-    """A file that is read as it is needed.
+    """An audio file that is decoded on demand.
 
     Attributes:
       name: For messages.
       sample_rate: In Hz.
       num_samples: As its header declares.
-      num_channels: How many.
+      num_channels: Number of channels.
       subtype: libsndfile's name of the sample format.
     """
 
@@ -39,14 +39,14 @@ class FileSource:
 
     @property
     def duration_s(self) -> float:
-        """Seconds, as its header declares."""
+        """Duration in seconds, as the header declares."""
         return self.num_samples / self.sample_rate
 
     def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
-        """Its samples (samples, channels) float32, at most so many at a time.
+        """Blocks of at most `num_samples` samples, float32 (samples, channels).
 
         Raises:
-          InputError: it cannot be read, holds NaN or infinity, or fewer samples than its
+          InputError: not readable, NaN or infinite samples, or fewer samples than the
             header declares.
         """
         done = 0

@@ -35,8 +35,7 @@ class FieldConfig:
         return 1 + 2 * FILTER_TAPS
 
 
-# Spectra as they are heard; errors against the whole clip and against each frame, which
-# asks for quiet pauses; and what PESQ hears.
+# Power-law compressed spectra, negative SNR of the clip and of its segments, PMSQE.
 DENOISING_LOSS = LossWeights(
     mse=0.0, compressed=100.0, snr=2.0, segmental=2.0, disturbance=0.5
 )

@@ -11,20 +11,20 @@ from inr_jax.configs.fitting import require_one_of
 
 @dataclasses.dataclass(frozen=True)
 class MaskNetConfig:
-    """Local HyperSound: a small SIREN of local time for each frame of the signal.
+    """STFT mask network with a deep filter.
 
     Attributes:
-      sample_rate: Hz of what the hypernetwork hears; other rates are resampled.
-      window: Samples that one target network spans; frames are half of it apart.
-      channels: Width of the blocks that see whole frames.
-      expansion: Hidden units of each of them over `channels`.
-      kernel: Frames that each of them mixes, odd.
-      dilations: Frames between those, for each block.
-      band_bins: Neighbouring bins that make one band of the convolutions.
-      band_channels: Width of the convolutions over neighbouring frames and bands.
-      band_dilations: Frames that each of them skips, once before the blocks and once
-        after them.
-      causal: Whether everything looks back only.
+      sample_rate: Hz of its input; other rates are resampled.
+      window: Samples of the STFT window, with 50 % overlap.
+      channels: Width of the full-band blocks.
+      expansion: Hidden units of these blocks, as a multiple of `channels`.
+      kernel: Kernel size of these blocks in frames, odd.
+      dilations: Dilation of each of these blocks, in frames.
+      band_bins: Bins of a band.
+      band_channels: Channels of the 2-D convolutions over frames and bands.
+      band_dilations: Dilation in frames of each 2-D convolution, once before the
+        full-band blocks and once after them.
+      causal: Whether no frame depends on later ones.
     """
 
     sample_rate: int = 16_000
@@ -49,7 +49,7 @@ class MaskNetConfig:
 
     @property
     def receptive_field(self) -> tuple[int, int]:
-        """Frames that one frame's weights depend on, before it and after it."""
+        """Frames before and after a frame that its estimate depends on."""
         blocks = (self.kernel - 1) * sum(self.dilations)
         # two further frames for the first convolution, and two for the filter
         span = blocks + 4 * sum(self.band_dilations) + 4

@@ -41,14 +41,14 @@ class MixingConfig:
     def __post_init__(self):
         for name in ("snr_range_db", "level_range_db"):
             if len(getattr(self, name)) != 2:
-                raise ValueError(f"{name} must be two numbers, least and largest")
+                raise ValueError(f"{name} must be two numbers, minimum and maximum")
         noisy = self.white + self.coloured + self.recorded + self.babble
         total = noisy + self.clean
         if abs(total - 1) > 1e-6:
             raise ValueError(f"shares of noise must sum to 1, got {total}")
 
 
-# Spectra as they are heard, and the relative error of every clip alike.
+# Power-law compressed spectra, and the negative SNR, in which all clips count alike.
 DENOISING_LOSS = LossWeights(mse=0.0, compressed=100.0, snr=1.0)
 
 

@@ -66,7 +66,7 @@ def sounds(
     weights: Sequence[float],
     top_hz: Sequence[float] | None = None,
 ) -> Sounds:
-    """Sounds of int16 arrays (samples,), drawn as often as `weights` tell."""
+    """Sounds of int16 arrays (samples,), drawn in proportion to `weights`."""
     lengths = np.array([len(piece) for piece in pieces], np.int32)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)
     top = np.full(len(pieces), np.inf) if top_hz is None else np.array(top_hz)
@@ -96,10 +96,10 @@ def example(
     keys = jr.split(key, 5)
     clean, top_hz = _speech(keys[0], corpus, config)
     clean = _equalised(keys[1], clean, config)
-    heard, target = _in_room(keys[2], clean, corpus, config)
+    reverberant, target = _in_room(keys[2], clean, corpus, config)
     noise = _noise(keys[3], corpus, config)
     noise *= _rms(target)
-    return _recorded(keys[4], heard, target, noise, top_hz, config)
+    return _recorded(keys[4], reverberant, target, noise, top_hz, config)
 
 
 def _speech(key, corpus, config):
@@ -138,7 +138,7 @@ def _equalised(key, clean, config):
 
 
 def _in_room(key, clean, corpus, config):
-    """What is heard in a room, and its direct sound with early reflections."""
+    """Reverberant speech, and its direct sound with early reflections, the target."""
     if_key, room_key = jr.split(key)
     size = 2 * config.num_samples
     early = jnp.arange(corpus.rooms.shape[1]) < EARLY_S * config.sample_rate
@@ -213,7 +213,7 @@ def _two_recordings(key, corpus, config):
 
 
 def _babble(key, corpus, config):
-    """Several voices at once, too many for one to be the wanted one."""
+    """Several voices at once, too many for one of them to be the target."""
     keys = jr.split(key, 3)
     low, high = _BABBLE_VOICES
     count = jr.randint(keys[0], (), low, high + 1)
@@ -307,17 +307,19 @@ _KINDS = {
 }
 
 
-def _recorded(key, heard, target, noise, top_hz, config):
+def _recorded(key, reverberant, target, noise, top_hz, config):
     """What a recording chain and its faults make of both sides."""
     keys = jr.split(key, 6)
-    heard, target, noise = _band(keys[0], heard, target, noise, top_hz, config)
+    reverberant, target, noise = _band(
+        keys[0], reverberant, target, noise, top_hz, config
+    )
     place = np.arange(config.num_samples)
     start, length = jr.uniform(keys[1], (2,))
     start *= config.num_samples
     length = (0.02 + 0.5 * length**2) * config.sample_rate
     gap = (place > start) & (place < start + length)
     kept = ~(jr.bernoulli(keys[2], config.gap_share) & gap)
-    noisy, target = (heard + noise) * kept, target * kept
+    noisy, target = (reverberant + noise) * kept, target * kept
     peak = jnp.max(jnp.abs(noisy))
     limit = jr.uniform(keys[3], minval=0.25, maxval=0.8)
     limit = peak * jnp.where(jr.bernoulli(keys[4], config.clipped_share), limit, 1.0)
@@ -325,7 +327,7 @@ def _recorded(key, heard, target, noise, top_hz, config):
     return scale * jnp.clip(noisy, -limit, limit), scale * target
 
 
-def _band(key, heard, target, noise, top_hz, config):
+def _band(key, reverberant, target, noise, top_hz, config):
     keys = jr.split(key, 3)
     low, high = _TELEPHONE_HZ
     telephone = jr.bernoulli(keys[0], config.telephone_share)
@@ -342,7 +344,7 @@ def _band(key, heard, target, noise, top_hz, config):
         telephone | (top < nyquist),
         lambda x: lax.map(lambda y: _filtered(y, gain), x),
         lambda x: x,
-        jnp.stack([heard, target, noise]),
+        jnp.stack([reverberant, target, noise]),
     )
 
 

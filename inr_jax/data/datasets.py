@@ -42,6 +42,14 @@ class Example:
     sample_rate: int
 
 
+def shipped_clips() -> pathlib.Path:
+    """The folder of the four sentences that come with inr_jax."""
+    here = pathlib.Path(__file__).parent.parent
+    # an installed wheel has them in the package
+    shipped = here / "clips"
+    return shipped if shipped.is_dir() else here.parent / "experiments" / "clips"
+
+
 def find_clips(root: str | os.PathLike) -> list[Clip]:
     """Every audio file below a folder, sorted; names are unique.
 
@@ -141,10 +149,14 @@ def load(
     elif noise_path is None:
         noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
     else:
-        recorded = read(noise_path)
-        excerpt = audio.resample(recorded.samples[:, :1], recorded.sample_rate, rate)
-        noisy = noise.add_recorded(clean, excerpt, noise_seed, snr_db)
+        noise_recording = mono(read(noise_path), rate)[:, None]
+        noisy = noise.add_recorded(clean, noise_recording, noise_seed, snr_db)
     return Example(clip.name, clean, noisy, rate)
+
+
+def mono(recording: audio.Recording, sample_rate: int) -> np.ndarray:
+    """The first channel of a recording (samples,), resampled to `sample_rate`."""
+    return audio.resample(recording.samples[:, 0], recording.sample_rate, sample_rate)
 
 
 def beginning(recording: audio.Recording, max_seconds: float | None) -> audio.Recording:

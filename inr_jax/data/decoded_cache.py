@@ -61,7 +61,7 @@ def _decoded(folder, cache_dir, sample_rate, on_file):
             on_file(i + 1, len(clips))
         lengths = np.array([len(piece) for piece in pieces])
         for path, array in zip(paths, (lengths, np.concatenate(pieces)), strict=True):
-            with replacing(path) as aside, open(aside, "wb") as file:
+            with replacing(path) as part, open(part, "wb") as file:
                 np.save(file, array)
     lengths, samples = (np.load(path, mmap_mode="r") for path in paths)
     return samples, lengths

@@ -10,6 +10,27 @@ def clip_seed(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4])
 
 
+def mix_at_snr(
+    clean: np.ndarray,
+    noise: np.ndarray,
+    snr_db: float,
+    noise_power: float | None = None,
+) -> np.ndarray:
+    """Clean speech plus noise scaled to a ratio of mean powers, not clipped, float32.
+
+    Args:
+      clean: Any shape; one level for all of it.
+      noise: Of the same shape.
+      snr_db: Power of `clean` over that of the scaled noise, in dB.
+      noise_power: Power of `noise` where it is known; by default its mean.
+    """
+    if noise_power is None:
+        noise_power = np.mean(np.square(noise, dtype=np.float64))
+    power = np.mean(np.square(clean, dtype=np.float64))
+    scale = np.sqrt(power / max(noise_power, 1e-20)) * 10 ** (-snr_db / 20)
+    return (clean + scale * noise).astype(np.float32)
+
+
 def add_white(
     clean: np.ndarray,
     seed: int,
@@ -26,10 +47,10 @@ def add_white(
         `snr_db`.
     """
     clean = np.asarray(clean, np.float64)
-    if sigma is None:
-        sigma = np.sqrt(np.mean(clean**2)) * 10 ** (-snr_db / 20)
     noise = np.random.default_rng(seed).standard_normal(clean.shape)
-    return np.asarray(clean + sigma * noise, np.float32)
+    if sigma is None:
+        return mix_at_snr(clean, noise, snr_db, noise_power=1.0)
+    return (clean + sigma * noise).astype(np.float32)
 
 
 def add_recorded(
@@ -45,7 +66,4 @@ def add_recorded(
     """
     start = np.random.default_rng(seed).integers(len(recording))
     position = (start + np.arange(len(clean))) % len(recording)
-    noise = recording[position].astype(np.float64)
-    power = np.mean(np.square(clean, dtype=np.float64)) / 10 ** (snr_db / 10)
-    scale = np.sqrt(power / max(np.mean(noise**2), 1e-20))
-    return (clean + scale * noise).astype(np.float32)
+    return mix_at_snr(clean, recording[position].astype(np.float64), snr_db)

@@ -21,12 +21,12 @@ def simulate(count: int, sample_rate: int, seed: int) -> np.ndarray:
       ImportError: pyroomacoustics is not installed.
     """
     rng = np.random.default_rng(seed)
-    found = []
-    while len(found) < count:
+    responses = []
+    while len(responses) < count:
         response = _draw(rng, sample_rate)
         if response is not None:
-            found.append(response)
-    return np.stack(found)
+            responses.append(response)
+    return np.stack(responses)
 
 
 def _draw(rng, sample_rate):

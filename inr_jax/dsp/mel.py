@@ -28,8 +28,8 @@ def reflect(
       margin: Samples of padding at each end.
 
     Returns:
-      samples + 2 * margin samples; reflection goes on beyond `num_samples + margin`, where
-      no valid frame lies.
+      samples + 2 * margin samples; reflection goes on beyond `num_samples + margin`,
+      where no valid frame lies.
     """
     period = jnp.maximum(2 * (num_samples - 1), 1)
     position = jnp.mod(jnp.arange(-margin, signal.shape[0] + margin), period)
@@ -51,8 +51,8 @@ def magnitudes(
       hop: Samples from frame to frame.
 
     Returns:
-      Magnitudes of window // 2 + 1 bins, at least `MAGNITUDE_FLOOR`, and the mask of the
-      `1 + num_samples // hop` valid frames.
+      Magnitudes of window // 2 + 1 bins, at least `MAGNITUDE_FLOOR`, and the mask of
+      the `1 + num_samples // hop` valid frames.
     """
     num_frames = 1 + signal.shape[0] // hop
     frames = frame(reflect(signal, num_samples, window // 2), window, hop)

@@ -89,25 +89,24 @@ def _denoise(windows, size, config, compute):
     sample_rate = windows[0].sample_rate
     frame = window_of(sample_rate)
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
-    filled = bucketing.filled(windows, compute.num_devices)
-    spectra = [_stft(window.samples, frame) for window in filled]
+    spectra = [_stft(window.samples, frame) for window in windows]
     ratios = [
         _posterior_snr(np.abs(spectrum) ** 2, window.context.psd)
-        for spectrum, window in zip(spectra, filled, strict=True)
+        for spectrum, window in zip(spectra, windows, strict=True)
     ]
     padded = [
         np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
         for ratio in ratios
     ]
     gains = gain_field.fit_gains(
-        [window.key for window in filled],
+        [window.key for window in windows],
         np.stack(padded).astype(np.float32),
         np.array([len(ratio) for ratio in ratios]),
         sample_rate,
         config,
         compute,
     )
-    for spectrum, gain, window in zip(spectra, gains, windows, strict=False):
+    for spectrum, gain, window in zip(spectra, gains, windows, strict=True):
         gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
         spectrum *= gain.astype(np.float32)
         yield stft.istft(

@@ -20,9 +20,10 @@ import numpy as np
 import optax
 
 from inr_jax.configs.fitting import GainFieldConfig
-from inr_jax.enhancement.classical import OVERLAP
+from inr_jax.enhancement.classical import OVERLAP, window_of
 from inr_jax.fitting import driver
 from inr_jax.nn import siren
+from inr_jax.parallel import bucketing
 from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Bins around (frames, bins): frames less than four away overlap, and within a frame the
@@ -126,6 +127,7 @@ def fit_gains(
             compute,
             lambda steps: on_steps(float(np.sum(steps)) / config.num_fields),
             checkpoints,
+            slots=bucketing.num_slots(len(fits), compute.num_devices),
             # each call draws all bins anew
             steps_per_call=CHUNK if checkpoints else config.num_steps,
             labels=[
@@ -252,7 +254,7 @@ class GainFieldProblem(driver.Problem):
 
     def _field_at(self, params, context, frame, bin_, compute):
         """What a network says of bins: (bins, 2)."""
-        config, window = self.config, 2 * (context.shape[1] - 2 * _MARGIN[1] - 1)
+        config, window = self.config, window_of(self.sample_rate)
         seconds_per_frame = window / OVERLAP / self.sample_rate
         khz_per_bin = self.sample_rate / window / 1000
         scales = jnp.array(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from inr_jax.data.datasets import Clip
 from inr_jax.errors import InputError
 from inr_jax.evaluation.conditions import Source
-from inr_jax.io import atomic, measuring, run_dir
+from inr_jax.io import atomic, provenance
 
 
 class Manifest(NamedTuple):
@@ -89,10 +89,10 @@ def write(
         "clips": [_listed(clip) for clip in source.clips],
         "recordings": [_listed(clip) for clip in dict.fromkeys(source.recordings)],
         "flags": flags,
-        "versions": run_dir.versions(),
+        "versions": provenance.versions(),
         "python": platform.python_version(),
-        "commit": run_dir.commit(),
-        "hardware": {"processor": measuring.processor(), **measuring.machine()},
+        "commit": provenance.commit(),
+        "hardware": {"processor": provenance.processor(), **provenance.machine()},
     }
     atomic.write_json(folder / "manifest.json", value)
     return folder / "manifest.json"

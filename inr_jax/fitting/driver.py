@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from inr_jax.parallel import sharding
+from inr_jax.parallel import bucketing, sharding
 from inr_jax.parallel.compute import ComputeConfig, over_fits
 
 # Seconds from one checkpoint of a batch to the next; one takes some hundredths.
@@ -126,13 +126,12 @@ def run(
     slower = dataclasses.replace(
         problem, config=dataclasses.replace(problem.config, learning_rate=rate)
     )
-    on_each = -(-len(diverged) // compute.num_devices)
-    # Few sizes compile. Not checkpointed: the state above would be lost for it.
+    # Not checkpointed: the state above would be lost for it.
     again = _run_once(
         slower,
         [fits[i] for i in diverged],
         compute,
-        slots=compute.num_devices * 2 ** (on_each - 1).bit_length(),
+        slots=bucketing.num_slots(len(diverged), compute.num_devices),
         steps_per_call=steps_per_call,
     )
     for i, other in zip(diverged, again, strict=True):

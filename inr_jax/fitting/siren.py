@@ -205,7 +205,7 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config, compute):
     def block_loss(params, positions, target):
         count = signal.num_samples
         estimate = _values(params, positions, count, sample_rate, config, compute)
-        loss = losses.pointwise(estimate, target, config.loss)
+        loss = losses.per_sample(estimate, target, config.loss)
         return jnp.sum(loss, where=positions < count) / count
 
     def add_block(i, total):

@@ -1,1 +1,1 @@
-"""Atomic files, checkpoints, downloads, facts about the machine."""
+"""Atomic files, checkpoints, folders of weights, what results come from."""

@@ -21,13 +21,13 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_stale(path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with _naming(path):
-            yield aside
-            os.replace(aside, path)
+            yield temporary
+            os.replace(temporary, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @functools.cache
@@ -56,18 +56,20 @@ def replacing_folder(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
     What a killed process left beside `folder` is cleared away by the next.
     """
     folder = pathlib.Path(folder).resolve()
-    aside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
-    _remove(aside)
-    aside.mkdir(parents=True)
+    temporary, old = (
+        folder.with_name(f".{folder.name}.{end}") for end in ("part", "old")
+    )
+    _remove(temporary)
+    temporary.mkdir(parents=True)
     try:
-        yield aside
+        yield temporary
         _remove(old)
         if folder.exists():
             folder.rename(old)
-        aside.rename(folder)
+        temporary.rename(folder)
         _remove(old)
     finally:
-        _remove(aside)
+        _remove(temporary)
 
 
 def _remove(folder: pathlib.Path) -> None:
@@ -77,8 +79,8 @@ def _remove(folder: pathlib.Path) -> None:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes UTF-8 text."""
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def append_line(path: str | os.PathLike, line: str) -> None:
@@ -105,7 +107,10 @@ def write_csv(
     path: str | os.PathLike, columns: Sequence[str], rows: Sequence[dict]
 ) -> None:
     """Writes rows under a header; what a row lacks stays empty."""
-    with replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as f:
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as f,
+    ):
         writer = csv.DictWriter(f, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -124,8 +129,8 @@ def part(path: pathlib.Path, process: int) -> pathlib.Path:
 
 def parts(path: pathlib.Path) -> list[pathlib.Path]:
     """What there is of `path` by any process."""
-    found = sorted(path.parent.glob(f"{path.stem}.*[0-9]{path.suffix}"))
-    return [path, *found] if path.exists() else found
+    others = sorted(path.parent.glob(f"{path.stem}.*[0-9]{path.suffix}"))
+    return [path, *others] if path.exists() else others
 
 
 def sha256(path: str | os.PathLike) -> str:

@@ -1,5 +1,7 @@
-"""Checkpoints of pytrees through orbax: written aside, then renamed."""
+"""Checkpoints of pytrees: orbax's `Checkpointer` and its policies of what to keep."""
 
+import functools
+import math
 import os
 import pathlib
 import shutil
@@ -15,28 +17,60 @@ class Checkpoints:
     Of several processes all save and load together, in one folder.
     """
 
-    def __init__(self, folder: str | os.PathLike, keep: int = 1):
-        """Names the folder; it holds the newest `keep` checkpoints."""
+    def __init__(self, folder: str | os.PathLike, keep: int = 1, best: bool = False):
+        """Names the folder, which appears when it is used.
+
+        Args:
+          folder: Where they are.
+          keep: How many are kept.
+          best: Whether those that scored best are, instead of the latest.
+        """
         self.folder = pathlib.Path(folder).absolute()
-        self._keep = keep
+        policies = ocp.training.preservation_policies
+        self._policy = policies.LatestN(keep)
+        if best:
+            self._policy = policies.BestN(get_metric_fn=_score, n=keep)
+
+    @functools.cached_property
+    def _orbax(self) -> ocp.training.Checkpointer:
+        return ocp.training.Checkpointer(
+            self.folder,
+            preservation_policy=self._policy,
+            cleanup_tmp_directories=True,
+        )
 
     def steps(self) -> list[int]:
         """Numbers of the checkpoints, oldest first."""
-        found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(int(path.name) for path in found if path.name.isdecimal())
+        return [checkpoint.step for checkpoint in self._found()]
 
-    def save(self, step: int, tree: Any, metadata: dict) -> None:
-        """Writes a pytree of arrays, and JSON beside it, as checkpoint `step`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / str(step)
-        ocp.save(path, tree, overwrite=True, custom_metadata=metadata)
-        if jax.process_index() == 0:
-            for old in self.steps()[: -self._keep]:
-                _discard(self.folder / str(old))
+    def best_step(self) -> int | None:
+        """Number of the checkpoint of the highest score, if there is one."""
+        scores = {c.step: self._score_of(c) for c in self._found()}
+        return max(scores, key=scores.__getitem__, default=None)
+
+    def save(
+        self, step: int, tree: Any, metadata: dict, score: float | None = None
+    ) -> None:
+        """Writes checkpoint `step`, and removes what is not to be kept.
+
+        Args:
+          step: Its number.
+          tree: Pytree of arrays.
+          metadata: JSON beside it.
+          score: By which the best are kept.
+        """
+        self._orbax.save(
+            step,
+            tree,
+            force=True,
+            overwrite=True,
+            metrics=None if score is None else {"score": score},
+            custom_metadata=metadata,
+        )
 
     def metadata(self, step: int) -> dict:
         """What `save` was given beside the arrays."""
-        return ocp.metadata(self.folder / str(step)).custom_metadata
+        return self._orbax.metadata(step).custom_metadata
 
     def load(self, step: int, like: Any) -> Any:
         """The arrays of a checkpoint, where those of `like` are or on the first device.
@@ -54,17 +88,27 @@ class Checkpoints:
             sharding = getattr(x, "sharding", None) or first
             return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
-        return ocp.load(self.folder / str(step), jax.tree.map(abstract, like))
+        return self._orbax.load(step, jax.tree.map(abstract, like))
 
     def remove(self) -> None:
         """Deletes the folder with all checkpoints."""
         if self.folder.exists():
-            _discard(self.folder)
+            self._orbax.close()
+            del self._orbax
+            shutil.rmtree(self.folder)
+
+    def _found(self):
+        return self._orbax.checkpoints if self.folder.exists() else ()
+
+    def _score_of(self, checkpoint):
+        try:
+            # earlier versions kept the score beside the arrays
+            return _score(checkpoint.metrics or self.metadata(checkpoint.step))
+        except (KeyError, ValueError, OSError):  # half deleted when it was killed
+            return -math.inf
 
 
-def _discard(folder):
-    """Deletes a folder that is never seen half deleted, also where this is killed."""
-    aside = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(aside, ignore_errors=True)
-    folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
+def _score(metrics) -> float:
+    """NaN is worse than any number."""
+    score = metrics["score"]
+    return -math.inf if math.isnan(score) else score

@@ -1,17 +1,14 @@
 """`config.json` of a folder of results: its settings, so that no others join them."""
 
-import importlib.metadata
 import json
 import pathlib
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from inr_jax.errors import InputError
-from inr_jax.io import atomic
+from inr_jax.io import atomic, provenance
 
 NAME = "config.json"
-_PACKAGES = ("inr_jax", "jax", "numpy", "librosa", "soxr", "pesq", "pystoi")
 
 
 def keep_settings(
@@ -47,7 +44,7 @@ def keep_settings(
         _refuse_others(folder, {label: known[label] for label in same}, same)
     if process == 0:
         parts = {} if methods is None else {"methods": {**known, **methods}}
-        described = {"settings": settings, **parts, "versions": versions()}
+        described = {"settings": settings, **parts, "versions": provenance.versions()}
         atomic.write_json(path, described)
 
 
@@ -67,22 +64,6 @@ def read_methods(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
       InputError: there are none.
     """
     return _read(folder).get("methods", {})
-
-
-def versions() -> dict[str, str]:
-    """Of the packages that results depend on."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
-def commit() -> str | None:
-    """Of the source, where it is a git checkout."""
-    done = subprocess.run(
-        ["git", "-C", pathlib.Path(__file__).parent, "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or None
 
 
 def _read(folder) -> dict[str, Any]:

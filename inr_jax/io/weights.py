@@ -53,10 +53,10 @@ def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
     folder = pathlib.Path(folder)
     try:
         described = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        found = described.get("format")
-        if found not in (_NPZ_FORMAT, FORMAT):
-            raise ValueError(f"its format is {found!r}, this version reads {FORMAT}")
-        path = folder / (WEIGHTS if found == FORMAT else _NPZ)
+        version = described.get("format")
+        if version not in (_NPZ_FORMAT, FORMAT):
+            raise ValueError(f"its format is {version!r}, this version reads {FORMAT}")
+        path = folder / (WEIGHTS if version == FORMAT else _NPZ)
         expected = described.pop("sha256", None)
         if expected != _digest(path, described):
             raise ValueError("changed since it was saved: not of its SHA-256")

@@ -3,9 +3,9 @@
 The symmetric and asymmetric disturbance of ITU-T P.862 (Rix et al. 2001) as a loss
 (Martin-Donas et al. 2018, doi 10.1109/LSP.2018.2871419): Bark-band powers become
 loudness; differences beyond the masking threshold count, and count again where the
-estimate adds to the target rather than removes from it. Built from formulas instead of the
-tables of the recommendation and without time alignment: it correlates with PESQ but does
-not equal it.
+estimate adds to the target rather than removes from it. Built from formulas instead of
+the tables of the recommendation and without time alignment: it correlates with PESQ but
+does not equal it.
 """
 
 import functools
@@ -28,7 +28,7 @@ _CALIBRATION = 6.9e-4
 _LOUDNESS = 0.187
 _ZWICKER_POWER = 0.23
 
-# Equalisation of the spectrum and of the gain: limits of the ratios, floors of the power.
+# Equalisation of spectrum and gain: limits of the ratios, floors of the power.
 _SPECTRUM_LIMITS, _SPECTRUM_FLOOR = (0.01, 100.0), 1e3
 _GAIN_LIMITS, _GAIN_FLOOR = (3e-4, 5.0), 5e3
 
@@ -97,7 +97,7 @@ def _frame_disturbances(estimate, target, sample_rate):
 
 
 def _loudness(power, sample_rate):
-    """Loudness in sone of band powers (frames, bands), 0 below the hearing threshold."""
+    """Loudness in sone of band powers (frames, bands), 0 below the threshold."""
     _, threshold, exponent, _ = _bands(sample_rate)
     sone = (0.5 + 0.5 * power / threshold) ** exponent - 1
     scale = _LOUDNESS * (threshold / 0.5) ** exponent

@@ -39,8 +39,8 @@ def negative_segmental_snr(
 ) -> Float[Array, ""]:
     """Mean over segments of their negative SNR, in units of 10 dB.
 
-    Segments have `SEGMENT` samples and do not overlap. Pauses of the target count as much
-    as speech, which penalises residual noise in them.
+    Segments have `SEGMENT` samples and do not overlap. Pauses of the target count as
+    much as speech, which penalises residual noise in them.
     """
     del sample_rate
     valid = jnp.arange(target.shape[0]) < num_samples

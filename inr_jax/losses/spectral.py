@@ -42,8 +42,8 @@ def multi_resolution_mel(
 ) -> Float[Array, ""]:
     """Multi-resolution mel loss: L1 plus root mean square error of mel magnitudes.
 
-    As in HyperSound's released code (Szatkowski et al. 2022, arXiv 2211.01839); the mean
-    over `RESOLUTIONS`.
+    As in HyperSound's released code (Szatkowski et al. 2022, arXiv 2211.01839); the
+    mean over `RESOLUTIONS`.
     """
     return _mean(
         _mel_loss(estimate, target, num_samples, sample_rate, *r) for r in RESOLUTIONS

@@ -1,8 +1,8 @@
 """Weighted sums of losses, each chosen by its field of `LossWeights`.
 
 A loss takes `(estimate, target, num_samples, sample_rate)` of one signal, samples in
-[-1, 1] with padding behind the first `num_samples`. All have finite values and gradients
-on silence and where both signals are equal.
+[-1, 1] with padding behind the first `num_samples`. All have finite values and
+gradients on silence and where both signals are equal.
 """
 
 import dataclasses

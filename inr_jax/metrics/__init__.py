@@ -1,4 +1,4 @@
-"""Scores of speech against its clean reference: numpy, float64, no jax.
+"""Speech quality and intelligibility against a clean reference, in numpy and float64.
 
 Every function takes (reference, estimate, sample_rate), one-dimensional signals of one
 length, and returns a `Value`: a float, NaN with a `reason` where there is none.

@@ -1,14 +1,14 @@
-"""Composite opinion scores CSIG, CBAK and COVL, and all metrics at once."""
+"""Composite measures CSIG, CBAK and COVL, and all metrics at once."""
 
 import numpy as np
 
 from inr_jax.metrics.perceptual import estoi, pesq, stoi
 from inr_jax.metrics.segmental import llr, ssnr, wss
-from inr_jax.metrics.value import Value
+from inr_jax.metrics.value import Signal, Value
 from inr_jax.metrics.waveform import gain, lag, si_sdr
 
-# Rows of regression weights on (1, PESQ, LLR, WSS, SSNR): the MATLAB file `composite.m`
-# that the field uses; they differ from the table printed in Hu and Loizou 2008.
+# Regression weights of (1, PESQ, LLR, WSS, SSNR) in the MATLAB file `composite.m` that
+# the field uses; the table printed in Hu and Loizou 2008 differs.
 _WEIGHTS = {
     "csig": (3.093, 0.603, -1.029, -0.009, 0),
     "cbak": (1.634, 0.478, 0, -0.007, 0.063),
@@ -19,8 +19,8 @@ _WEIGHTS = {
 def composite(parts: dict[str, Value]) -> dict[str, Value]:
     """CSIG, CBAK and COVL from wide-band PESQ, LLR, WSS and SSNR of one clip.
 
-    Returns `csig`, `cbak`, `covl` held to [1, 5], and the same as `csig_raw` and so on
-    without the limits: in loud noise the limited ones all stand at 1 and say nothing.
+    Returns `csig`, `cbak` and `covl`, clipped to [1, 5], and unclipped as `csig_raw` and
+    so on: in loud noise the clipped ones are all 1.
     """
     scores = {}
     for name, (constant, *weights) in _WEIGHTS.items():
@@ -39,7 +39,7 @@ def composite(parts: dict[str, Value]) -> dict[str, Value]:
 
 
 def all_metrics(
-    reference: np.ndarray, estimate: np.ndarray, sample_rate: int
+    reference: Signal, estimate: Signal, sample_rate: int
 ) -> dict[str, Value]:
     """Every metric of one clip by name, composites from wide-band PESQ at 16 kHz.
 

@@ -1,4 +1,4 @@
-"""Scores of estimates as rows of a table, made in worker processes without jax."""
+"""Scores of estimates as table rows, computed in worker processes without jax."""
 
 import concurrent.futures
 import multiprocessing
@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import threadpoolctl
+from jaxtyping import Float
 
 from inr_jax import audio, metrics
 
-# PESQ and the composites are defined here; other rates are resampled, both sides alike.
+# Hz, at which PESQ and the composites are defined; both signals are resampled to it.
 SCORE_RATE = 16_000
 METRICS = (
     "ssnr",
@@ -36,22 +37,22 @@ COLUMNS = ("clip", "method", "seed", "seconds", *METRICS, "nan_reasons")
 
 
 class Job(NamedTuple):
-    """One estimate to score: float (samples, channels), both of one length.
+    """One estimate to score against its reference.
 
-    `metrics`, where it is given, names the few that are wanted, without composites.
+    `metrics` restricts the row to these metrics, none of them composite.
     """
 
     clip: str
     method: str
     seed: int
-    reference: np.ndarray
-    estimate: np.ndarray
+    reference: Float[np.ndarray, "samples channels"]
+    estimate: Float[np.ndarray, "samples channels"]
     sample_rate: int
     metrics: tuple[str, ...] = METRICS
 
 
 def score(job: Job) -> dict[str, object]:
-    """One row: every metric of the job, the mean over channels, NaN with its reason.
+    """One row: each metric, averaged over channels, and the reasons of NaNs.
 
     Raises:
       ValueError: shapes differ.
@@ -85,7 +86,7 @@ def score(job: Job) -> dict[str, object]:
 
 
 def _scores(names, reference, estimate):
-    if names == METRICS:  # the composites share what they are made of
+    if names == METRICS:  # composites share their parts
         return metrics.all_metrics(reference, estimate, SCORE_RATE)
     return {
         name: getattr(metrics, name)(reference, estimate, SCORE_RATE) for name in names
@@ -93,8 +94,8 @@ def _scores(names, reference, estimate):
 
 
 def _begin_worker() -> None:
-    """Leaves interrupts to the parent, and ends when it ends, killed or not."""
-    # threads of small products wait for each other: a row took twice the time
+    """Leaves interrupts to the parent, and exits when it ends, killed or not."""
+    # threads of small matrix products contend: a row took twice the time
     threadpoolctl.threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -107,7 +108,7 @@ def _end_with(parent) -> None:
 
 
 class ScorePool:
-    """Worker processes that score, all cores; a context manager."""
+    """Scoring processes, one per core; a context manager."""
 
     def __init__(self):
         self._pool = concurrent.futures.ProcessPoolExecutor(
@@ -123,7 +124,7 @@ class ScorePool:
         self._pool.shutdown(cancel_futures=True)
 
     def submit(self, job: Job) -> concurrent.futures.Future:
-        """The row of one job, to be had when it is done."""
+        """The future row of one job."""
         return self._pool.submit(score, job)
 
     def score(self, jobs: Iterable[Job]) -> list[dict[str, object]]:

@@ -1,42 +1,43 @@
 """Segmental SNR, log-likelihood ratio and weighted spectral slope.
 
-The definitions are those of the MATLAB code of Loizou, "Speech Enhancement: Theory and
-Practice" (2013), as the field reports them: nothing is rescaled, LLR is not clamped.
+As defined by the MATLAB code of Loizou, "Speech Enhancement: Theory and Practice"
+(2013), without rescaling of the signals or clipping of LLR.
 """
 
 import numpy as np
 
-from inr_jax.metrics.frames import frames, trimmed_mean
-from inr_jax.metrics.value import metric
+from inr_jax.metrics.framing import frames, trimmed_mean
+from inr_jax.metrics.value import Signal, metric
 
 _EPS = np.finfo(np.float64).eps
 
 
 @metric
-def ssnr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Segmental SNR in dB: frame values held to [-10, 35], mean over all frames.
+def ssnr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Segmental SNR in dB: the mean over frames of the SNR clipped to [-10, 35].
 
-    It depends on the level and rewards silence: a zero estimate scores 0 dB.
+    Depends on the level and favours silence: an estimate of zeros scores 0 dB.
     """
-    wanted = frames(reference, sample_rate)
-    noise = wanted - frames(estimate, sample_rate)
-    ratio = np.sum(wanted**2, axis=1) / (np.sum(noise**2, axis=1) + _EPS)
+    target = frames(reference, sample_rate)
+    error = target - frames(estimate, sample_rate)
+    ratio = np.sum(target**2, axis=1) / (np.sum(error**2, axis=1) + _EPS)
     return float(np.mean(np.clip(10 * np.log10(ratio + _EPS), -10, 35)))
 
 
 @metric
-def llr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Log-likelihood ratio of linear prediction; 0 is best, not bounded above.
+def llr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Log-likelihood ratio of linear prediction; 0 is best, unbounded above.
 
-    Order 16 (10 below 10 kHz), autocorrelation method, lowest 95 % of the frames.
+    Order 16 (10 below 10 kHz), autocorrelation method, the mean of the best 95 % of
+    frames.
     """
     order = 10 if sample_rate < 10_000 else 16
     clean = _autocorrelation(frames(reference, sample_rate), order)
-    found = _autocorrelation(frames(estimate, sample_rate), order)
+    other = _autocorrelation(frames(estimate, sample_rate), order)
     lags = np.abs(np.subtract.outer(np.arange(order + 1), np.arange(order + 1)))
     toeplitz = clean[:, lags]
     with np.errstate(all="ignore"):
-        ratio = _energy(_predictor(found), toeplitz) / _energy(
+        ratio = _energy(_predictor(other), toeplitz) / _energy(
             _predictor(clean), toeplitz
         )
         ratio = np.where(np.isnan(ratio), np.inf, ratio)
@@ -89,21 +90,21 @@ _WIDTHS = np.array([
 
 
 @metric
-def wss(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+def wss(reference: Signal, estimate: Signal, sample_rate: int) -> float:
     """Weighted spectral slope distance (Klatt 1982); 0 is best.
 
-    25 critical bands up to 3.6 kHz: nothing above counts. Lowest 95 % of the frames.
+    25 critical bands up to 3.6 kHz; the mean of the best 95 % of frames.
     """
     clean = _band_db(frames(reference, sample_rate), sample_rate)
-    found = _band_db(frames(estimate, sample_rate), sample_rate)
-    weights = (_slope_weights(clean) + _slope_weights(found)) / 2
-    difference = np.diff(clean, axis=1) - np.diff(found, axis=1)
+    other = _band_db(frames(estimate, sample_rate), sample_rate)
+    weights = (_slope_weights(clean) + _slope_weights(other)) / 2
+    difference = np.diff(clean, axis=1) - np.diff(other, axis=1)
     distance = np.sum(weights * difference**2, axis=1) / np.sum(weights, axis=1)
     return trimmed_mean(distance)
 
 
 def _band_db(windowed: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Energy of each critical band in dB, (frames, 25), held above -100 dB."""
+    """Energy of each critical band in dB, (frames, 25), at least -100 dB."""
     num_fft = 2 ** int(np.ceil(np.log2(2 * windowed.shape[1])))
     num_bins = num_fft // 2
     power = np.abs(np.fft.rfft(windowed, num_fft)[:, :num_bins]) ** 2
@@ -128,9 +129,10 @@ def _slope_weights(energy: np.ndarray) -> np.ndarray:
 
 
 def _local_peaks(energy: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Energy of the peak that each band leans towards, (frames, 24).
+    """Energy of the local peak of each band, (frames, 24).
 
-    Uphill, every published implementation stops one band short of the peak; so do we.
+    Where the slope rises, published implementations stop one band before the peak, and
+    so does this one.
     """
     num_bands = slope.shape[1]
     rising = slope > 0

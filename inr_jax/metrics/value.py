@@ -1,12 +1,15 @@
-"""A metric's value, or NaN together with the reason why there is none."""
+"""The value of a metric, or NaN together with the reason why it is undefined."""
 
 import functools
 
 import numpy as np
+from jaxtyping import Float
+
+Signal = Float[np.ndarray, " samples"]
 
 
 class Value(float):
-    """A float that knows, where it is NaN, why: `value.reason`, else an empty string."""
+    """A float; `reason` says why it is NaN, and is empty otherwise."""
 
     reason: str
 
@@ -17,15 +20,15 @@ class Value(float):
 
 
 class Undefined(Exception):
-    """Raised inside a metric where the signals have no such value."""
+    """Raised inside a metric that is undefined for the given signals."""
 
 
 def metric(function):
-    """Makes a metric total: checked float64 signals in, a `Value` out.
+    """Decorator of metrics: converts and checks the signals, returns a `Value`.
 
-    Signals are one-dimensional, (reference, estimate, sample_rate), any float scale.
-    Different lengths are the caller's mistake and raise `ValueError`; silence, NaN and
-    clips that are too short are facts of the data and give NaN with a reason.
+    The metric takes float64 (reference, estimate, sample_rate), one-dimensional, at any
+    scale. Different lengths raise `ValueError`; silence, NaN and clips that are too
+    short give NaN with a reason.
     """
 
     @functools.wraps(function)
@@ -43,8 +46,8 @@ def metric(function):
     return checked
 
 
-def check_shapes(reference: np.ndarray, estimate: np.ndarray) -> None:
-    """Raises ValueError unless both are one-dimensional and of one length."""
+def check_shapes(reference: Signal, estimate: Signal) -> None:
+    """Raises ValueError unless both are one-dimensional and equally long."""
     if reference.ndim != 1 or estimate.ndim != 1:
         raise ValueError(
             "signals must be one-dimensional, got reference "
@@ -57,7 +60,7 @@ def check_shapes(reference: np.ndarray, estimate: np.ndarray) -> None:
         )
 
 
-def require_sound(name: str, signal: np.ndarray) -> None:
+def require_not_silent(name: str, signal: Signal) -> None:
     """Raises `Undefined` where a signal is empty or all zeros."""
     if not np.any(signal):
         raise Undefined(f"{name} is silent")

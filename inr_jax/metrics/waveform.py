@@ -1,55 +1,55 @@
-"""Metrics of the waveform as a whole: SI-SDR, SNR, level and delay."""
+"""Metrics of the whole waveform: SI-SDR, SNR, gain and lag."""
 
 import numpy as np
 from scipy import signal as scipy_signal
 
-from inr_jax.metrics.value import Undefined, metric, require_sound
+from inr_jax.metrics.value import Signal, Undefined, metric, require_not_silent
 
 
 @metric
-def si_sdr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
+def si_sdr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
     """Scale-invariant signal-to-distortion ratio in dB; higher is better.
 
-    Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, equation 4. Means are
-    not removed. Infinite where the estimate is the reference up to a gain.
+    Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, equation 4, without
+    removal of the means. Infinite where the estimate is a scaled reference.
     """
     del sample_rate
-    require_sound("reference", reference)
-    require_sound("estimate", estimate)
+    require_not_silent("reference", reference)
+    require_not_silent("estimate", estimate)
     target = reference * (np.dot(estimate, reference) / np.dot(reference, reference))
     return _ratio_db(target, estimate - target)
 
 
 @metric
-def snr(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Signal-to-noise ratio in dB, the noise being estimate - reference."""
+def snr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Signal-to-noise ratio in dB, the noise being estimate minus reference."""
     del sample_rate
-    require_sound("reference", reference)
+    require_not_silent("reference", reference)
     return _ratio_db(reference, estimate - reference)
 
 
 @metric
-def gain(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Least-squares level of the reference inside the estimate: 1 where it is kept."""
+def gain(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Least-squares gain of the reference in the estimate; 1 is best."""
     del sample_rate
-    require_sound("reference", reference)
+    require_not_silent("reference", reference)
     return np.dot(estimate, reference) / np.dot(reference, reference)
 
 
 @metric
-def lag(reference: np.ndarray, estimate: np.ndarray, sample_rate: int) -> float:
-    """Delay of the estimate in samples: where the cross-correlation is largest."""
+def lag(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Delay of the estimate in samples, at the maximum of the cross-correlation."""
     del sample_rate
-    require_sound("reference", reference)
-    require_sound("estimate", estimate)
+    require_not_silent("reference", reference)
+    require_not_silent("estimate", estimate)
     correlation = scipy_signal.correlate(estimate, reference, method="fft")
     return float(np.argmax(np.abs(correlation)) - (reference.size - 1))
 
 
-def _ratio_db(wanted: np.ndarray, unwanted: np.ndarray) -> float:
-    power, noise = np.dot(wanted, wanted), np.dot(unwanted, unwanted)
-    if noise == 0:
+def _ratio_db(target: Signal, error: Signal) -> float:
+    power, error_power = np.dot(target, target), np.dot(error, error)
+    if error_power == 0:
         return np.inf
     if power == 0:
         raise Undefined("estimate is orthogonal to the reference")
-    return 10 * np.log10(power / noise)
+    return 10 * np.log10(power / error_power)

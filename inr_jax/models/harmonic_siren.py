@@ -1,12 +1,13 @@
 """The STFT with a sine window and 50 % overlap, written as one SIREN per frame.
 
-A frame of `window` samples is a SIREN of local time tau in [-1, 1] without hidden layers,
+A frame of `window` samples is a SIREN of local time tau in [-1, 1] without hidden
+layers,
 
     s(tau) = sum_k a_k sin(omega_k tau + phi_k),
 
 with fixed frequencies, the harmonics of the frame, and phases of 0 and pi/2. Its output
-weights a_k are then the DFT coefficients of the windowed frame, and evaluating it is the
-inverse DFT. Frames are windowed once more and overlap-added.
+weights a_k are then the DFT coefficients of the windowed frame, and evaluating it is
+the inverse DFT. Frames are windowed once more and overlap-added.
 """
 
 import functools
@@ -56,8 +57,8 @@ def frame_weights(
 ) -> Float[Array, "frames {window}"]:
     """Output weights of the SIRENs of a signal's frames: its STFT.
 
-    Frame k begins at sample (k - 1) * window/2, with zeros before and behind the signal;
-    there are ceil(samples / hop) + 1 frames.
+    Frame k begins at sample (k - 1) * window/2, with zeros before and behind the
+    signal; there are ceil(samples / hop) + 1 frames.
     """
     hop = window // 2
     padded = jnp.pad(signal, (hop, -signal.shape[0] % hop + hop))
@@ -69,7 +70,8 @@ def evaluate(
 ) -> Float[Array, " {num_samples}"]:
     """The signal of the SIRENs of its frames: the inverse STFT.
 
-    A `hop` above half the window evaluates them on a finer grid, at a higher sample rate.
+    A `hop` above half the window evaluates them on a finer grid, at a higher sample
+    rate.
     """
     times = frame_coordinates(2 * hop)[:, None].astype(np.float32)
     values = jax.vmap(lambda one: siren.apply(target_params(one), times, TARGET))

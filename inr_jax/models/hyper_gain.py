@@ -1,14 +1,14 @@
 """HyperGain: a hypernetwork that emits a gain field from noisy speech.
 
-After HyperSound (Szatkowski et al. 2022, arXiv 2211.01839), which emits the weights of a
-coordinate network of time for each clip; here the emitted network is a gain over time and
-frequency (`nn.gain_field`).
+After HyperSound (Szatkowski et al. 2022, arXiv 2211.01839), which emits the weights of
+a coordinate network of time for each clip; here the emitted network is a gain over time
+and frequency (`nn.gain_field`).
 
 Features are powers relative to a running mean power, which ignores frames of digital
-silence: the estimate is exactly proportional to the input. Dilated 2-D convolutions over
-frames and cells, with a learned positional embedding of the cell, process local structure;
-between them ConvNeXt blocks (Liu et al. 2022, arXiv 2201.03545) see the full band over a
-second.
+silence: the estimate is exactly proportional to the input. Dilated 2-D convolutions
+over frames and cells, with a learned positional embedding of the cell, process local
+structure; between them ConvNeXt blocks (Liu et al. 2022, arXiv 2201.03545) see the full
+band over a second.
 """
 
 import flax.linen as nn
@@ -44,8 +44,8 @@ class HyperGain(nn.Module):
         """The gain field of a noisy signal.
 
         Args:
-          spectrum: STFT of any scale, with `field.hop_s` and `field.bin_hz`; bins beyond
-            the field's cells are ignored.
+          spectrum: STFT of any scale, with `field.hop_s` and `field.bin_hz`; bins
+            beyond the field's cells are ignored.
           valid: False for frames of padding, which must be zeros; all are valid by
             default.
         """

@@ -1,9 +1,9 @@
 """HyperSound: a hypernetwork that emits one target network for a whole clip.
 
 Szatkowski et al., "Hypernetworks build implicit neural representations of sounds", ECML
-2023 (arXiv 2302.04959, 2211.01839), with the constants of its released code. Maps a noisy
-clip to the weights of a coordinate network, whose values over time are the clean clip.
-The target "harmonics" is no part of the publication: a subband mask network
+2023 (arXiv 2302.04959, 2211.01839), with the constants of its released code. Maps a
+noisy clip to the weights of a coordinate network, whose values over time are the clean
+clip. The target "harmonics" is no part of the publication: a subband mask network
 (`subband_mask`) takes the place of encoder and hypernetwork.
 """
 
@@ -28,7 +28,7 @@ class Encoder(nn.Module):
     def __call__(
         self, signal: Float[Array, " samples"]
     ) -> Float[Array, "frames latent"]:
-        """Latent vectors of one signal, ceil(samples / 320) with the default strides."""
+        """Latent vectors of one signal, ceil(samples / 320) by default."""
         config, channels = self.config, self.config.encoder_channels
         x = self._activated(self._conv(signal[:, None], channels, 7))
         for stride in config.strides:
@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         )(x)
 
     def _activated(self, x):
-        # statistics over channels and time; "position" also scales each time, as published
+        # statistics over channels and time; published: a scale for each time, too
         features = (-2, -1) if self.config.norm == "position" else -1
         norm = nn.LayerNorm(1e-5, reduction_axes=(-2, -1), feature_axes=features)
         return nn.elu(norm(x.astype(jnp.float32)))
@@ -76,9 +76,10 @@ class HyperSound(nn.Module):
 
     @nn.compact
     def emit(self, noisy: Float[Array, " samples"]) -> siren.Params:
-        """Weights of the target network, whose values are divided by the peak of `noisy`.
+        """Weights of the target network, for values divided by the peak of `noisy`.
 
-        For `siren.apply` with `hypersound_target.siren_config`, or for `fourier_mlp.apply`.
+        For `siren.apply` with `hypersound_target.siren_config`, or for
+        `fourier_mlp.apply`.
         """
         config = self.config
         if config.target == "harmonics":

@@ -95,11 +95,11 @@ def peak(noisy: Float[Array, " samples"]) -> Float[Array, ""]:
 
 
 def head_bounds(config: HyperSoundConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the uniform initialisation of the head: columns of its kernel, its bias.
+    """Bounds of the uniform initialisation of the head's kernel columns and bias.
 
     "Hyperfan-in" (Chang et al. 2020): emitted weights initially have the variance of a
-    directly trained network. For a SIREN the kernel's bounds are a thousandth of that, and
-    the bias is one random SIREN, initially shared by all clips.
+    directly trained network. For a SIREN the kernel's bounds are a thousandth of that,
+    and the bias is one random SIREN, initially shared by all clips.
     """
     kernel, bias = [], []
     for _, (fan_in, fan_out) in emitted_layers(config):
@@ -149,8 +149,8 @@ def split(flat: Float[Array, " weights"], config: HyperSoundConfig) -> siren.Par
 def as_siren(layers: siren.Params, config: HyperSoundConfig) -> siren.Params:
     """HyperSound's sin(W (omega x) + b) as the sin(omega (W x + b)) of `siren.apply`.
 
-    In `siren.apply` omega multiplies biases and not the last layer, in HyperSound's code
-    the reverse.
+    In `siren.apply` omega multiplies biases and not the last layer, in HyperSound's
+    code the reverse.
     """
     if config.target == "nerf":
         return layers

@@ -1,8 +1,8 @@
 """Time-frequency mask network with a deep filter.
 
-Predicts a sigmoid mask and a complex filter over `FILTER_FRAMES` frames (deep filtering,
-Mack and Habets 2019, arXiv 1904.08369) for every bin of a complex time-frequency plane. A
-filter of zeros and a mask of ones leave the plane as it is.
+Predicts a sigmoid mask and a complex filter over `FILTER_FRAMES` frames (deep
+filtering, Mack and Habets 2019, arXiv 1904.08369) for every bin of a complex
+time-frequency plane. A filter of zeros and a mask of ones leave the plane as it is.
 """
 
 from typing import Any
@@ -33,10 +33,11 @@ _RESIDUAL = ("before_", "after_", "down_")
 class MaskNet(nn.Module):
     """Maps a noisy complex plane to a denoised one.
 
-    Dilated 2-D convolutions over frames and bands, with a learned positional embedding of
-    the band, process local structure. Between them a full-band path, with a receptive
-    field of about a second, runs ConvNeXt blocks (Liu et al. 2022): a depthwise dilated
-    convolution over frames, then a two-layer perceptron, with a residual connection.
+    Dilated 2-D convolutions over frames and bands, with a learned positional embedding
+    of the band, process local structure. Between them a full-band path, with a
+    receptive field of about a second, runs ConvNeXt blocks (Liu et al. 2022): a
+    depthwise dilated convolution over frames, then a two-layer perceptron, with a
+    residual connection.
     """
 
     config: MaskNetConfig

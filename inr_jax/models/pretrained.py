@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
 from inr_jax.errors import InputError
@@ -101,24 +102,7 @@ def _load(folder, stamp):
 
 
 def _model(described):
-    return build(_as_config(_CONFIGS[described["model"]], described["config"]))
-
-
-def _as_config(kind, values):
-    """A dataclass, and those in it, from what JSON made of them."""
-    nested = {f.name: f.default_factory for f in dataclasses.fields(kind)}
-    return kind(
-        **{
-            key: _as_config(nested[key], value)
-            if isinstance(value, dict)
-            else _as_tuple(value)
-            for key, value in values.items()
-        }
-    )
-
-
-def _as_tuple(value):
-    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
+    return build(from_json.build(_CONFIGS[described["model"]], described["config"]))
 
 
 def _misfits(flat, model):

@@ -19,7 +19,7 @@ BAND = 64  # bins
 
 
 class SubbandMaskNet(nn.Module):
-    """Output weights for one noisy signal; the mask network has its default settings."""
+    """Weights for one noisy signal, by a mask network of default settings."""
 
     dtype: str = "float32"
 

@@ -19,7 +19,7 @@ _KERNEL_INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class WaveUNet(nn.Module):
-    """Maps samples to samples; level i has 1 / 2^i of the samples, i + 1 times the filters.
+    """U-Net; level i has 1 / 2^i of the samples and i + 1 times the filters.
 
     Normalisation uses the statistics of the one clip over its samples, in every step,
     without running averages. Padding behind a clip changes nothing.
@@ -91,7 +91,7 @@ class WaveUNet(nn.Module):
 
 
 def _convolution(x, kernel, *_, **__):
-    """The convolution that Flax asks for: (1, samples, channels), stride 1, same size."""
+    """The convolution of `nn.Conv`: (1, samples, channels), stride 1, same size."""
     return _convolve(x, kernel)
 
 
@@ -113,8 +113,8 @@ def _forward(x, kernel):
 def _backward(residuals, gradient):
     """Gradients as convolutions in the one layout that XLA runs fast inside loops.
 
-    On CPUs it optimises other layouts outside of loops only: a scanned step took 25 times
-    as long. The barriers keep XLA from fusing the transpositions.
+    On CPUs it optimises other layouts outside of loops only: a scanned step took 25
+    times as long. The barriers keep XLA from fusing the transpositions.
     """
     x, kernel = residuals
     flipped = jax.lax.optimization_barrier(jnp.transpose(kernel[::-1], (0, 2, 1)))
@@ -133,7 +133,7 @@ def _zero_padding(x, num_samples):
 
 
 def _upsampled(x, num_samples):
-    """Linear interpolation to twice the samples, a quarter step to both sides of each."""
+    """Linear interpolation to twice the samples, a quarter step around each."""
     before = jnp.concatenate([x[:1], x[:-1]])
     after = jnp.concatenate([x[1:], x[-1:]])
     after = jnp.where(jnp.arange(len(x))[:, None] + 1 < num_samples, after, x)

@@ -1,8 +1,8 @@
 """Fourier-feature MLP: sinusoidal positional encoding, then ReLU layers.
 
 The NeRF-style target network of HyperSound's released code (Szatkowski et al. 2022,
-arXiv 2211.01839). The encoding is sin(pi 2^k t), then cos(pi 2^k t), k = 0 .. 9, without
-t itself. The weights are plain data as those of `inr_jax.nn.siren`.
+arXiv 2211.01839). The encoding is sin(pi 2^k t), then cos(pi 2^k t), k = 0 .. 9,
+without t itself. The weights are plain data as those of `inr_jax.nn.siren`.
 """
 
 import itertools

@@ -1,18 +1,18 @@
 """A complex gain as a continuous function of time and frequency.
 
-A grid of cells covers the time-frequency plane. Each cell has a small SIREN (Sitzmann et
-al. 2020, arXiv 2006.09661) of the place in it,
+A grid of cells covers the time-frequency plane. Each cell has a small SIREN (Sitzmann
+et al. 2020, arXiv 2006.09661) of the place in it,
 
     g(u) = sum_j w_j sin(omega_j u + phi_j) + b,
 
 u the distance in frequency from its centre in half widths. The frequencies omega_j are
 shared by all cells, the phases phi_j and the output weights w_j, b are the cell's own.
 Between centres, neighbouring cells are blended linearly in time and in frequency, as in
-local implicit image functions (Chen et al. 2021, arXiv 2012.09161), so that the function
-is continuous everywhere. Beyond the first and the last bin it is constant.
+local implicit image functions (Chen et al. 2021, arXiv 2012.09161), so that the
+function is continuous everywhere. Beyond the first and the last bin it is constant.
 
-Its outputs at a place (t, f) are the logit of a gate and the taps of a deep filter (Mack
-and Habets 2019, arXiv 1904.08369). The estimate of an STFT Y is
+Its outputs at a place (t, f) are the logit of a gate and the taps of a deep filter
+(Mack and Habets 2019, arXiv 1904.08369). The estimate of an STFT Y is
 
     gate(t, f) * (Y(t, f) + sum_k taps_k(t, f) * Y(t + k * hop, f)).
 """

@@ -1,9 +1,9 @@
 """Fast sine and cosine: one range reduction, short polynomials, exact derivatives.
 
 XLA's own sine on CPU is several times slower than the matrix products around it. This
-one is elementwise arithmetic that XLA fuses and vectorises; its error is at most 2e-7 for
-|x| <= 1e5. The range reduction is Cody and Waite's: pi is split so that the first two
-products with the quotient are exact in float32.
+one is elementwise arithmetic that XLA fuses and vectorises; its error is at most 2e-7
+for |x| <= 1e5. The range reduction is Cody and Waite's: pi is split so that the first
+two products with the quotient are exact in float32.
 """
 
 import jax

@@ -51,8 +51,8 @@ def apply(
     """Values of one SIREN at coordinates; vmap over networks.
 
     Each sine layer is sin(omega (W x + b)); the last layer is linear, so values are
-    unbounded. The first product is always in full float32: its phases reach thousands of
-    radians, where the rounding error of TF32 or bfloat16 exceeds a period.
+    unbounded. The first product is always in full float32: its phases reach thousands
+    of radians, where the rounding error of TF32 or bfloat16 exceeds a period.
 
     Args:
       params: As from `init`, with the same `config`.

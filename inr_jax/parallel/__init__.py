@@ -1,4 +1,4 @@
-"""Devices, processes, batches of padded clips, compute settings."""
+"""Work on several devices and processes: sharding, bucketing, compute settings."""
 
 import lazy_loader
 

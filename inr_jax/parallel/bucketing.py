@@ -1,4 +1,4 @@
-"""Clips of different lengths as few padded batches, so that few programs compile."""
+"""Bucketing: clips of different lengths in few padded shapes, for few compilations."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,12 +10,11 @@ SMALLEST_BUCKET = 256
 
 
 class Batch(NamedTuple):
-    """Clips that run as one program.
+    """Clips of one padded length that run together.
 
     Attributes:
-      clips: Position of each clip in the caller's list; a slot that only fills the
-        batch repeats the last one.
-      num_clips: How many slots hold a clip of their own.
+      clips: Index of each clip; the last one is repeated to fill the batch.
+      num_clips: Number of clips without repetitions.
       size: Padded samples of each clip.
       sample_rate: In Hz, the same for all.
     """
@@ -27,7 +26,7 @@ class Batch(NamedTuple):
 
 
 def bucket_size(num_samples: int) -> int:
-    """Padded length of a clip: 256 or more, four steps an octave, 25 % over at most."""
+    """Padded length of a clip: at least 256, four per octave, at most 25 % more."""
     if num_samples <= SMALLEST_BUCKET:
         return SMALLEST_BUCKET
     octave = 2 ** ((num_samples - 1).bit_length() - 1)
@@ -40,16 +39,16 @@ def plan(
     max_samples: int,
     num_devices: int = 1,
 ) -> list[Batch]:
-    """Sorts clips into batches of one padded length and one sample rate.
+    """Groups clips into batches of one padded length and one sample rate.
 
-    All batches of a bucket have the same number of slots, so that it compiles once;
-    a bucket whose clips do not divide evenly repeats a clip to fill the last one.
+    All batches of a bucket have one size, so that it compiles once; the last batch
+    repeats a clip where the number of clips is no multiple.
 
     Args:
       lengths: Samples of each clip.
       sample_rates: Hz of each clip.
-      max_samples: Padded samples on one device at most; one clip always fits.
-      num_devices: What the slots of every batch are a multiple of.
+      max_samples: Limit of padded samples per device; one clip is always allowed.
+      num_devices: Divides the size of every batch.
     """
     buckets: dict[tuple[int, int], list[int]] = {}
     for i, (length, rate) in enumerate(zip(lengths, sample_rates, strict=True)):
@@ -73,15 +72,15 @@ def by_clip(
     num_devices: int,
     run: Callable[[list, Batch], Iterable],
 ) -> Iterator[tuple[int, list]]:
-    """Runs pieces of clips in batches and gathers what belongs to one clip.
+    """Runs segments of clips in batches and gathers the results of each clip.
 
     Args:
-      pieces: Each with its `samples`, its `clip`, and `of`, the pieces of that clip; all
-        pieces of a clip have one length.
+      pieces: Each with its `samples`, its `clip`, and `of`, the pieces of that clip;
+        all pieces of a clip have one length.
       sample_rates: Hz of each clip.
       max_samples: As for `plan`.
       num_devices: The same.
-      run: Gives a result for each piece of a batch.
+      run: Yields a result for each piece of a batch.
 
     Yields:
       Clip and the results of its pieces in order, as clips finish.
@@ -92,28 +91,25 @@ def by_clip(
         max_samples,
         num_devices,
     )
-    found: dict[int, list] = {}
+    results_of: dict[int, list] = {}
     for batch in batches:
         chosen = [pieces[i] for i in batch.clips]
         results = run(chosen, batch)
         for piece, result in zip(chosen[: batch.num_clips], results, strict=False):
-            done = found.setdefault(piece.clip, [])
+            done = results_of.setdefault(piece.clip, [])
             done.append(result)
             if len(done) == piece.of:
-                yield piece.clip, found.pop(piece.clip)
+                yield piece.clip, results_of.pop(piece.clip)
 
 
 def num_slots(count: int, num_devices: int = 1) -> int:
-    """Slots of a batch that holds `count` clips: few numbers, so that few compile.
-
-    On each device a power of two.
-    """
+    """Size of a batch for `count` clips, a power of two per device."""
     on_each = -(-count // num_devices)
     return num_devices * 2 ** (on_each - 1).bit_length()
 
 
 def filled(clips: Sequence, num_devices: int = 1) -> list:
-    """The clips of a batch, the last one repeated in the slots that are left."""
+    """The clips of a batch, the last one repeated up to `num_slots`."""
     return [*clips, *clips[-1:] * (num_slots(len(clips), num_devices) - len(clips))]
 
 

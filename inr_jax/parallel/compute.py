@@ -1,7 +1,7 @@
-"""Compute settings of each kind of device: sine, precision, block and batch sizes.
+"""Compute settings per backend: sine, precision, block and batch sizes.
 
-CPU figures: 2 cores of AMD Zen 4, jax 0.10.2, shares of a float32 product of 2048 cubed,
-3 hidden layers. GPUs and TPUs: chosen by what they are known for, not measured yet.
+CPU figures: 2 cores of AMD Zen 4, jax 0.10.2, 3 hidden layers, as fractions of the
+speed of a float32 matrix product of size 2048. GPUs and TPUs are not measured yet.
 """
 
 import dataclasses
@@ -17,23 +17,22 @@ PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class ComputeConfig:
-    """How fits run: changes speed and memory, and rounding, never the method.
+    """How fits run: affects speed, memory and rounding, not the method.
 
     Attributes:
       sine: "polynomial", `inr_jax.nn.sine`, or "jnp", `jnp.sin`. CPU: a step 256 wide
-        runs at .85 of the matrix product with the first, at .39 with the second.
-      hidden_precision: What products of hidden layers round their factors to; the first
-        layer never rounds. CPU: bfloat16 is 1.1 times faster and costs .5 dB of a fit
-        to clean speech at 16 dB (3 seeds, constant rate), so float32.
-      block_samples: Samples whose activations are alive at once in one fit. CPU, 256
-        wide: 2048 ran fastest; 1024 and above 4096 were slower.
-      activations_at_once: Units times samples that fits of one batch advance together;
-        where one fit has more, fits run one after the other. CPU: 2**17, half a MiB an
-        array, stays in cache; 8 nets of 256 ran at .56 of the product side by side, at
-        .85 in turn.
-      batch_samples: Padded samples that one compiled program takes on each device.
-      steps_per_call: Steps of one call of it; progress and losses come between calls.
-      num_devices: Of this process, which share the clips of a batch.
+        runs at 0.85 with the first and at 0.39 with the second.
+      hidden_precision: Of the matrix products of hidden layers; the first layer is
+        always float32. CPU: bfloat16 is 1.1 times faster and loses 0.5 dB of a fit to
+        clean speech at 16 dB (3 seeds, constant learning rate), so float32.
+      block_samples: Samples of one fit whose activations are in memory at once. CPU,
+        256 wide: 2048 is fastest; 1024 and above 4096 are slower.
+      activations_at_once: Units times samples that fits of one batch compute together;
+        fits that have more each run one after the other. CPU: arrays of 2**17, 0.5 MiB,
+        stay in cache; 8 nets of 256 run at 0.56 in parallel and at 0.85 in sequence.
+      batch_samples: Padded samples per device of one compiled program.
+      steps_per_call: Steps per call of it; progress is reported between calls.
+      num_devices: Devices of this process among which a batch is split.
     """
 
     sine: str = "polynomial"
@@ -56,8 +55,8 @@ class ComputeConfig:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
 
-STANDARD = ComputeConfig()  # of a CPU, and wherever none are given
-# An array of activations is half a GiB; about ten are alive: fits a card of 16 GiB.
+STANDARD = ComputeConfig()  # for CPUs, and where none is given
+# An array of activations has 0.5 GiB; about ten of them fit a device of 16 GiB.
 _ACCELERATOR = ComputeConfig(
     block_samples=2**16,
     activations_at_once=2**27,
@@ -68,13 +67,13 @@ BACKENDS = {"cpu": STANDARD, "gpu": _ACCELERATOR, "tpu": _ACCELERATOR}
 
 
 def default_compute() -> ComputeConfig:
-    """Compute settings of the devices that this process computes on."""
+    """Compute settings for the backend and the devices of this process."""
     chosen = BACKENDS.get(jax.default_backend(), _ACCELERATOR)
     return dataclasses.replace(chosen, num_devices=sharding.num_local_devices())
 
 
 def over_fits(function: Callable, compute: ComputeConfig, width: int, num_samples: int):
-    """Lifts `function` to a leading axis of fits: as many at once as `compute` says.
+    """Maps `function` over a leading axis of fits, as many at once as `compute` allows.
 
     Args:
       function: Of one fit; arguments and result are pytrees of arrays.
@@ -82,14 +81,14 @@ def over_fits(function: Callable, compute: ComputeConfig, width: int, num_sample
       width: Units of each layer.
       num_samples: Padded samples of each fit.
     """
-    alive = width * min(num_samples, compute.block_samples)
-    at_once = compute.activations_at_once // alive
+    activations = width * min(num_samples, compute.block_samples)
+    at_once = compute.activations_at_once // activations
 
     def lifted(*args):
         count = len(jax.tree.leaves(args)[0])
         if at_once >= count > 1:
             return jax.vmap(function)(*args)
-        # a batch of one would multiply slower than none
+        # matrix products are slower with a batch axis of size 1
         size = at_once if at_once > 1 else None
         return jax.lax.map(lambda one: function(*one), args, batch_size=size)
 

@@ -11,21 +11,6 @@ _COLORS = tuple(style.OKABE_ITO.values())
 _PANELS = (("si_sdr", "SI-SDR (dB)"), ("pesq", "PESQ"), ("stoi", "STOI"))
 
 
-def selection_score(scores: Mapping[str, float]) -> float:
-    """What the best checkpoint is chosen by: PESQ plus a tenth of SI-SDR in dB.
-
-    The mean over the kinds of noise: neither alone, since each can rise at the cost of
-    the other.
-    """
-    names = {"pesq": 1.0, "si_sdr": 0.1}
-    kinds = {name.split("/")[0] for name in scores}
-    return sum(
-        weight * scores[f"{kind}/{name}"]
-        for kind in kinds
-        for name, weight in names.items()
-    ) / len(kinds)
-
-
 def draw(log: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
     """Loss and validation scores over steps, from the lines of `log.jsonl`."""
     training = [line for line in log if "loss" in line]

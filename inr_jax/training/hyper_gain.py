@@ -15,17 +15,13 @@ from optax.contrib import MuonDimensionNumbers, muon
 
 from inr_jax import losses
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining, Settings
+from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
-from inr_jax.metrics.pool import ScorePool
 from inr_jax.models import hyper_gain
-from inr_jax.plots import style
-from inr_jax.plots import training as training_curves
-from inr_jax.training import run as training_run
-from inr_jax.training import validation
-from inr_jax.training.loop import Every
-from inr_jax.training.step import State
+from inr_jax.training import state as states
+from inr_jax.training.state import State
+from inr_jax.training.validation import ValidationExample
 
 
 def schedule(rate: float, config: HyperGainTraining) -> optax.Schedule:
@@ -40,7 +36,7 @@ def schedule(rate: float, config: HyperGainTraining) -> optax.Schedule:
     return optax.join_schedules(parts, ends)
 
 
-def optimiser(config: HyperGainTraining) -> optax.GradientTransformation:
+def optimizer(config: HyperGainTraining) -> optax.GradientTransformation:
     """Muon for kernels of convolutions and dense layers, Adam for the rest."""
     return optax.chain(
         optax.clip_by_global_norm(config.max_gradient_norm),
@@ -54,7 +50,7 @@ def optimiser(config: HyperGainTraining) -> optax.GradientTransformation:
 
 
 def _matrices(params):
-    """Which weights Muon sees as matrices, and which of their axes are the output."""
+    """Which weights Muon takes as matrices, and which of their axes are the output."""
 
     def of(path, x):
         dense = x.ndim == 2 and path[-1].key == "kernel"
@@ -82,27 +78,33 @@ def denoise(
 _estimate = jax.jit(denoise, static_argnames=("model", "window"))
 
 
+def denoise_examples(
+    params,
+    examples: Sequence[ValidationExample],
+    config: HyperGainConfig,
+    sample_rate: int,
+) -> dict[int, np.ndarray]:
+    """Estimates of validation examples by their positions."""
+    model = hyper_gain.HyperGain(config)
+    window = round(2 * config.field.hop_s * sample_rate)
+    return {
+        i: np.asarray(_estimate(params, example.noisy, model, window))
+        for i, example in enumerate(examples)
+    }
+
+
 def init(key: jax.Array, config: HyperGainConfig, training: HyperGainTraining) -> State:
     """A fresh state."""
 
     @jax.jit
-    def fresh(key):
+    def make(key):
         bins = config.field.num_cells * config.field.cell_bins
         params = hyper_gain.HyperGain(config).init(
             key, jnp.zeros((4, bins), jnp.complex64)
         )
-        # a copy: the state is donated, and one buffer cannot be given away twice
-        ema = jax.tree.map(jnp.copy, params)
-        return State(
-            params, ema, optimiser(training).init(params), jnp.zeros((), jnp.int32)
-        )
+        return states.fresh(params, optimizer(training))
 
-    return fresh(key)
-
-
-def with_params(state: State, params) -> State:
-    """A fresh state that begins with these weights."""
-    return state._replace(params=params, ema=jax.tree.map(jnp.copy, params))
+    return make(key)
 
 
 def compiled_step(
@@ -114,12 +116,19 @@ def compiled_step(
 ) -> Callable[[State], tuple[State, dict[str, jax.Array]]]:
     """`step(state)` over all devices of this process; takes the state's memory over.
 
+    Args:
+      corpus: What examples are made from.
+      model_config: Of the network.
+      mixing: How examples are made.
+      training: How it is trained.
+      seed: Of the examples.
+
     Returns:
       A function to the next state and `loss`, its terms and `gradient_norm` before it.
     """
-    found = jax.local_devices()
-    share = training.batch_size // len(found)
-    copies = [jax.device_put(corpus, device) for device in found]
+    local = jax.local_devices()
+    share = training.batch_size // len(local)
+    copies = [jax.device_put(corpus, device) for device in local]
     model = hyper_gain.HyperGain(model_config)
     window = round(2 * model_config.field.hop_s * mixing.sample_rate)
 
@@ -144,88 +153,17 @@ def compiled_step(
 
     @jax.jit(donate_argnums=0)
     def update(state, parts):
-        mean = jax.tree.map(lambda *x: sum(x) / len(x), *parts)
-        measured, gradient = mean
-        updates, opt_state = optimiser(training).update(
-            gradient, state.opt_state, state.params
+        measured, gradient = jax.tree.map(lambda *x: sum(x) / len(x), *parts)
+        new = states.apply_gradient(
+            state, gradient, optimizer(training), training.ema_decay
         )
-        params = optax.apply_updates(state.params, updates)
-        # a short memory at first, or the mean would keep what initialisation drew
-        decay = jnp.minimum(training.ema_decay, (1 + state.step) / (10 + state.step))
-        ema = optax.incremental_update(params, state.ema, 1 - decay)
-        measured["gradient_norm"] = optax.tree.norm(gradient)
-        return State(params, ema, opt_state, state.step + 1), measured
+        return new, {**measured, "gradient_norm": optax.tree.norm(gradient)}
 
     def step(state):
         parts = [
             gradients(*jax.device_put((state.params, state.step, i), device), copy)
-            for i, (device, copy) in enumerate(zip(found, copies, strict=True))
+            for i, (device, copy) in enumerate(zip(local, copies, strict=True))
         ]
-        return update(state, jax.device_put(parts, found[0]))
+        return jax.block_until_ready(update(state, jax.device_put(parts, local[0])))
 
     return step
-
-
-def train(
-    run: training_run.TrainingRun,
-    state: State,
-    step: Callable[[State], tuple[State, dict[str, jax.Array]]],
-    cases: Sequence[validation.Case],
-    settings: Settings,
-    every: Every,
-    on_line: Callable[[dict], None],
-    stop_at: int | None = None,
-) -> None:
-    """Steps from where `state` is to the last one of the settings, or to `stop_at`.
-
-    Args:
-      run: Keeps log and checkpoints.
-      state: As from `run.resume`; its memory is taken over.
-      step: As from `compiled_step`.
-      cases: Noisy clips of other speakers.
-      settings: Of model, examples and training.
-      every: When to log, save and validate; all at the last step, too.
-      on_line: Called with each line of the log.
-      stop_at: Step after which to pause.
-
-    Raises:
-      FloatingPointError: a term of the loss was not finite; names step and term.
-    """
-    mixing, last = settings.mixing, settings.training.num_steps
-    last = min(last, stop_at or last)
-    audio_s = settings.training.batch_size * mixing.num_samples / mixing.sample_rate
-    meter = training_run.Meter()
-    with ScorePool() as pool:
-        for done in range(int(state.step) + 1, last + 1):
-            state, measured = step(state)
-            meter.add(measured)
-            jax.block_until_ready(measured)
-            if done % every.log == 0 or done == last:
-                line = meter.line(done, audio_s, 0.0)
-                run.append(line)
-                on_line(line)
-                meter.reset()
-            if done % every.validate == 0 or done == last:
-                meter.require_finite(done)
-                line, score = validate(run, state, cases, settings, pool)
-                on_line(line)
-                run.save_if_best(state, score)
-            if done % every.save == 0 or done == last:
-                meter.require_finite(done)
-                run.save(state)
-
-
-def validate(run, state, cases, settings, pool) -> tuple[dict, float]:
-    """Scores the running mean of the weights; the log's line and what counts of it."""
-    rate = settings.mixing.sample_rate
-    window = round(2 * settings.model.field.hop_s * rate)
-    model = hyper_gain.HyperGain(settings.model)
-    estimates = {
-        i: np.asarray(_estimate(state.ema, case.noisy, model, window))
-        for i, case in enumerate(cases)
-    }
-    scores = validation.means(validation.submit(estimates, cases, rate, pool))
-    line = {"step": int(state.step), **scores}
-    run.append(line)
-    style.save(training_curves.draw(run.log()), run.folder / "curves.png")
-    return line, training_curves.selection_score(scores)

@@ -1,121 +1,108 @@
-"""Trains a denoiser: steps, log, checkpoints and validation, from where it stands."""
+"""The training loop: steps, log, validation and checkpoints, from where a run stands."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import numpy as np
 
-from inr_jax.configs.training import MixingConfig, TrainingConfig
-from inr_jax.data import mixing, prefetch
-from inr_jax.enhancement import neural
-from inr_jax.metrics import pool as scoring
-from inr_jax.parallel import distributed, sharding
+from inr_jax.metrics.pool import ScorePool
+from inr_jax.parallel import distributed
 from inr_jax.plots import style
-from inr_jax.plots import training as training_curves
-from inr_jax.training import run as training_run
-from inr_jax.training import step as training
+from inr_jax.plots import training as plots
 from inr_jax.training import validation
+from inr_jax.training.meter import Meter
+from inr_jax.training.run import TrainingRun
+from inr_jax.training.state import State
 
 
-class Data(NamedTuple):
-    """What a training hears.
+class Task(NamedTuple):
+    """What is trained.
 
     Attributes:
-      speech: Sources of clean speech.
-      noise: Recorded noise, int16 (samples,).
-      cases: Noisy clips of other speakers, for validation.
-      seed: Of crops and noise.
+      step: Takes a state, whose memory it may take over, to the next one and to what it
+        measured, scalars by name.
+      num_steps: Number of the last step.
+      step_s: Seconds of sound in a step.
+      denoise: Takes weights to estimates (samples,) of the validation examples, by their
+        positions.
+      examples: For validation, of other speakers.
+      sample_rate: Hz.
+      waited_s: Gives the seconds that steps have waited for data so far.
     """
 
-    speech: Sequence[mixing.Speech]
-    noise: np.ndarray
-    cases: Sequence[validation.Case]
-    seed: int
+    step: Callable[[State], tuple[State, dict[str, jax.Array]]]
+    num_steps: int
+    step_s: float
+    denoise: Callable[[Any], Mapping[int, np.ndarray]]
+    examples: Sequence[validation.ValidationExample]
+    sample_rate: int
+    waited_s: Callable[[], float] = lambda: 0.0
 
 
-class Every(NamedTuple):
+class Intervals(NamedTuple):
     """Steps from one line of the log, checkpoint and validation to the next."""
 
     log: int
     save: int
     validate: int
 
+    def due(self, step: int, last: int) -> "Intervals":
+        """Which of the three are due after a step, as booleans; all after the last."""
+        return Intervals(*(step == last or step % every == 0 for every in self))
+
 
 def train(
-    run: training_run.TrainingRun,
-    state: training.State,
-    model: nn.Module,
-    data: Data,
-    mixing_config: MixingConfig,
-    config: TrainingConfig,
-    every: Every,
+    run: TrainingRun,
+    state: State,
+    task: Task,
+    intervals: Intervals,
     on_line: Callable[[dict], None],
 ) -> None:
-    """Steps from where `state` is to the last one of `config`.
+    """Steps from where `state` is to the last one.
+
+    The log gets a line before each validation and checkpoint, too: each step counts in
+    exactly one line, also of a run that was interrupted.
 
     Args:
       run: Keeps log and checkpoints.
       state: As from `run.resume`; its memory is taken over.
-      model: What is trained.
-      data: What it hears.
-      mixing_config: How examples are made.
-      config: How it is trained.
-      every: When to log, save and validate; all at the last step, too.
-      on_line: Called with each line of the log, by the first of several processes.
+      task: What is trained.
+      intervals: When to log, save and validate.
+      on_line: Called with each line of the log.
 
     Raises:
-      FloatingPointError: a term of the loss was not finite; names step and term.
+      FloatingPointError: a term of the loss was not finite; names step and term. Nothing
+        that follows from it is kept.
     """
-    update = training.compiled_update(model, mixing_config.sample_rate, config)
-    split = sharding.shardings()[1]
-    places = sharding.local_rows(split, config.batch_size)
-    first = distributed.process()[0] == 0
-    audio_s = config.batch_size * mixing_config.num_samples / mixing_config.sample_rate
-    meter, waited = training_run.Meter(), 0.0
+    meter = Meter(task.step_s, task.waited_s)
 
-    def make(step):
-        pair = mixing.batch(
-            data.speech, data.noise, mixing_config, places, data.seed, step
-        )
-        return jax.make_array_from_process_local_data(split, pair)
+    def log(line):
+        run.append(line)
+        on_line(line)
 
-    steps = range(int(state.step), config.num_steps)
-    with scoring.ScorePool() as pool, prefetch.Prefetch(make, steps) as batches:
-        for step, (noisy, clean) in batches:
-            state, measured = update(state, noisy, clean)
+    with ScorePool() as pool:
+        for step in range(int(state.step) + 1, task.num_steps + 1):
+            state, measured = task.step(state)
             meter.add(measured)
-            done = step + 1
-            last = done == config.num_steps
-            if done % every.log == 0 or last:
-                line = meter.line(done, audio_s, batches.waited_s - waited)
-                run.append(line)
-                if first:
-                    on_line(line)
-                waited = batches.waited_s
-                meter.reset()
-            if done % every.validate == 0 or last:
-                meter.require_finite(done)
+            due = intervals.due(step, task.num_steps)
+            if not any(due):
+                continue
+            log(meter.line(step))
+            if due.validate:
                 score = 0.0
-                if first:
-                    line, score = validate(run, state, model, data.cases, pool)
-                    on_line(line)
+                if distributed.process()[0] == 0:
+                    scores = _validate(state, task, pool)
+                    log({"step": step, **scores})
+                    style.save(plots.draw(run.log()), run.folder / "curves.png")
+                    score = validation.selection_score(scores)
                 run.save_if_best(state, distributed.broadcast_from_process_0(score))
-                meter.reset()
-            if done % every.save == 0 or last:
-                meter.require_finite(done)
+            if due.save:
                 run.save(state)
+            meter.reset()
 
 
-def validate(run, state, model, cases, pool) -> tuple[dict, float]:
-    """Scores the running mean of the weights; the log's line and what counts of it."""
-    rate, weights = model.config.sample_rate, sharding.local_replica(state.ema)
-    estimates = neural.denoise_many(
-        model, weights, [case.noisy for case in cases], [rate] * len(cases)
-    )
-    scores = validation.means(validation.submit(dict(estimates), cases, rate, pool))
-    line = {"step": int(state.step), **scores}
-    run.append(line)
-    style.save(training_curves.draw(run.log()), run.folder / "curves.png")
-    return line, training_curves.selection_score(scores)
+def _validate(state, task, pool) -> dict[str, float]:
+    """Mean scores of the running mean of the weights."""
+    estimates = task.denoise(state.ema)
+    return validation.mean_scores(estimates, task.examples, task.sample_rate, pool)

@@ -1,18 +1,13 @@
-"""A training that an interruption does not hurt: checkpoints, a log, a clear stop."""
+"""The folder of a training that can be interrupted: its log and its checkpoints."""
 
 import json
-import math
 import pathlib
-import time
-
-import jax
-import numpy as np
 
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
 from inr_jax.io.checkpoints import Checkpoints
 from inr_jax.parallel import distributed
-from inr_jax.training import step as training
+from inr_jax.training.state import State
 
 LOG = "log.jsonl"
 
@@ -30,9 +25,9 @@ class TrainingRun:
         self.folder = folder
         self._last = Checkpoints(folder / "last", keep=2)
         self._first = distributed.process()[0] == 0
-        self._best = Checkpoints(folder / "best")
+        self._best = Checkpoints(folder / "best", best=True)
 
-    def resume(self, fresh: training.State) -> training.State:
+    def resume(self, fresh: State) -> State:
         """The newest state, or `fresh` where there is none; the log ends there too.
 
         Raises:
@@ -47,28 +42,24 @@ class TrainingRun:
         self._write([json.dumps(line) for line in kept])
         return state
 
-    def save(self, state: training.State) -> None:
+    def save(self, state: State) -> None:
         """Keeps a state to resume from."""
         self._last.save(int(state.step), state, {})
 
-    def save_if_best(self, state: training.State, score: float) -> bool:
-        """Keeps the running mean of the weights if no score was higher."""
-        steps = self._best.steps()
-        if steps and self._best.metadata(steps[-1])["score"] >= score:
-            return False
-        self._best.save(int(state.step), state.ema, {"score": score})
-        return True
+    def save_if_best(self, state: State, score: float) -> None:
+        """Keeps the running mean of the weights if its score is the highest."""
+        self._best.save(int(state.step), state.ema, {}, score)
 
     def best(self, like):
-        """Weights that scored best, a pytree such as `like`.
+        """Weights that scored best, a pytree such as `like`, and their step.
 
         Raises:
           InputError: none were saved.
         """
-        steps = self._best.steps()
-        if not steps:
+        step = self._best.best_step()
+        if step is None:
             raise InputError(f"{self.folder}: no training has been validated here")
-        return self._best.load(steps[-1], like), steps[-1]
+        return self._best.load(step, like), step
 
     def append(self, line: dict) -> None:
         """Adds a line to the log."""
@@ -86,62 +77,3 @@ class TrainingRun:
     def _write(self, lines):
         if self._first and (self.folder / LOG).exists():
             atomic.write_text(self.folder / LOG, "".join(line + "\n" for line in lines))
-
-
-class Meter:
-    """Means of what steps measured, and their speed, between two lines of the log."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self) -> None:
-        """Begins anew."""
-        self._measured: list[dict[str, jax.Array]] = []
-        self._start = time.monotonic()
-
-    def add(self, measured: dict[str, jax.Array]) -> None:
-        """Takes what a step measured; it stays on the device."""
-        self._measured.append(measured)
-
-    def require_finite(self, step: int) -> list[dict[str, float]]:
-        """What was measured; nothing that follows from NaN may be kept.
-
-        Args:
-          step: Steps done.
-
-        Raises:
-          FloatingPointError: a term was not finite; names the first such step.
-        """
-        found = jax.device_get(self._measured)
-        for i, measured in enumerate(found):
-            bad = [name for name, v in measured.items() if not math.isfinite(v)]
-            if bad:
-                first = step - len(found) + i + 1
-                raise FloatingPointError(
-                    f"step {first}: {', '.join(bad)} is not finite; "
-                    "lower --learning_rate"
-                )
-        return found
-
-    def line(self, step: int, audio_s: float, waited_s: float) -> dict[str, float]:
-        """A line of the log.
-
-        Args:
-          step: Steps done.
-          audio_s: Seconds of sound in a step.
-          waited_s: Seconds that the device waited for data since `reset`.
-
-        Raises:
-          FloatingPointError: a term was not finite; names the first such step.
-        """
-        found = self.require_finite(step)
-        elapsed = max(time.monotonic() - self._start, 1e-9)
-        means = {k: float(np.mean([m[k] for m in found])) for k in found[0]}
-        return {
-            "step": step,
-            **means,
-            "steps_per_s": len(found) / elapsed,
-            "audio_s_per_s": len(found) * audio_s / elapsed,
-            "audio_hours": step * audio_s / 3600,
-            "waiting_share": waited_s / elapsed,
-        }

@@ -1,36 +1,45 @@
-"""One step of training a denoiser from noisy to clean, on all devices.
+"""Steps of training a denoiser by AdamW, for `train-hypersound`: sharded over sharding.
 
 A denoiser is a Flax module of one signal, noisy samples in and denoised samples out. The
 state is on every device, the batch is split over them, those of other processes too.
+Examples are made on the host, ahead of the step that needs them.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from inr_jax import losses
-from inr_jax.configs.training import TrainingConfig
+from inr_jax.configs.training import MixingConfig, TrainingConfig
+from inr_jax.data import augment_numpy, prefetch
+from inr_jax.enhancement import neural
 from inr_jax.parallel import sharding
+from inr_jax.training import state as states
+from inr_jax.training.loop import Task
+from inr_jax.training.state import State
+from inr_jax.training.validation import ValidationExample
 
 
-class State(NamedTuple):
-    """All that a training goes on from.
+class Data(NamedTuple):
+    """What a training is given.
 
     Attributes:
-      params: Weights of the denoiser.
-      ema: Their running mean, which is what is validated and shipped.
-      opt_state: Of `optimiser`.
-      step: Steps done.
+      speech: Sources of clean speech.
+      noise: Recorded noise, int16 (samples,).
+      examples: For validation, of other speakers.
+      seed: Of crops and noise.
     """
 
-    params: Any
-    ema: Any
-    opt_state: Any
-    step: jax.Array
+    speech: Sequence[augment_numpy.Speech]
+    noise: np.ndarray
+    examples: Sequence[ValidationExample]
+    seed: int
 
 
 def schedule(config: TrainingConfig) -> optax.Schedule:
@@ -64,7 +73,7 @@ def momentum(config: TrainingConfig) -> optax.Schedule:
     return value
 
 
-def optimiser(config: TrainingConfig) -> optax.GradientTransformation:
+def optimizer(config: TrainingConfig) -> optax.GradientTransformation:
     """AdamW after clipping the norm of the gradient."""
     adamw, first_decay = optax.adamw, {}
     if config.schedule == "one_cycle":
@@ -81,21 +90,11 @@ def init(
 ) -> State:
     """A fresh state, on all devices, for signals (num_samples,)."""
 
-    def fresh(key):
+    def make(key):
         params = model.init(key, jnp.zeros(num_samples))
-        # a copy: the state is donated, and one buffer cannot be given away twice
-        ema = jax.tree.map(jnp.copy, params)
-        step = jnp.zeros((), jnp.int32)
-        return State(params, ema, optimiser(config).init(params), step)
+        return states.fresh(params, optimizer(config))
 
-    return jax.jit(fresh, out_shardings=sharding.shardings()[0])(key)
-
-
-def with_params(state: State, params: Any) -> State:
-    """A fresh state that begins with these weights."""
-    host, everywhere = jax.device_get(params), sharding.shardings()[0]
-    copies = (jax.device_put(host, everywhere) for _ in range(2))
-    return State(*copies, state.opt_state, state.step)
+    return jax.jit(make, out_shardings=sharding.shardings()[0])(key)
 
 
 def loss_terms(
@@ -108,7 +107,7 @@ def loss_terms(
 ) -> dict[str, jax.Array]:
     """Weighted terms of the loss of one example, by name.
 
-    Both sides are divided by the peak of the noisy one: what a denoiser can know.
+    Both are divided by the peak of the noisy signal, which a denoiser knows.
     """
     scale = 1 / jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-9)
     estimate = model.apply(params, noisy)
@@ -139,15 +138,8 @@ def update(
         return sum(means.values()), means
 
     (loss, terms), gradient = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
-    updates, opt_state = optimiser(config).update(
-        gradient, state.opt_state, state.params
-    )
-    params = optax.apply_updates(state.params, updates)
-    # a short memory at first, or the mean would keep what initialisation drew
-    decay = jnp.minimum(config.ema_decay, (1 + state.step) / (10 + state.step))
-    ema = optax.incremental_update(params, state.ema, 1 - decay)
-    measured = {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
-    return State(params, ema, opt_state, state.step + 1), measured
+    new = states.apply_gradient(state, gradient, optimizer(config), config.ema_decay)
+    return new, {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
 
 
 def compiled_update(
@@ -165,3 +157,50 @@ def compiled_update(
         in_shardings=(replicated, split, split),
         out_shardings=replicated,
     )
+
+
+@contextlib.contextmanager
+def task(
+    model: nn.Module,
+    data: Data,
+    mixing: MixingConfig,
+    config: TrainingConfig,
+    first_step: int,
+) -> Iterator[Task]:
+    """What `loop.train` needs; examples are made ahead in a thread until it ends.
+
+    Args:
+      model: What is trained.
+      data: Speech, noise and examples of the validation.
+      mixing: How examples are made.
+      config: How it is trained.
+      first_step: Steps that the state has done.
+    """
+    advance = compiled_update(model, mixing.sample_rate, config)
+    split = sharding.shardings()[1]
+    places = sharding.local_rows(split, config.batch_size)
+
+    def make(step):
+        pair = augment_numpy.batch(
+            data.speech, data.noise, mixing, places, data.seed, step
+        )
+        return jax.make_array_from_process_local_data(split, pair)
+
+    def denoise(params):
+        noisy = [example.noisy for example in data.examples]
+        weights = sharding.local_replica(params)
+        rates = [mixing.sample_rate] * len(noisy)
+        return dict(neural.denoise_many(model, weights, noisy, rates))
+
+    steps = range(first_step, config.num_steps)
+    with prefetch.Prefetch(make, steps) as batches:
+        pairs = iter(batches)
+        yield Task(
+            lambda state: advance(state, *next(pairs)[1]),
+            config.num_steps,
+            config.batch_size * mixing.num_samples / mixing.sample_rate,
+            denoise,
+            data.examples,
+            mixing.sample_rate,
+            lambda: batches.waited_s,
+        )

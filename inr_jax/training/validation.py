@@ -1,6 +1,5 @@
-"""Scores of a denoiser in training, on speakers that it never hears."""
+"""Scores of a denoiser in training, on speakers that are not in its training data."""
 
-import concurrent.futures
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,7 +17,7 @@ WHITE_SNR_DB = 0.0
 RECORDED_SNR_DB = 5.0
 
 
-class Case(NamedTuple):
+class ValidationExample(NamedTuple):
     """A noisy clip with its clean version, (samples,) each; `noise` names the kind."""
 
     clip: str
@@ -27,67 +26,71 @@ class Case(NamedTuple):
     clean: np.ndarray
 
 
-def cases(
+def examples(
     clean_dir: str | os.PathLike,
     noise_dir: str | os.PathLike | None,
     sample_rate: int,
     seed: int = 0,
-) -> list[Case]:
+) -> list[ValidationExample]:
     """The beginnings of clips, all of `CLIP_S` seconds, with each kind of noise.
 
     Args:
       clean_dir: Speech; `MAX_CLIPS` clips are drawn where there are more.
       noise_dir: Recorded noise, or None for white noise alone.
-      sample_rate: Hz of what the denoiser hears.
+      sample_rate: Hz that the denoiser runs at.
       seed: Of the noise and of the choice.
 
     Raises:
       InputError: a folder is missing or empty, or a file cannot be read.
     """
-    found = []
-    count = round(CLIP_S * sample_rate)
+    made = []
     clips = datasets.choose(datasets.find_clips(clean_dir), MAX_CLIPS, seed)
     recordings = datasets.find_clips(noise_dir) if noise_dir else []
     for i, clip in enumerate(clips):
-        clean = _beginning(clip.path, sample_rate, count)
+        clean = _of_length(
+            datasets.mono(audio.read(clip.path), sample_rate), sample_rate
+        )
         clip_seed = noise.clip_seed(seed, clip.name)
         white = noise.add_white(clean, clip_seed, WHITE_SNR_DB)
-        found.append(Case(clip.name, "white", white, clean))
+        made.append(ValidationExample(clip.name, "white", white, clean))
         if recordings:
             path = recordings[i * len(recordings) // len(clips)].path
-            recording = _beginning(path, sample_rate, None)[:, None]
+            recording = datasets.mono(audio.read(path), sample_rate)
             noisy = noise.add_recorded(
-                clean[:, None], recording, clip_seed, RECORDED_SNR_DB
+                clean[:, None], recording[:, None], clip_seed, RECORDED_SNR_DB
             )
-            found.append(Case(clip.name, "recorded", noisy[:, 0], clean))
-    return found
+            made.append(ValidationExample(clip.name, "recorded", noisy[:, 0], clean))
+    return made
 
 
-def submit(
+def mean_scores(
     estimates: Mapping[int, np.ndarray],
-    of: Sequence[Case],
+    of: Sequence[ValidationExample],
     sample_rate: int,
     pool: ScorePool,
-) -> list[concurrent.futures.Future]:
-    """Starts to score estimates (samples,), by position in the cases."""
-    return [
+) -> dict[str, float]:
+    """Mean scores, named `noise/metric`.
+
+    Args:
+      estimates: (samples,) by position in the examples.
+      of: The examples.
+      sample_rate: Hz.
+      pool: Scores them.
+    """
+    pending = [
         pool.submit(
             Job(
-                case.clip,
-                case.noise,
+                example.clip,
+                example.noise,
                 0,
-                case.clean[:, None],
+                example.clean[:, None],
                 estimates[i][:, None],
                 sample_rate,
                 METRICS,
             )
         )
-        for i, case in enumerate(of)
+        for i, example in enumerate(of)
     ]
-
-
-def means(pending: Sequence[concurrent.futures.Future]) -> dict[str, float]:
-    """Mean scores, named `noise/metric`, of what `submit` gave; waits for them."""
     rows = [future.result() for future in pending]
     kinds = dict.fromkeys(row["method"] for row in rows)
     return {
@@ -99,10 +102,21 @@ def means(pending: Sequence[concurrent.futures.Future]) -> dict[str, float]:
     }
 
 
-def _beginning(path, sample_rate, count):
-    recording = audio.read(path)
-    samples = recording.samples[:, 0]
-    samples = audio.resample(samples, recording.sample_rate, sample_rate)
-    if count is None:
-        return samples
+def selection_score(scores: Mapping[str, float]) -> float:
+    """What the best checkpoint is chosen by: PESQ plus a tenth of SI-SDR in dB.
+
+    The mean over the kinds of noise of `mean_scores`. Neither metric alone, since each
+    can rise at the cost of the other.
+    """
+    weights = {"pesq": 1.0, "si_sdr": 0.1}
+    kinds = {name.split("/")[0] for name in scores}
+    return sum(
+        weight * scores[f"{kind}/{name}"]
+        for kind in kinds
+        for name, weight in weights.items()
+    ) / len(kinds)
+
+
+def _of_length(samples, sample_rate):
+    count = round(CLIP_S * sample_rate)
     return np.pad(samples[:count], (0, max(0, count - len(samples))))

@@ -12,6 +12,7 @@ from absl import flags
 from inr_jax.cli import app
 
 COMMANDS = {
+    "demo": "denoise, score and fit the clips that come with inr_jax",
     "denoise": "remove noise from recordings",
     "fit": "fit a SIREN to every clip of a folder",
     "fit-dnp": "fit DNP to noisy clips",

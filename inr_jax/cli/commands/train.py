@@ -16,33 +16,22 @@ import sys
 from absl import flags
 
 from inr_jax.cli import app
+from inr_jax.cli.flags import training as training_flags
 from inr_jax.errors import InputError
 from inr_jax.parallel import cpu
 
 flags.adopt_module_key_flags(app)
-SPEECH_DIRS = flags.DEFINE_list("speech_dirs", [], "Folders of clean speech.")
-SPEECH_WEIGHTS = flags.DEFINE_list(
-    "speech_weights", [], "How often each of them is drawn; equally by default."
-)
+flags.adopt_module_key_flags(training_flags)
 SPEECH_TOP_HZ = flags.DEFINE_list(
-    "speech_top_hz", [], "Hz above which each of them has nothing, 0 where it has all."
-)
-NOISE_DIR = flags.DEFINE_string("noise_dir", None, "Folder of recorded noise.")
-VALID_DIR = flags.DEFINE_string("valid_dir", None, "Speech of other speakers.")
-VALID_NOISE_DIR = flags.DEFINE_string("valid_noise_dir", None, "Other recorded noise.")
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for log and checkpoints.")
-CACHE_DIR = flags.DEFINE_string(
-    "cache_dir", None, "Folder for decoded sound; in --output_dir by default."
+    "speech_top_hz",
+    [],
+    "Hz above which each of --speech_dirs has nothing, 0 where it has all.",
 )
 NUM_ROOMS = flags.DEFINE_integer("num_rooms", 1000, "Simulated rooms.", 1)
-SEED = flags.DEFINE_integer("seed", 0, "Of weights, crops, noise and rooms.", 0)
 SET = flags.DEFINE_multi_string(
     "set",
     [],
     "A setting as model.NAME=VALUE, mixing.NAME=VALUE or training.NAME=VALUE.",
-)
-START_FROM = flags.DEFINE_string(
-    "start_from", None, "Folder of trained weights of the same network to begin with."
 )
 NUM_DEVICES = flags.DEFINE_integer(
     "num_devices", None, "Devices that a CPU counts as; one for each core.", 1
@@ -50,53 +39,51 @@ NUM_DEVICES = flags.DEFINE_integer(
 STOP_AT = flags.DEFINE_integer(
     "stop_at", None, "Step to pause after, as an interruption would.", 1
 )
-LOG_EVERY = flags.DEFINE_integer("log_every", 50, "Steps between lines of the log.", 1)
-SAVE_EVERY = flags.DEFINE_integer("save_every", 250, "Steps between checkpoints.", 1)
-VALIDATE_EVERY = flags.DEFINE_integer(
-    "validate_every", 1500, "Steps between validations.", 1
-)
 
 
 def main() -> None:
-    for flag in (OUTPUT_DIR, NOISE_DIR, VALID_DIR):
-        if not flag.value:
-            raise InputError(f"--{flag.name} is missing")
-    if not SPEECH_DIRS.value:
+    folder = training_flags.output_dir()
+    if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
     cpu.tune(NUM_DEVICES.value)
     import jax
 
     from inr_jax.io import run_dir
     from inr_jax.models import pretrained
-    from inr_jax.training import hyper_gain
-    from inr_jax.training import run as training_run
+    from inr_jax.training import hyper_gain, loop, state
+    from inr_jax.training.run import TrainingRun
 
     settings = configs()
-    folder = pathlib.Path(OUTPUT_DIR.value)
+    training = settings.training
     run_dir.keep_settings(folder, described(settings), 0)
     app.use_compilation_cache()
     num_devices = jax.local_device_count()
-    if settings.training.batch_size % num_devices:
+    if training.batch_size % num_devices:
         raise InputError(
-            f"training.batch_size {settings.training.batch_size} must be a multiple of "
+            f"training.batch_size {training.batch_size} must be a multiple of "
             f"the {num_devices} devices"
         )
-    corpus, cases = load_data(settings, folder)
-    run = training_run.TrainingRun(folder)
-    fresh = hyper_gain.init(
-        jax.random.key(SEED.value), settings.model, settings.training
+    seed = training_flags.SEED.value
+    corpus, examples = load_data(settings, folder)
+    run = TrainingRun(folder)
+    fresh = hyper_gain.init(jax.random.key(seed), settings.model, training)
+    if training_flags.START_FROM.value:
+        fresh = state.with_params(fresh, known_params(settings.model))
+    rate = settings.mixing.sample_rate
+    task = loop.Task(
+        hyper_gain.compiled_step(
+            corpus, settings.model, settings.mixing, training, seed
+        ),
+        min(training.num_steps, STOP_AT.value or training.num_steps),
+        training.batch_size * settings.mixing.num_samples / rate,
+        lambda params: hyper_gain.denoise_examples(
+            params, examples, settings.model, rate
+        ),
+        examples,
+        rate,
     )
-    if START_FROM.value:
-        fresh = hyper_gain.with_params(fresh, known_params(settings.model))
-    state = run.resume(fresh)
-    step = hyper_gain.compiled_step(
-        corpus, settings.model, settings.mixing, settings.training, SEED.value
-    )
-    every = hyper_gain.Every(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
     try:
-        hyper_gain.train(
-            run, state, step, cases, settings, every, report, STOP_AT.value
-        )
+        loop.train(run, run.resume(fresh), task, training_flags.intervals(), report)
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     weights, best = run.best(fresh.ema)
@@ -108,11 +95,10 @@ def known_params(config):
     """Weights of --start_from."""
     from inr_jax.models import pretrained
 
-    known, params = pretrained.load(START_FROM.value)
+    folder = training_flags.START_FROM.value
+    known, params = pretrained.load(folder)
     if known.config != config:
-        raise InputError(
-            f"{START_FROM.value}: weights of other settings of the network"
-        )
+        raise InputError(f"{folder}: weights of other settings of the network")
     return params
 
 
@@ -129,70 +115,81 @@ def configs():
 
 def described(settings) -> dict:
     """All that the weights depend on, but for how long the training lasts."""
-    places = (SPEECH_DIRS, SPEECH_WEIGHTS, SPEECH_TOP_HZ, NOISE_DIR, NUM_ROOMS, SEED)
-    places += (START_FROM,)
+    given = (
+        training_flags.SPEECH_DIRS,
+        training_flags.SPEECH_WEIGHTS,
+        SPEECH_TOP_HZ,
+        training_flags.NOISE_DIR,
+        NUM_ROOMS,
+        training_flags.SEED,
+        training_flags.START_FROM,
+    )
     settings = dataclasses.asdict(settings)
     for name in ("num_steps", "decay_steps"):
         del settings["training"][name]
-    return {**{flag.name: flag.value for flag in places}, **settings}
+    return {**{flag.name: flag.value for flag in given}, **settings}
 
 
 def load_data(settings, folder):
     """The corpus of the examples, and the noisy clips of the validation."""
     import numpy as np
 
-    from inr_jax.data import augment, rooms
-    from inr_jax.data import decoded_cache as corpus
-    from inr_jax.io import atomic
+    from inr_jax.data import augment, decoded_cache
     from inr_jax.training import validation
 
     rate = settings.mixing.sample_rate
-    cache = pathlib.Path(CACHE_DIR.value or folder / "decoded")
-    places = SPEECH_DIRS.value
-    weights = (
-        app.parse_numbers(SPEECH_WEIGHTS) if SPEECH_WEIGHTS.value else [1] * len(places)
-    )
-    top_hz = [0] * len(places)
+    cache = pathlib.Path(training_flags.CACHE_DIR.value or folder / "decoded")
+    speech_dirs = training_flags.SPEECH_DIRS.value
+    noise_dir = training_flags.NOISE_DIR.value
+    weights = training_flags.speech_weights(len(speech_dirs))
+    top_hz = [0] * len(speech_dirs)
     if SPEECH_TOP_HZ.value:
         top_hz = app.parse_numbers(SPEECH_TOP_HZ, minimum=0)
-    if not len(places) == len(weights) == len(top_hz):
-        raise InputError("give a number for each of --speech_dirs, or none")
-    speech = [corpus.load(place, cache, rate, counting(place)) for place in places]
-    noise = corpus.load_files(NOISE_DIR.value, cache, rate, counting(NOISE_DIR.value))
-    made = cache / f"rooms_{NUM_ROOMS.value}_{SEED.value}_{rate}.npy"
-    if not made.exists():
+    if len(top_hz) != len(speech_dirs):
+        raise InputError("--speech_top_hz: give a number for each folder, or none")
+
+    def load(folder, load=decoded_cache.load):
+        return load(folder, cache, rate, training_flags.print_decoded(folder))
+
+    speech = [load(folder) for folder in speech_dirs]
+    noise = load(noise_dir, decoded_cache.load_files)
+    # long recordings are drawn more often, as they vary, but not by their length
+    draws = [len(piece) ** 0.5 for piece in noise]
+    top = [hz or np.inf for hz in top_hz]
+    corpus = augment.Corpus(
+        augment.sounds(speech, weights, top),
+        augment.sounds(noise, draws),
+        load_rooms(cache, rate),
+    )
+    examples = validation.examples(
+        training_flags.VALID_DIR.value, training_flags.VALID_NOISE_DIR.value, rate
+    )
+    return corpus, examples
+
+
+def load_rooms(cache, sample_rate):
+    """Impulse responses of simulated rooms, from the cache where they are there."""
+    import numpy as np
+
+    from inr_jax.data import rooms
+    from inr_jax.io import atomic
+
+    count, seed = NUM_ROOMS.value, training_flags.SEED.value
+    path = cache / f"rooms_{count}_{seed}_{sample_rate}.npy"
+    if not path.exists():
         try:
-            responses = rooms.simulate(NUM_ROOMS.value, rate, SEED.value)
+            responses = rooms.simulate(count, sample_rate, seed)
         except ImportError:
             raise InputError(
                 "rooms are simulated by pyroomacoustics: pip install 'inr_jax[rooms]'"
             ) from None
-        with atomic.replacing(made) as aside, open(aside, "wb") as file:
+        with atomic.replacing(path) as part, open(part, "wb") as file:
             np.save(file, responses)
-    # long recordings are drawn more often, as they vary, but not by their length
-    draws = [len(piece) ** 0.5 for piece in noise]
-    top = [hz or np.inf for hz in top_hz]
-    data = augment.Corpus(
-        augment.sounds(speech, weights, top),
-        augment.sounds(noise, draws),
-        np.load(made),
-    )
-    cases = validation.cases(VALID_DIR.value, VALID_NOISE_DIR.value, rate)
-    return data, cases
-
-
-def counting(place):
-    """Prints how many files of a folder are decoded."""
-
-    def on_file(done, total):
-        if done % 500 == 0 or done == total:
-            print(f"decoded {done}/{total} files of {place}", file=sys.stderr)
-
-    return on_file
+    return np.load(path)
 
 
 def report(line: dict) -> None:
     """Prints a line of the log."""
     shown = {name: value for name, value in line.items() if name != "step"}
-    told = ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
-    print(f"step {line['step']}: {told}", file=sys.stderr, flush=True)
+    text = ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
+    print(f"step {line['step']}: {text}", file=sys.stderr, flush=True)

@@ -136,9 +136,9 @@ def source(seed: int = 0) -> "Source":
 def _root(flag) -> str:
     if flag is not LIBRISPEECH:
         return str(pathlib.Path(flag.value).resolve())
-    from inr_jax.io import download
+    from inr_jax.data import librispeech
 
-    return str(download.librispeech(flag.value))
+    return str(librispeech.fetch(flag.value))
 
 
 def _is_white() -> bool:

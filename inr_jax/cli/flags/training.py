@@ -1,82 +1,75 @@
-"""Flags that say which network is trained, on what and how."""
+"""Flags that the commands that train share: folders, intervals, where to begin."""
 
-import dataclasses
-from typing import Any
+import pathlib
+import sys
+from collections.abc import Callable
 
 from absl import flags
 
 from inr_jax.cli import app
-from inr_jax.configs import networks
-from inr_jax.configs.fitting import LossWeights
-from inr_jax.configs.training import DENOISING_LOSS, MixingConfig, TrainingConfig
+from inr_jax.cli.flags import outputs
 from inr_jax.errors import InputError
 
-
-def _define(config_class, skip=()) -> dict[str, flags.FlagHolder]:
-    """A flag for each number, name or pair of numbers of a frozen config."""
-    kinds = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
-        tuple: flags.DEFINE_list,
-    }
-    return {
-        f.name: kinds[type(f.default)](
-            f.name,
-            [str(x) for x in f.default] if type(f.default) is tuple else f.default,
-            f"{config_class.__name__}.",
-        )
-        for f in dataclasses.fields(config_class)
-        if f.name not in skip and type(f.default) in kinds
-    }
-
-
-MODEL = flags.DEFINE_enum(
-    "model", "local_hypersound", list(networks.MODELS), "What is trained."
+flags.adopt_module_key_flags(outputs)
+SPEECH_DIRS = flags.DEFINE_list("speech_dirs", [], "Folders of clean speech.")
+SPEECH_WEIGHTS = flags.DEFINE_list(
+    "speech_weights", [], "How often each folder is drawn; equally by default."
 )
-MODEL_SETTINGS = flags.DEFINE_multi_string(
-    "set", [], "A setting of the model as name=value, a value list as 1,2,4."
+NOISE_DIR = flags.DEFINE_string("noise_dir", None, "Folder of recorded noise.")
+VALID_DIR = flags.DEFINE_string("valid_dir", None, "Speech of other speakers.")
+VALID_NOISE_DIR = flags.DEFINE_string("valid_noise_dir", None, "Other recorded noise.")
+CACHE_DIR = flags.DEFINE_string(
+    "cache_dir", None, "Folder for decoded sound; in --output_dir by default."
 )
-MIXING = _define(MixingConfig, skip=("sample_rate",))
-TRAINING = _define(TrainingConfig)
-LOSSES = {
-    field.name: flags.DEFINE_float(
-        f"{field.name}_weight",
-        getattr(DENOISING_LOSS, field.name),
-        f"Weight of the {field.name} loss.",
-    )
-    for field in dataclasses.fields(LossWeights)
-}
+START_FROM = flags.DEFINE_string(
+    "start_from", None, "Folder of trained weights of the same network to begin with."
+)
+SEED = flags.DEFINE_integer("seed", 0, "Of weights, crops, noise and rooms.", 0)
+LOG_EVERY = flags.DEFINE_integer("log_every", 50, "Steps between lines of the log.", 1)
+SAVE_EVERY = flags.DEFINE_integer("save_every", 250, "Steps between checkpoints.", 1)
+VALIDATE_EVERY = flags.DEFINE_integer(
+    "validate_every", 1500, "Steps between validations.", 1
+)
 
 
-def configs() -> tuple[Any, MixingConfig, TrainingConfig]:
-    """Settings of the model, of the examples and of the training.
+def output_dir() -> pathlib.Path:
+    """The folder for log and checkpoints, where all that a training needs is given.
 
     Raises:
-      InputError: they make no sense.
+      InputError: a folder is missing; names its flag.
     """
-    try:
-        model = networks.parse(MODEL.value, MODEL_SETTINGS.value)
-        mixing = MixingConfig(
-            sample_rate=model.sample_rate,
-            **{
-                name: tuple(app.parse_numbers(f, minimum=-1e9))
-                if isinstance(f.value, list)
-                else f.value
-                for name, f in MIXING.items()
-            },
-        )
-        loss = LossWeights(**{n: flag.value for n, flag in LOSSES.items()})
-        training = TrainingConfig(
-            loss, **{name: flag.value for name, flag in TRAINING.items()}
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    wanted = getattr(model, "num_samples", mixing.num_samples)
-    if mixing.num_samples != wanted:
-        raise InputError(
-            f"--num_samples {mixing.num_samples} must be the model's, --set=num_samples="
-            f"{wanted}"
-        )
-    return model, mixing, training
+    for flag in (NOISE_DIR, VALID_DIR):
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing")
+    return outputs.folder()
+
+
+def intervals():
+    """The `training.loop.Intervals` that the flags give."""
+    from inr_jax.training.loop import Intervals
+
+    return Intervals(LOG_EVERY.value, SAVE_EVERY.value, VALIDATE_EVERY.value)
+
+
+def speech_weights(num_folders: int) -> list[float]:
+    """How often each folder of speech is drawn.
+
+    Raises:
+      InputError: not a number for each folder.
+    """
+    if not SPEECH_WEIGHTS.value:
+        return [1.0] * num_folders
+    weights = app.parse_numbers(SPEECH_WEIGHTS)
+    if len(weights) != num_folders:
+        raise InputError("--speech_weights: give a number for each folder, or none")
+    return weights
+
+
+def print_decoded(folder: str) -> Callable[[int, int], None]:
+    """A function that prints now and then how many files of a folder are decoded."""
+
+    def on_file(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            print(f"decoded {done}/{total} files of {folder}", file=sys.stderr)
+
+    return on_file

@@ -1,11 +1,11 @@
 """SepFormer (Subakan et al. 2021, arXiv 2010.13154) for one voice in noise.
 
-Encoder (learned filterbank), mask network and decoder. The mask network is dual-path: its
-transformers attend within chunks of frames, then across chunks. Architecture and weights
-are those of SpeechBrain (`dual_path.py` of release 1.1).
+Encoder (learned filterbank), mask network and decoder. The mask network is dual-path:
+its transformers attend within chunks of frames, then across chunks. Architecture and
+weights are those of SpeechBrain (`dual_path.py` of release 1.1).
 
-Signals may be padded behind `num_samples`, which changes nothing although normalisations
-are global over time: clips of many lengths share a compiled program.
+Signals may be padded behind `num_samples`, which changes nothing although
+normalisations are global over time: clips of many lengths share a compiled program.
 """
 
 import flax.linen as nn
@@ -18,7 +18,8 @@ from jaxtyping import Array, Bool, Float, Int
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.dsp.stft import frame, overlap_add
 
-# Sequences in one pass of a transformer; their activations fit into the cache of a core.
+# Sequences in one pass of a transformer; their activations fit into the cache of a
+# core.
 SEQUENCES_AT_ONCE = 4
 
 # Epsilons of the normalisations, those of the training.

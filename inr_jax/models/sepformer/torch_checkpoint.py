@@ -21,7 +21,7 @@ class _FloatStorage:
 
 
 class _Tensor(NamedTuple):
-    """A tensor as the pickle tells it, all in numbers of elements."""
+    """A tensor as the pickle describes it, all in numbers of elements."""
 
     storage: np.ndarray
     offset: int
@@ -61,16 +61,16 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(archive.open(self._stored("data.pkl")))
 
     def find_class(self, module, name):
-        known = {
+        allowed = {
             "collections.OrderedDict": collections.OrderedDict,
             "torch.FloatStorage": _FloatStorage,
             "torch._utils._rebuild_tensor_v2": lambda storage, offset, shape, strides, *_: (
                 _Tensor(storage, offset, shape, strides)
             ),
         }
-        if f"{module}.{name}" not in known:
+        if f"{module}.{name}" not in allowed:
             raise pickle.UnpicklingError(f"its pickle asks for {module}.{name}")
-        return known[f"{module}.{name}"]
+        return allowed[f"{module}.{name}"]
 
     def persistent_load(self, pid):
         what, kind, key, _, size = pid

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from inr_jax.configs import from_json
 from inr_jax.configs.networks import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.io import weights
@@ -58,7 +59,7 @@ def _load(folder, config, stamp):
 def read(
     folder: str | os.PathLike, config: SepformerConfig = PUBLISHED
 ) -> tuple[SepformerConfig, Tensors]:
-    """Settings and checked tensors of a folder, without the positional encodings.
+    """Settings and checked tensors of a folder, without the tables of positions.
 
     Args and errors are those of `load`.
     """
@@ -91,7 +92,7 @@ def _read_copy(folder):
     try:
         if described["model"] != "sepformer":
             raise ValueError(f"a model of the kind {described['model']}")
-        config = SepformerConfig(**described["config"])
+        config = from_json.build(SepformerConfig, described["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: no SepFormer: {error}") from None
     return config, {name: x.astype(np.float32) for name, x in tensors.items()}
@@ -102,8 +103,8 @@ def _sample_rate(path) -> int | None:
     if not path.exists():
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    found = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
-    return int(found[1]) if found and int(found[1]) else None
+    match = re.search(r"^sample_rate:\s*(\d+)\s*(#.*)?$", text, re.MULTILINE)
+    return int(match[1]) if match and int(match[1]) else None
 
 
 def _check(folder, tensors, config):
@@ -118,7 +119,7 @@ def _check(folder, tensors, config):
         elif not np.all(np.isfinite(tensor)):
             problems.append(f"{name} holds NaN or infinity")
         elif name.endswith(TABLE) and not _is_table(tensor[0]):
-            problems.append(f"{name} is no sinusoidal positional encoding")
+            problems.append(f"{name} holds other positions than sines")
     if problems:
         rest = f", and {len(problems) - 4} more" if len(problems) > 4 else ""
         listed = "; ".join(sorted(problems)[:4])

@@ -1,79 +1,68 @@
-"""Measures how fast SIRENs are fitted here, against plain JAX and PyTorch if installed.
+"""Measures a step of fits here against plain JAX and PyTorch, if that is installed.
 
-  python benchmarks/bench_fit.py --output_dir=results/bench --quick
+  python benchmarks/fit.py --output_dir=results/fit
 
 One process, interleaved, medians; shares are of a float32 matrix product of 2048 cubed.
+What a device does with many clips is measured by `accelerator.py`.
 """
 
 import dataclasses
 import functools
 import pathlib
 import statistics
-import time
 
+import measuring
 from absl import flags
+from measuring import seconds
 
 from inr_jax.cli import app
 from inr_jax.configs import fitting
 from inr_jax.errors import InputError
-from inr_jax.io import atomic, measuring
-from inr_jax.io.measuring import seconds
+from inr_jax.io import atomic
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
-QUICK = flags.DEFINE_bool(
-    "quick", False, "Defaults of --widths=64,256 --clips=1,8 --rounds=3: two minutes."
-)
-WIDTHS = flags.DEFINE_list("widths", None, "Units of the networks: 64,128,256.")
-CLIPS = flags.DEFINE_list("clips", None, "Clips fitted at once: 1,8,64,256.")
+WIDTHS = flags.DEFINE_list("widths", ["64", "256"], "Units of the networks.")
+CLIPS = flags.DEFINE_list("clips", ["1", "8"], "Clips fitted at once.")
 SAMPLES = flags.DEFINE_integer("samples", 8192, "Samples of a clip.", 1)
-ROUNDS = flags.DEFINE_integer("rounds", None, "Interleaved repetitions: 7.", 1)
+ROUNDS = flags.DEFINE_integer("rounds", 3, "Interleaved repetitions.", 1)
 DEPTH = 3
 RIVALS = ("plain", "torch_eager", "torch_compiled")
-COLUMNS = (
-    *("width", "clips", "gflops", "share_of_ceiling"),
-    *(f"speedup_vs_{rival}" for rival in RIVALS),
-    *("peak_mib", "compile_s", "clips_per_s"),
-)
+COLUMNS = ("width", "clips", "gflops", "share_of_ceiling", "peak_mib")
+COLUMNS += tuple(f"speedup_vs_{rival}" for rival in RIVALS)
 
 
 def main() -> None:
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
-    widths, clips = [64, 128, 256], [1, 8, 64, 256]
-    if QUICK.value:
-        widths, clips = [64, 256], [1, 8]
-    if WIDTHS.value is not None:
-        widths = app.parse_numbers(WIDTHS, int)
-    if CLIPS.value is not None:
-        clips = app.parse_numbers(CLIPS, int)
-    rounds = ROUNDS.value or (3 if QUICK.value else 7)
-    rows = []  # no compilation cache: it would hide what compiling costs
+    widths, clips = (app.parse_numbers(flag, int) for flag in (WIDTHS, CLIPS))
+    rows = []
     for width in widths:
         for count in clips:
-            rows.append(measure(width, count, SAMPLES.value, rounds))
+            rows.append(measure(width, count, SAMPLES.value, ROUNDS.value))
             print(" ".join(f"{name}={rows[-1][name]}" for name in COLUMNS), flush=True)
     result = {"machine": measuring.machine(), "samples": SAMPLES.value, "rows": rows}
-    result["time_to_quality"] = time_to_quality(rounds)
+    result["time_to_quality"] = time_to_quality(ROUNDS.value)
     folder = pathlib.Path(OUTPUT_DIR.value)
-    atomic.write_json(folder / "bench_fit.json", result)
-    atomic.write_text(folder / "bench_fit.md", markdown(result))
+    atomic.write_json(folder / "fit.json", result)
+    atomic.write_text(folder / "fit.md", markdown(result))
     print(markdown(result))
 
 
 def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
     """One row: a step of `count` fits, ours beside the same in plain JAX and PyTorch."""
-    work = 2 * 3 * DEPTH * width**2 * num_samples * count / 1e9  # GFLOP of products
-    steps = min(10, max(1, 16 // count))  # of one call; 10 in use
-    ours = our_fits(width, count, num_samples, steps)
+    work = 6e-9 * DEPTH * width**2 * num_samples * count  # GFLOP of products
+    ours = functools.partial(
+        our_step, width, list(tones(count, num_samples)), max(1, 10 // count)
+    )
     before = measuring.reset_peak()
-    first = seconds(ours)
+    ours()
     peak = measuring.peak_mib()
-    compile_s = first - seconds(ours)
     others = rivals(width, count, num_samples)
-    matmul = measuring.matmul_gflops()
+    product, product_work = measuring.matrix_product()
+    product()
     found = []
     for _ in range(rounds):
-        ceiling = max(matmul() for _ in range(3))
+        ceiling = product_work / min(seconds(product) for _ in range(3))
         found.append({name: seconds(step) for name, step in others.items()})
         found[-1] |= {"ours": ours(), "ceiling": ceiling}
     step = statistics.median(one["ours"] for one in found)
@@ -84,8 +73,6 @@ def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
         "gflops": round(work / step, 1),
         "share_of_ceiling": round(share, 3),
         "peak_mib": round(peak - before),
-        "compile_s": round(compile_s, 2),
-        "clips_per_s": round(count / step / fitting.FitConfig().num_steps, 4),
     }
     for name in RIVALS:
         ratios = [one[name] / one["ours"] for one in found if name in one]
@@ -102,38 +89,15 @@ def tones(count: int, num_samples: int):
     return np.sin(pitch * np.arange(num_samples)).astype(np.float32)
 
 
-def our_fits(width: int, count: int, num_samples: int, steps: int):
-    """Gives a function that fits by `fit_batch` and tells its seconds for a step.
+def our_step(width: int, clips: list, steps_per_call: int) -> float:
+    """Seconds of a step of all clips, in the midst of a fit."""
+    import workloads
 
-    The clock stands between two reports of progress: as in a long fit, whose first
-    weights and final evaluation weigh nothing.
-    """
-    import jax
-
-    from inr_jax.fitting.batch import fit_batch
     from inr_jax.parallel.compute import default_compute
 
-    config = fitting.FitConfig(fitting.SirenConfig(width, DEPTH), num_steps=2 * steps)
-    compute = dataclasses.replace(default_compute(), steps_per_call=steps)
-    signals = list(tones(count, num_samples))
-
-    def run() -> float:
-        keys = list(jax.random.split(jax.random.key(0), count))
-        reports = [time.perf_counter()]
-        fits = fit_batch(
-            keys,
-            signals,
-            [16_000] * count,
-            config,
-            on_steps=lambda _: reports.append(time.perf_counter()),
-            compute=compute,
-        )
-        list(fits)
-        num_batches = (len(reports) - 1) // 2
-        halves = [reports[2 * i + 2] - reports[2 * i + 1] for i in range(num_batches)]
-        return sum(halves) / steps
-
-    return run
+    config, once = fitting.SirenConfig(width, DEPTH), measuring.Stopwatch(until=0)
+    compute = dataclasses.replace(default_compute(), steps_per_call=steps_per_call)
+    return len(clips) / workloads.fit(clips, config, compute, once).per_s
 
 
 def rivals(width: int, count: int, num_samples: int) -> dict:
@@ -179,8 +143,7 @@ def time_to_quality(rounds: int) -> dict:
     """siren_fast.flags on a shipped clip, against 1,000 steps of the published fit."""
     import jax
 
-    from inr_jax import metrics
-    from inr_jax.audio import audio
+    from inr_jax import audio, metrics
     from inr_jax.fitting.batch import fit_batch
 
     clips = pathlib.Path(__file__).parent.parent / "experiments" / "clips"
@@ -191,7 +154,7 @@ def time_to_quality(rounds: int) -> dict:
     def fast():
         fits[:] = fit_batch([jax.random.key(0)], [signal], [rate], fitting.FAST)
 
-    reference = our_fits(256, 1, len(signal), steps=3)
+    reference = functools.partial(our_step, 256, [signal], 2)
     torch = torch_step(256, len(signal), compiled=False)
     fast()
     reference()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from inr_jax.configs.training import MixingConfig
-from inr_jax.data import mixing
-from inr_jax.data.mixing import Speech
+from inr_jax.data import augment_numpy
+from inr_jax.data.augment_numpy import Speech
 
 RNG = np.random.default_rng(0)
 TALK = (3000 * RNG.standard_normal(50_000)).astype(np.int16)
@@ -20,7 +20,7 @@ def kind(**shares):
 
 def examples(config, count=20, speech=None):
     speech = speech or [Speech(TALK)]
-    return mixing.batch(speech, RAIN, config, range(count), seed=0, step=3)
+    return augment_numpy.batch(speech, RAIN, config, range(count), seed=0, step=3)
 
 
 def test_levels_and_ratios_are_what_the_config_says():
@@ -38,7 +38,7 @@ def test_levels_and_ratios_are_what_the_config_says():
 def test_an_example_follows_from_seed_step_and_place_alone():
     first, again = examples(CONFIG, 4), examples(CONFIG, 2)
     np.testing.assert_array_equal(first[0][:2], again[0])
-    other = mixing.batch([Speech(TALK)], RAIN, CONFIG, range(2), seed=0, step=4)
+    other = augment_numpy.batch([Speech(TALK)], RAIN, CONFIG, range(2), seed=0, step=4)
     assert np.abs(other[0] - again[0]).max() > 0
 
 
@@ -54,8 +54,8 @@ def spectrum(samples):
 def test_band_limited_speech_gets_band_limited_noise():
     limited = [Speech(TALK, band_limited=True)]
     noisy, clean = examples(kind(white=1.0), 5, limited)
-    for found in map(spectrum, (noisy, clean)):
-        assert found[3200:].max() < 1e-6 * found[:2900].mean()  # bins of 2 Hz
+    for power in map(spectrum, (noisy, clean)):
+        assert power[3200:].max() < 1e-6 * power[:2900].mean()  # bins of 2 Hz
 
 
 def test_white_noise_is_white_and_coloured_is_not():

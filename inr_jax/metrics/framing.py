@@ -1,19 +1,20 @@
 """Framing shared by the segmental metrics, and the trimmed mean over frames."""
 
 import numpy as np
+from jaxtyping import Float
 
-from inr_jax.metrics.value import Undefined
+from inr_jax.metrics.value import Signal, Undefined
 
 FRAME_S = 0.030
-OVERLAP = 4  # frames that see each sample
-KEPT = 0.95  # share of the frames, best first, that enter LLR and WSS
+OVERLAP = 4  # frames over each sample
+KEPT = 0.95  # share of the frames, best first, in the mean of LLR and WSS
 
 
-def frames(signal: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Hann-windowed frames (frames, samples) of 30 ms, one every quarter of it.
+def frames(signal: Signal, sample_rate: int) -> Float[np.ndarray, "frames samples"]:
+    """Hann-windowed frames of 30 ms with 75 % overlap.
 
-    The window has no zero end points, and the last full frame is left out: the count is
-    int(samples / hop - 4), that of the MATLAB reference (Loizou 2013).
+    The window has no zeros at its ends. The last full frame is left out: the number of
+    frames is int(samples / hop - 4), that of the MATLAB reference (Loizou 2013).
     """
     length = round(FRAME_S * sample_rate)
     hop = length // OVERLAP
@@ -28,7 +29,7 @@ def frames(signal: np.ndarray, sample_rate: int) -> np.ndarray:
     return signal[starts[:, None] + np.arange(length)] * window
 
 
-def trimmed_mean(values: np.ndarray) -> float:
+def trimmed_mean(values: Float[np.ndarray, " frames"]) -> float:
     """Mean of the lowest 95 % of frame distances (Hu and Loizou 2008)."""
     kept = np.sort(values)[: round(values.size * KEPT)]
     if kept.size == 0 or not np.all(np.isfinite(kept)):

@@ -1,4 +1,4 @@
-"""Noisy examples from clean speech and noise, made anew for every step of a training.
+"""Noisy examples made on the host for `train-hypersound`; `augment` is its successor.
 
 An example follows from the seed, the step and its place in the batch alone, so that a
 training that was interrupted sees what it would have seen.
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inr_jax.configs.training import MixingConfig
+from inr_jax.data.noise import mix_at_snr
 
 # Crops quieter than this against full scale are drawn again, a few times.
 _QUIET_RMS = 0.01
@@ -31,7 +32,7 @@ class Speech:
     """A source of clean speech.
 
     Attributes:
-      samples: int16 (samples,), as from `corpus.load`.
+      samples: int16 (samples,), as from `decoded_cache.load`.
       weight: How often it is drawn, against other sources.
       band_limited: Whether it has nothing above `MixingConfig.band_limit_hz`; then its
         noise has neither, and the target stays right.
@@ -84,8 +85,7 @@ def example(
         cut = config.band_limit_hz / config.sample_rate
         clean, disturbance = _lowpass(clean, cut), _lowpass(disturbance, cut)
     snr_db = rng.uniform(*config.snr_range_db)
-    power = np.mean(clean**2) / max(np.mean(disturbance**2), 1e-12)
-    noisy = clean + disturbance * np.sqrt(power * 10 ** (-snr_db / 10))
+    noisy = mix_at_snr(clean, disturbance, snr_db)
     peak_db = rng.uniform(*config.level_range_db)
     scale = 10 ** (peak_db / 20) / max(np.max(np.abs(noisy)), 1e-9)
     return (scale * noisy).astype(np.float32), (scale * clean).astype(np.float32)
@@ -137,7 +137,7 @@ def _rumble(count, sample_rate, rng):
 
 
 def _babble(speech, count, rng):
-    """Several voices at once, too many for one to be the wanted one."""
+    """Several voices at once, too many for one of them to be the target."""
     num_voices = rng.integers(*_BABBLE_VOICES)
     voices = [_crop(_draw(speech, rng).samples, count, rng) for _ in range(num_voices)]
     return sum(voice / max(np.std(voice), 1e-6) for voice in voices)

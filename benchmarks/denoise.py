@@ -1,6 +1,6 @@
 """Measures how soon denoise.py is done with a short file, and what a second of sound takes.
 
-  python benchmarks/bench_denoise.py noisy.wav --output_dir=results/bench_denoise
+  python benchmarks/denoise.py noisy.wav --output_dir=results/denoise
 
 On one core, where the system can keep a process on one. Each run is a process of its own,
 so that the first output takes imports and weights, too; compiled programs come from the
@@ -29,10 +29,11 @@ ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each that count.", 1)
 
 
 def main(inputs: list[str]) -> None:
+    import measuring
     import numpy as np
 
     from inr_jax import audio
-    from inr_jax.io import atomic, measuring
+    from inr_jax.io import atomic
 
     if len(inputs) != 1 or not OUTPUT_DIR.value:
         raise InputError("name one file, and a folder with --output_dir")
@@ -59,7 +60,7 @@ def main(inputs: list[str]) -> None:
         ),
         "rounds": ROUNDS.value,
     }
-    atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "bench_denoise.json", result)
+    atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "denoise.json", result)
     print(
         f"{METHOD.value}: first output after {result['first_output_s']:.1f} s, "
         f"{result['cpu_s_per_s']:.4f} s of one core for a second of sound"

@@ -1,6 +1,6 @@
 """Measures how fits scale over devices: as many clips on each, more and more devices.
 
-  python benchmarks/bench_devices.py --output_dir=results/bench_devices
+  python benchmarks/devices.py --output_dir=results/devices
 
 A machine without accelerators has as many devices as it is told to, which share its
 cores: there the work of the processor for a clip tells what the program adds, as a clip
@@ -14,12 +14,13 @@ import pathlib
 import statistics
 import time
 
+import measuring
 from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.configs import fitting
 from inr_jax.errors import InputError
-from inr_jax.io import atomic, measuring
+from inr_jax.io import atomic
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 DEVICES = flags.DEFINE_list("devices", ["1", "2", "4", "8"], "Numbers of devices.")
@@ -61,9 +62,10 @@ def main() -> None:
         rows.append(row | {"instructions": instructions(count, config)})
     add_efficiency(rows, jax.default_backend())
     folder = pathlib.Path(OUTPUT_DIR.value)
-    machine = measuring.machine() | {"processor": measuring.processor()}
-    atomic.write_json(folder / "bench_devices.json", {"machine": machine, "rows": rows})
-    atomic.write_csv(folder / "bench_devices.csv", COLUMNS, rows)
+    atomic.write_json(
+        folder / "devices.json", {"machine": measuring.machine(), "rows": rows}
+    )
+    atomic.write_csv(folder / "devices.csv", COLUMNS, rows)
     for row in rows:
         print(", ".join(f"{name} {row[name]:.4g}" for name in COLUMNS))
 
@@ -79,8 +81,8 @@ def add_efficiency(rows, backend: str) -> None:
             row["efficiency"] = speed * first["devices"] / row["devices"]
 
 
-def engine_of(count: int):
-    """The engine of this machine, on so many devices."""
+def compute_on(count: int):
+    """The compute settings of this machine, on so many devices."""
     from inr_jax.parallel.compute import default_compute
 
     return dataclasses.replace(default_compute(), num_devices=count)
@@ -98,7 +100,7 @@ def fit(count: int, config) -> None:
     keys = list(jax.random.split(jax.random.key(0), clips))
     signals = list(noise.astype(np.float32))
     for _ in batch.fit_batch(
-        keys, signals, [RATE] * clips, config, compute=engine_of(count)
+        keys, signals, [RATE] * clips, config, compute=compute_on(count)
     ):
         pass
 
@@ -109,7 +111,7 @@ def instructions(count: int, config) -> int:
     from inr_jax.parallel import bucketing
 
     size = bucketing.bucket_size(SAMPLES.value)
-    text = batch.program(count * CLIPS.value, size, RATE, config, engine_of(count))
+    text = batch.program(count * CLIPS.value, size, RATE, config, compute_on(count))
     return text.count(" = ")
 
 

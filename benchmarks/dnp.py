@@ -1,6 +1,6 @@
 """Measures a step of DNP here beside the same in PyTorch, if that is installed.
 
-  python benchmarks/bench_dnp.py --output_dir=results/bench_dnp
+  python benchmarks/dnp.py --output_dir=results/dnp
 
 One process, interleaved, medians. Ours is a whole step with its score; PyTorch's is
 network, gradient and Adam alone.
@@ -10,12 +10,13 @@ import functools
 import pathlib
 import statistics
 
+import measuring
 from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.configs import fitting as configs
 from inr_jax.errors import InputError
-from inr_jax.io import atomic, measuring
+from inr_jax.io import atomic
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 SECONDS = flags.DEFINE_float("seconds", 1.74, "Of the clip, at 16 kHz.", 0.1)
@@ -37,16 +38,17 @@ def main() -> None:
         pass  # measured alone
     for step in steps.values():  # compiles, and fills caches
         step()
-    matmul = measuring.matmul_gflops()
+    product, product_work = measuring.matrix_product()
+    product()
     rounds = []
     for _ in range(ROUNDS.value):
-        ceiling = max(matmul() for _ in range(3))
+        ceiling = product_work / min(measuring.seconds(product) for _ in range(3))
         found = {name: measuring.seconds(step) for name, step in steps.items()}
         found["ours"] /= STEPS
         rounds.append({**found, "ceiling": ceiling})
     work = gflop(len(signal), config)
     result = {
-        "machine": measuring.machine() | {"processor": measuring.processor()},
+        "machine": measuring.machine(),
         "samples": len(signal),
         "gflop": round(work, 1),
         "share_of_ceiling": median(work / r["ours"] / r["ceiling"] for r in rounds),
@@ -54,7 +56,7 @@ def main() -> None:
     }
     if "torch_eager" in steps:
         result["speedup"] = median(r["torch_eager"] / r["ours"] for r in rounds)
-    atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "bench_dnp.json", result)
+    atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "dnp.json", result)
     for name, value in result.items():
         print(f"{name}: {value}")
 

@@ -1,0 +1,143 @@
+"""The benchmarks at toy size, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import device_bench
+import measuring
+import numpy as np
+import pytest
+import report
+from conftest import CLIPS, REPOSITORY
+
+
+def run(name, *flags, expect=0):
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "benchmarks" / name, *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if name != "XLA_FLAGS"},
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+@pytest.mark.slow
+def test_a_device_is_measured_in_time(tmp_path):
+    """All of it takes longer on a busy machine."""
+    flags = ("--toy", "--minutes=0.9", f"--output_dir={tmp_path}")
+    assert measuring.seconds(lambda: run("accelerator.py", *flags)) < 60
+    found = json.loads((tmp_path / "accelerator.json").read_text())
+    measured = [row["name"] for row in found["rows"]]
+    assert measured[0] == "float32 product"
+    wanted = {"fit, 2 at once", "denoise by gain_field", "train on 2 examples"}
+    assert wanted <= {*measured, *found["not_measured"]}
+
+
+@pytest.mark.slow
+def test_what_there_is_no_time_for_is_named(tmp_path):
+    flags = ("--toy", "--minutes=0.05", f"--output_dir={tmp_path}")
+    done = run("accelerator.py", *flags)
+    assert "Not measured, as time ran out: " in done.stdout
+    assert json.loads((tmp_path / "accelerator.json").read_text())["not_measured"]
+
+
+@pytest.mark.slow
+def test_fits_and_compute_settings_of_a_device(tmp_path, capsys):
+    bench = device_bench.Bench(toy=True)
+    todo = bench.measurements()
+    names = [name for name in todo if name.startswith(("fit", "SNR"))]
+    found = report.Report(tmp_path, time.perf_counter() + 3600)
+    found.begin(names[:], bench.about(), measuring.machine())
+    for name in names:
+        try:
+            result = todo[name].run(measuring.Stopwatch(until=0))
+        except ImportError as error:  # no PyTorch
+            result = error
+        found.add(name, result, todo[name].against, "ComputeConfig()")
+    found.finish()
+    told = json.loads((tmp_path / "accelerator.json").read_text())
+    rows = {row["name"]: row for row in told["rows"]}
+    assert list(rows) == names and told["not_measured"] == []
+    assert rows["fit, 2 at once, sine=jnp"]["per_s"] > 0
+    exact, rounded = (
+        rows[f"SNR after 3 steps, {name}"]["snr_db"] for name in ("float32", "bfloat16")
+    )
+    assert 0 < abs(exact - rounded) < 0.1
+    table = (tmp_path / "accelerator.md").read_text()
+    assert f"| SNR after 3 steps, bfloat16 | {rounded:.2f} | dB |" in table
+    assert table in capsys.readouterr().out
+    assert bench.recommended().num_devices == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("load", ["denoise by gain_field", "mix 2", "train on 2"])
+def test_loads_of_sound(load):
+    todo = device_bench.Bench(toy=True).measurements()
+    (measurement,) = (todo[name] for name in todo if name.startswith(load))
+    timing = measurement.run(measuring.Stopwatch(until=0))
+    assert timing.unit == "s of sound" and timing.per_s > 0
+
+
+@pytest.mark.slow
+def test_fits(tmp_path):
+    small = ("--widths=8", "--clips=1,3", "--samples=500", "--rounds=1")
+    done = run("fit.py", f"--output_dir={tmp_path}", *small)
+    result = json.loads((tmp_path / "fit.json").read_text())
+    assert [(row["width"], row["clips"]) for row in result["rows"]] == [(8, 1), (8, 3)]
+    for row in result["rows"]:
+        assert row["gflops"] > 0 and row["speedup_vs_plain"] > 0
+        assert 0 < row["share_of_ceiling"] < 1
+    assert result["time_to_quality"]["snr_db"] > 12
+    assert (tmp_path / "fit.md").read_text() in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--widths=wide", "--clips=0", "--widths="])
+def test_sizes_that_make_no_sense(tmp_path, flag):
+    done = run("fit.py", f"--output_dir={tmp_path}", flag, expect=2)
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_step_of_dnp(tmp_path):
+    small = ("--seconds=0.1", "--toy", "--rounds=1")
+    done = run("dnp.py", f"--output_dir={tmp_path}", *small)
+    result = json.loads((tmp_path / "dnp.json").read_text())
+    assert result["samples"] == 1600 and result["ours_s"] > 0
+    assert f"ours_s: {result['ours_s']}" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_row_for_each_number_of_devices(tmp_path):
+    small = ("--devices=1,2", "--clips=1", "--samples=500", "--num_steps=3")
+    done = run("devices.py", f"--output_dir={tmp_path}", "--rounds=1", *small)
+    result = json.loads((tmp_path / "devices.json").read_text())
+    one, two = result["rows"]
+    assert (one["devices"], one["clips"], two["devices"], two["clips"]) == (1, 1, 2, 2)
+    assert one["efficiency"] == 1 and two["cpu_s_per_clip"] > 0
+    assert two["instructions"] < 1.1 * one["instructions"]
+    assert done.stdout.count("clips_per_s") == 2
+
+
+@pytest.mark.slow
+def test_first_output_and_speed_of_denoising(tmp_path):
+    flags = (f"--output_dir={tmp_path}", "--rounds=1", "--method=log_mmse")
+    flags += ("--seconds=0.5,20",)
+    done = run("denoise.py", str(CLIPS / "letter.flac"), *flags)
+    result = json.loads((tmp_path / "denoise.json").read_text())
+    assert "log_mmse: first output after" in done.stdout
+    assert 0 < result["cpu_s_per_s"] < result["first_output_s"]
+    wrong = run("denoise.py", "missing.wav", *flags, expect=2)
+    assert "missing.wav: no such file" in wrong.stderr
+
+
+def test_peak_memory_sees_an_array_that_is_gone():
+    before = measuring.reset_peak()
+    np.ones(2**25).sum()  # 256 MiB
+    assert measuring.peak_mib() - before > 200
