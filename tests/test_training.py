@@ -168,6 +168,7 @@ def test_nothing_that_follows_from_nan_is_kept(tmp_path):
     assert not training.log() and int(training.resume(ZERO).step) == 0
 
 
+@pytest.mark.slow
 def test_gain_of_an_example_does_not_change_the_loss():
     params = jax.tree.map(lambda x: x * 0, fresh().params)  # a linear denoiser
     noisy, clean = (x[0] for x in data(0))
@@ -189,6 +190,7 @@ def test_schedules_stay_within_the_largest_rate(name):
     assert (rates[100] < 1e-4) == (name != "constant")
 
 
+@pytest.mark.slow
 def test_momentum_is_least_where_the_rate_is_largest():
     config = dataclasses.replace(CONFIG, schedule="one_cycle", num_steps=100)
     decays = np.array([step.momentum(config)(i) for i in range(101)])
@@ -199,6 +201,7 @@ def test_momentum_is_least_where_the_rate_is_largest():
     assert float(used) == pytest.approx(0.85)
 
 
+@pytest.mark.slow
 def test_losses_of_the_paper_train_as_well():
     config = dataclasses.replace(CONFIG, loss=LossWeights(mse=0, smooth_l1=1, stft=1))
     config_of_code = dataclasses.replace(CONFIG, loss=LossWeights(mse=0, l1=1, mel=1))
@@ -212,6 +215,7 @@ def test_bad_settings_are_refused():
             dataclasses.replace(CONFIG, **bad)
 
 
+@pytest.mark.slow
 def test_several_devices_give_the_result_of_one():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
