@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, run_script
+from conftest import CLIPS, COMPILED, run_process, run_script
 
 from inr_jax.models import pretrained
 
@@ -20,7 +20,6 @@ SMALL = (
     "--set=training.warmup_steps=1",
     "--set=training.decay_steps=1",
     "--num_rooms=2",
-    "--num_devices=2",
     "--log_every=1",
     "--save_every=2",
     "--validate_every=2",
@@ -42,28 +41,37 @@ def folders(tmp_path_factory):
     return folder
 
 
-def train(folders, output, *flags, expect=0):
-    return run_script(
+def train(folders, output, *flags, expect=0, run=run_process):
+    return run(
         "train_hyper_gain.py",
         f"--speech_dirs={CLIPS}",
         f"--noise_dir={folders / 'noise'}",
         f"--valid_dir={CLIPS}",
         f"--cache_dir={folders / 'cache'}",
         f"--output_dir={output}",
+        f"--compilation_cache={COMPILED}",
         *SMALL,
         *flags,
         expect=expect,
     )
 
 
-@pytest.mark.parametrize("flag", ["--set=training.num_steps=4"])
-def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
-    folders, tmp_path, flag
-):
-    train(folders, tmp_path / "whole", flag)
+def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path):
+    flags = ("--set=training.num_steps=2", "--num_devices=1")
+    done = train(folders, tmp_path, *flags)
+    assert "the best weights, of step 2" in done.stdout
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 2]
+    pretrained.load(tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp_path):
+    flags = ("--set=training.num_steps=4", "--num_devices=2")
+    train(folders, tmp_path / "whole", *flags)
     # the rate would fall at the end: two steps that are not the last ones
-    train(folders, tmp_path / "parts", flag, "--stop_at=2")
-    train(folders, tmp_path / "parts", flag)
+    train(folders, tmp_path / "parts", *flags, "--stop_at=2")
+    train(folders, tmp_path / "parts", *flags)
     whole, parts = (
         [
             {k: v for k, v in json.loads(line).items() if not k.endswith("per_s")}
@@ -92,6 +100,6 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     ],
 )
 def test_mistakes_are_one_line(folders, tmp_path, flags, reason):
-    done = train(folders, tmp_path / "out", *flags, expect=2)
+    done = train(folders, tmp_path / "out", *flags, expect=2, run=run_script)
     assert reason in done.stderr
     assert len(done.stderr.splitlines()) <= 4
