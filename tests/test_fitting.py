@@ -42,7 +42,14 @@ def assert_same(one, other, atol=1e-5):
 
 
 @pytest.mark.parametrize("coordinates", ["unit", "seconds"])
-@pytest.mark.parametrize("loss", [LossWeights(), LossWeights(mse=0, l1=1, mel=0.1)])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossWeights(),
+        # compiles for long
+        pytest.param(LossWeights(mse=0, l1=1, mel=0.1), marks=pytest.mark.slow),
+    ],
+)
 def test_many_equals_one_at_a_time(coordinates, loss):
     """Different lengths, padded, against `fit` on each clip unpadded."""
     config = FitConfig(SMALL, loss, coordinates, learning_rate=1e-3, num_steps=10)

@@ -182,6 +182,7 @@ def test_a_finer_grid_has_the_samples_of_the_coarse_one():
     np.testing.assert_allclose(fine[::3], coarse, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_finetuning_begins_with_what_was_emitted():
     config = dataclasses.replace(TINY, first_omega=30.0)
     params, tone = init(config), jnp.sin(0.1 * jnp.arange(640.0))

@@ -43,6 +43,7 @@ def denoise(folder, settings, mix=files.DryWetMix(), name="in.wav"):  # noqa: B0
     return outcome.error, len(shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [4.0, 7.3])
 def test_parts_give_what_the_whole_gives(tmp_path, weights, seconds, monkeypatch):
     audio.write(tmp_path / "in.wav", noisy(seconds), RATE, "FLOAT")

@@ -45,14 +45,24 @@ def open_writer(
     """
     form, subtype = _format(pathlib.Path(path), subtype)
     errors = []
+    with (
+        _naming(path, errors),
+        replacing(path) as aside,
+        _ErrorKeepingFile(aside, errors) as file,
+    ):
+        with soundfile.SoundFile(
+            file, "w", sample_rate, channels, subtype, format=form
+        ) as sound:
+            yield _naming(path, errors)(functools.partial(_add, sound))
+        if errors:
+            raise errors[0]
+
+
+@contextlib.contextmanager
+def _naming(path, errors) -> Iterator[None]:
+    """Names the file where it cannot be written, and the first of the kept errors."""
     try:
-        with replacing(path) as aside, _ErrorKeepingFile(aside, errors) as file:
-            with soundfile.SoundFile(
-                file, "w", sample_rate, channels, subtype, format=form
-            ) as sound:
-                yield functools.partial(_add, sound)
-            if errors:
-                raise errors[0]
+        yield
     except InputError:  # of the caller's block
         raise
     except (soundfile.LibsndfileError, OSError, ValueError, AssertionError) as error:
