@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+import inr_jax
 from inr_jax import metrics
 from inr_jax.data import noise
 from inr_jax.dsp import noise_psd
-from inr_jax.enhancement import classical
+from inr_jax.enhancement import classical, registry
 
 RATE = 16_000
 
@@ -58,8 +59,8 @@ def test_log_mmse_gain_at_known_values():
     np.testing.assert_allclose(gain, 0.5 * np.exp(0.2193839344 / 2), rtol=1e-6)
 
 
-def test_parts_make_the_whole(noisy, monkeypatch):
+def test_windows_of_a_long_recording_make_the_whole(noisy, monkeypatch):
     whole = classical.wiener(noisy, RATE)
-    monkeypatch.setattr(classical, "PART_S", 0.7)
-    parts = classical.wiener(noisy, RATE)
+    monkeypatch.setattr(registry, "CLASSICAL_WINDOW_S", 0.7)
+    parts = inr_jax.denoise(noisy, RATE, "wiener")
     assert metrics.snr(whole, parts, RATE) > 15

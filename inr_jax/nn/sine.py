@@ -8,6 +8,7 @@ two products with the quotient are exact in float32.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 # pi = 8 bits + 9 bits + the rest; quotients up to 2**15 times these are exact.
@@ -20,7 +21,7 @@ _SIN = (-0.16666657, 0.008333015, -0.0001980648, 2.5997515e-06)
 _COS = (-0.5, 0.04166664, -0.00138884, 2.476173e-05, -2.6074218e-07)
 
 
-def _reduce(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _reduce(x) -> tuple[jax.Array, jax.Array]:
     """x = k pi + r with |r| <= pi/2: returns r and the sign bit of (-1)**k."""
     k = jnp.round(x * (1 / jnp.pi))
     r = ((x - k * _PI_HIGH) - k * _PI_MIDDLE) - k * _PI_LOW
@@ -40,14 +41,14 @@ def _polynomial(coefficients: tuple[float, ...], u: jax.Array) -> jax.Array:
 
 
 @jax.custom_jvp
-def fast_sin(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def fast_sin(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
     """sin(x), elementwise, float32; |x| should stay below 1e5."""
     r, sign = _reduce(x)
     return _with_sign(r + r * _polynomial(_SIN, r * r), sign)
 
 
 @jax.custom_jvp
-def fast_cos(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def fast_cos(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
     """cos(x), elementwise, float32; |x| should stay below 1e5."""
     r, sign = _reduce(x)
     return _with_sign(1 + _polynomial(_COS, r * r), sign)

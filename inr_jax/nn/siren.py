@@ -19,7 +19,7 @@ from inr_jax.nn.sine import fast_sin
 from inr_jax.parallel.compute import STANDARD, ComputeConfig
 
 _SINES = {"polynomial": fast_sin, "jnp": jnp.sin}
-Params = list[dict[str, jax.Array]]
+Params = list[dict[str, ArrayLike]]
 
 
 def init(
@@ -77,7 +77,7 @@ def _activation(name):
     return jax.checkpoint(_SINES[name], prevent_cse=False)
 
 
-def _linear(layer: dict[str, jax.Array], x: jax.Array, precision: str) -> jax.Array:
+def _linear(layer, x, precision: str) -> jax.Array:
     return _affine(layer["kernel"], layer["bias"], x, precision)
 
 

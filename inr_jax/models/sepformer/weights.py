@@ -119,7 +119,7 @@ def _check(folder, tensors, config):
         elif not np.all(np.isfinite(tensor)):
             problems.append(f"{name} holds NaN or infinity")
         elif name.endswith(TABLE) and not _is_table(tensor[0]):
-            problems.append(f"{name} holds other positions than sines")
+            problems.append(f"{name} holds no sinusoidal positional encoding")
     if problems:
         rest = f", and {len(problems) - 4} more" if len(problems) > 4 else ""
         listed = "; ".join(sorted(problems)[:4])
