@@ -150,10 +150,12 @@ class Fit(NamedTuple):
     Attributes:
       score: Fluctuations (whole frames, bins); no frames for a clip under a window.
       losses: (steps,), each before its update.
+      work_s: Seconds that it took, of a batch its share.
     """
 
     score: np.ndarray
     losses: np.ndarray
+    work_s: float
 
 
 def fit_batch(
@@ -194,7 +196,7 @@ def fit_batch(
         if cut >= WINDOW:
             clips.append(_Clip(i, keys[i], signal[:cut]))
         else:
-            yield i, Fit(np.zeros((0, WINDOW // 2 + 1)), np.zeros(0))
+            yield i, Fit(np.zeros((0, WINDOW // 2 + 1)), np.zeros(0), 0.0)
             on_clips(1)
     with driver.open_checkpoints(checkpoint_dir) as checkpoints:
 
@@ -209,8 +211,9 @@ def fit_batch(
                 slots=len(chosen),
                 labels=[f"signal {clip.clip}" for clip in own],
             )
-            for clip, (score, losses) in zip(own, fitted, strict=True):
-                yield Fit(score[: num_frames(len(clip.samples))].copy(), losses)
+            for clip, one in zip(own, fitted, strict=True):
+                score = one.result[: num_frames(len(clip.samples))].copy()
+                yield Fit(score, one.losses, one.work_s)
 
         # its constants are in samples, whatever the rate
         rates = [0] * len(signals)

@@ -98,7 +98,7 @@ def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
             checkpoint_dir,
         )
         for i, fit in fits:
-            yield Result(i, fit.estimate)
+            yield Result(i, fit.estimate, fit.work_s)
 
     return Denoiser(run, lambda size: FITS_TOGETHER)
 
@@ -126,7 +126,7 @@ def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
             checkpoint_dir,
         )
         for i, fit in fits:
-            yield Result(i, fit.estimate)
+            yield Result(i, fit.estimate, fit.work_s)
 
     return Denoiser(run, lambda size: FITS_TOGETHER)
 
@@ -145,7 +145,7 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
         )
         for i, fit in fits:
             estimate = dnp.apply_mask(windows[i].samples, fit.score, config.mask)
-            yield Result(i, estimate)
+            yield Result(i, estimate, fit.work_s)
 
     return Denoiser(run, lambda size: FITS_TOGETHER)
 

@@ -75,7 +75,7 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
             for channel, fitted in enumerate(fits):
                 fitted.save(path_of(folder, examples[i].name, channel))
             samples = np.stack([fitted.estimate for fitted in fits], axis=1)
-            yield Output(LABEL, i, samples)
+            yield Output(LABEL, i, samples, sum(fitted.work_s for fitted in fits))
 
     return System((LABEL,), run)
 

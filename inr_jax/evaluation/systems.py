@@ -26,7 +26,7 @@ class Output(NamedTuple):
       label: Of the row.
       position: Of the clip among those that were given.
       samples: (samples, channels) float32, of the shape of the clip.
-      work_s: Seconds of work; NaN where unknown, as of fits that were resumed.
+      work_s: Seconds of work, of a batch its share; NaN where unknown.
     """
 
     label: str
@@ -142,7 +142,9 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
                     dnp.apply_mask(noisy, fitted.score, method.config.mask)
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
-                yield Output(method.label, i, np.stack(channels, 1).astype(np.float32))
+                work_s = sum(fitted.work_s for fitted in fits) / len(methods)
+                samples = np.stack(channels, 1).astype(np.float32)
+                yield Output(method.label, i, samples, work_s)
 
     return System(tuple(method.label for method in methods), run)
 

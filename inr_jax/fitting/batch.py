@@ -127,7 +127,8 @@ class _Piece(NamedTuple):
         """The fit, and its estimate (samples,)."""
         params, estimate = fitted.result
         estimate = estimate[: len(self.samples)] * np.float32(self.scale)
-        return SegmentFit(params, fitted.losses, self.scale), estimate
+        segment = SegmentFit(params, fitted.losses, self.scale, fitted.work_s)
+        return segment, estimate
 
 
 def _pieces(clip, key, signal, sample_rate, config, start_from):

@@ -13,7 +13,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
+from inr_jax.configs import from_json
+from inr_jax.configs.fitting import FitConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
 from inr_jax.fitting.siren import evaluate
@@ -32,11 +33,13 @@ class SegmentFit(NamedTuple):
       params: Weights that represent the segment divided by `scale`.
       losses: (steps,) on the scaled segment.
       scale: Its peak, 1 for silence.
+      work_s: Seconds that the fit took, of a batch its share; NaN of a saved one.
     """
 
     params: siren.Params
     losses: np.ndarray
     scale: float
+    work_s: float = float("nan")
 
 
 @functools.partial(
@@ -102,6 +105,11 @@ class ClipFit:
     def losses(self) -> np.ndarray:
         """(segments, steps), each on a segment that is divided by its peak."""
         return np.stack([segment.losses for segment in self.segments])
+
+    @property
+    def work_s(self) -> float:
+        """Seconds that the fit took, of a batch its share; NaN of a saved one."""
+        return sum(segment.work_s for segment in self.segments)
 
     @property
     def duration_s(self) -> float:
@@ -184,7 +192,7 @@ def load_fit(path: str | os.PathLike) -> ClipFit:
         described = json.loads(_with_suffix(path, ".json").read_text())
         if described["format"] != FORMAT:
             raise ValueError(f"its format {described['format']!r} is not {FORMAT}")
-        config = _config(described["config"])
+        config = from_json.build(FitConfig, described["config"])
         tensors = safetensors.numpy.load_file(_with_suffix(path, ".safetensors"))
         segments = _segments(tensors, config)
         return ClipFit(
@@ -197,13 +205,6 @@ def load_fit(path: str | os.PathLike) -> ClipFit:
 
 def _with_suffix(path, suffix):
     return pathlib.Path(f"{os.fspath(path)}{suffix}")
-
-
-def _config(values):
-    values = dict(values)
-    values["siren"] = SirenConfig(**values["siren"])
-    values["loss"] = LossWeights(**values["loss"])
-    return FitConfig(**values)
 
 
 def _segments(tensors, config):

@@ -81,10 +81,17 @@ class Problem(abc.ABC):
 
 
 class Fitted(NamedTuple):
-    """A fit that is done: `Problem.result` on the host, and the losses (steps,)."""
+    """A fit that is done.
+
+    Attributes:
+      result: `Problem.result`, on the host.
+      losses: (steps,).
+      work_s: Seconds that it took, of a batch its share; without those of an earlier run.
+    """
 
     result: Any
     losses: np.ndarray
+    work_s: float
 
 
 def run(
@@ -135,7 +142,8 @@ def run(
         steps_per_call=steps_per_call,
     )
     for i, other in zip(diverged, again, strict=True):
-        fitted[i] = min(fitted[i], other, key=_last_loss)
+        work_s = fitted[i].work_s + other.work_s
+        fitted[i] = min(fitted[i], other, key=_last_loss)._replace(work_s=work_s)
     return fitted
 
 
@@ -152,15 +160,16 @@ def _run_once(
     slots=None,
     steps_per_call=None,
 ):
-    reported = np.zeros(len(fits), np.int32)
+    start, reported = time.monotonic(), np.zeros(len(fits), np.int32)
     for batch in chunks(problem, fits, compute, checkpoints, slots, steps_per_call):
         done = batch.done[: len(fits)]
         if done.max() > 0:
             on_steps(done - reported)
         reported = done
     results = results_of(problem, batch, compute)
+    work_s = (time.monotonic() - start) / len(fits)
     return [
-        Fitted(jax.tree.map(lambda leaf: leaf[i], results), batch.losses[i])  # noqa: B023
+        Fitted(jax.tree.map(lambda leaf: leaf[i], results), batch.losses[i], work_s)  # noqa: B023
         for i in range(len(fits))
     ]
 

@@ -35,12 +35,14 @@ class Stopped(NamedTuple):
 
     `criteria` holds step to what the rule minimises: for "sure" the estimated mean
     squared error over the variance of the noise, for "discrepancy" how far the residual
-    is from that variance, relatively.
+    is from that variance, relatively. `work_s` are the seconds that it took, of a batch
+    its share.
     """
 
     estimate: np.ndarray
     step: int
     criteria: dict[int, float]
+    work_s: float
 
 
 def fit_batch(
@@ -239,5 +241,5 @@ class _Clip(NamedTuple):
         estimate = estimate[: len(self.samples)] * np.float32(self.scale)
         steps = [EVERY * (look + 1) for look in range(len(criteria))]
         best = np.argmin(np.where(np.isnan(criteria), np.inf, criteria))
-        criteria = [float(criterion) for criterion in criteria]
-        return Stopped(estimate, steps[best], dict(zip(steps, criteria, strict=True)))
+        criteria = dict(zip(steps, map(float, criteria), strict=True))
+        return Stopped(estimate, steps[best], criteria, fitted.work_s)
