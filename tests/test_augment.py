@@ -76,6 +76,7 @@ def test_every_kind_of_noise_has_the_ratio_that_is_asked_for(corpus, kind):
     np.testing.assert_allclose(ratio_db, 3, atol=0.05)
 
 
+@pytest.mark.slow
 def test_an_example_follows_from_its_key(corpus):
     one, again, other = (drawn(corpus, CONFIG, seed=seed)[0] for seed in (5, 5, 6))
     np.testing.assert_array_equal(one, again)

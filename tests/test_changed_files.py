@@ -124,6 +124,7 @@ def saved(folder, into, change=lambda tensors: None, **changes):
     return into
 
 
+@pytest.mark.slow
 def test_other_formats_shapes_and_settings_are_refused(folder, tmp_path):
     later = saved(folder, tmp_path / "later", format=3)
     with pytest.raises(InputError, match="its format is 3, this version reads 2"):

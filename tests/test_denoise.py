@@ -34,7 +34,13 @@ def signal(count, channels=None):
     return 0.1 * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("method", ["noisy", "lowpass", "log_mmse", "gain_field"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("noisy", "lowpass", "log_mmse"),
+        pytest.param("gain_field", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("shape", [(3000,), (2500, 2), (1,)])
 def test_every_method_keeps_shape_and_level(method, shape):
     noisy = signal(*shape)
@@ -43,6 +49,7 @@ def test_every_method_keeps_shape_and_level(method, shape):
     assert np.all(np.isfinite(found)) and np.abs(found).max() < 2 * np.abs(noisy).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_trained_methods_take_any_rate(checkpoint, rate):
     for shape in ((1,), (rate // 3,), (2001, 2)):

@@ -74,6 +74,7 @@ def found():
     return {n: siren(on(n)) | gain(on(n)) | stopped(on(n)) for n in (1, 2, 4)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_devices", [2, 4])
 def test_several_devices_give_what_one_gives(found, num_devices):
     """To 1e-5, the last batch filled up or not; what only fills it counts nowhere."""

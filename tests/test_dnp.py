@@ -159,6 +159,7 @@ def random_params():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [0, 128])
 def test_network_is_the_plain_one_whatever_is_behind(padding):
     params, signal = random_params(), RNG.standard_normal(256, np.float32)

@@ -28,6 +28,7 @@ def run(rule, count=2, config=CONFIG, **options):
     return clean, dict(early_stopping.fit_batch(keys, list(noisy), *rest, **options))
 
 
+@pytest.mark.slow
 def test_sure_tells_the_true_error():
     """At every look, without the clean signal; and it stops where that is least."""
     clean, found = run("sure")
@@ -38,6 +39,7 @@ def test_sure_tells_the_true_error():
         assert set(stopped.criteria) == set(range(25, 301, 25))
 
 
+@pytest.mark.slow
 def test_discrepancy_stops_where_the_residual_is_noise():
     _, noisy = signals(2)
     _, found = run("discrepancy")
@@ -49,6 +51,7 @@ def test_discrepancy_stops_where_the_residual_is_noise():
         assert stopped.criteria[stopped.step] < 0.2
 
 
+@pytest.mark.slow
 def test_a_clip_does_not_depend_on_its_neighbours():
     alone, beside = run("sure", 1)[1][0], run("sure", 3)[1][0]
     assert alone.step == beside.step
@@ -66,6 +69,7 @@ def test_progress_adds_up_and_unknown_rules_are_named():
         next(early_stopping.fit_batch(keys, noisy, *rest, "never"))
 
 
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_with_its_looks(tmp_path, monkeypatch):
     monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)
     _, whole = run("sure")
@@ -86,6 +90,7 @@ def test_a_killed_fit_goes_on_with_its_looks(tmp_path, monkeypatch):
         np.testing.assert_array_equal(again[i].estimate, whole[i].estimate)
 
 
+@pytest.mark.slow
 def test_a_fit_that_diverged_is_fitted_again(monkeypatch):
     """No look of it is a number at the first rate, nor at half of it."""
     warnings = []

@@ -25,6 +25,7 @@ def field():
     )
 
 
+@pytest.mark.slow
 def test_on_the_grid_both_evaluations_agree(field):
     times = np.arange(6) * CONFIG.hop_s
     frequencies = np.arange(BINS) * CONFIG.bin_hz
@@ -61,6 +62,7 @@ def test_beyond_its_grid_it_is_constant(field):
     np.testing.assert_allclose(gate, gate[0, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_cell_has_a_siren_of_its_own(field):
     """At the centre of a cell, the field is that cell's SIREN at 0."""
     centre_hz = (CONFIG.cell_bins - 1) / 2 * CONFIG.bin_hz

@@ -66,6 +66,7 @@ def test_many_equals_one_at_a_time(coordinates, loss):
         assert_same(clip.estimate, estimate * scale)
 
 
+@pytest.mark.slow
 def test_neighbours_and_order_move_no_clip():
     signals = tones(5000, 4500, 4700, 300)
     together = fit_all(keys(4), signals, TEN_STEPS, compute=SMALL_BATCHES)
@@ -88,6 +89,7 @@ def test_blocks_leave_the_gradient_as_it_is():
     assert_same(found[1], found[2])
 
 
+@pytest.mark.slow
 def test_one_program_a_bucket():
     """Few programs for any lengths, and none for others in the same buckets."""
     config = FitConfig(siren=SirenConfig(width=5, depth=1), num_steps=25)
@@ -128,6 +130,7 @@ def test_level_comes_back():
     )
 
 
+@pytest.mark.slow
 def test_silence_and_single_samples_stay_finite():
     config = FitConfig(SMALL, LossWeights(stft=1, mel=1), num_steps=3)
     for found in fit_all(keys(2), [np.zeros(600), np.ones(1)], config):
@@ -163,6 +166,7 @@ def test_a_finer_grid_passes_through_the_same_samples():
     )
 
 
+@pytest.mark.slow
 def test_segments_equal_fits_of_their_own():
     """A clip in segments is the cross-faded join of single fits, whatever is beside."""
     config = dataclasses.replace(TEN_STEPS, segment_s=0.05)
@@ -188,6 +192,7 @@ def test_seams_add_no_energy(speech):
     assert profile[:64].mean() < 1.1 * profile[64:].mean()
 
 
+@pytest.mark.slow
 def test_a_fit_that_diverged_is_fitted_again_by_itself(monkeypatch):
     """At half the rate; the better of both is given, and a line says so."""
     warnings = []
@@ -237,6 +242,7 @@ def test_one_fit_under_jit_and_vmap(loss):
         assert_same(jax.tree.map(lambda leaf: leaf[i], found), alone)  # noqa: B023
 
 
+@pytest.mark.slow
 def test_progress_of_segments_adds_up_to_clips():
     config = dataclasses.replace(TEN_STEPS, segment_s=0.01)
     counted = []

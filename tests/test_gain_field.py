@@ -84,6 +84,7 @@ def test_beats_the_classics(speech):
     assert abs(metrics.lag(speech, found, RATE)) == 0
 
 
+@pytest.mark.slow
 def test_neighbours_move_no_clip(speech):
     """Lengths of one bucket, padded; alone and together, in any order."""
     first, second = speech[:20_000], 3 * speech[5000:24_000]
@@ -102,6 +103,7 @@ def test_level_comes_back(speech):
     )
 
 
+@pytest.mark.slow
 def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
     monkeypatch.setattr("inr_jax.enhancement.gain_denoiser.WINDOW_S", 1.0)
     signal = np.random.default_rng(0).standard_normal(3 * RATE)
@@ -115,6 +117,7 @@ def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
     assert gain_denoiser.WINDOW_S == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimate", ["stationary", "mmse_spp", "auto", 1e-2])
 def test_other_estimates_of_the_noise(speech, estimate):
     noisy = noise.add_white(speech[:16_000], seed=0, sigma=0.1)
@@ -126,6 +129,7 @@ def test_other_estimates_of_the_noise(speech, estimate):
     assert np.isfinite(found).all() and np.std(found) < np.std(noisy)
 
 
+@pytest.mark.slow
 def test_open_settings_follow_the_noise_of_each_clip(speech):
     """Of one call, white noise and other noise, alone and together."""
     white = noise.add_white(speech[:20_000], seed=0)
@@ -166,6 +170,7 @@ def test_settings_that_make_no_sense(change):
         dataclasses.replace(TINY, **change)
 
 
+@pytest.mark.slow
 def test_fits_resume_with_the_same_draws(tmp_path, monkeypatch):
     """In chunks or all steps at once; killed in between."""
     monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)

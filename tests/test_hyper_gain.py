@@ -38,6 +38,7 @@ def noise(num_samples, seed=1):
     return 0.1 * jax.random.normal(jax.random.key(seed), (num_samples,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain_db", [-90, -40, 40, 90])
 def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
     signal, gain = noise(3000), 10 ** (gain_db / 20)

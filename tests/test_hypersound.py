@@ -166,6 +166,7 @@ def test_jit_changes_nothing_and_level_is_kept():
     np.testing.assert_allclose(100 * quiet, compiled, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_emitted_weights_are_of_the_form_that_siren_draws():
     emitted = emit(TINY, init(TINY))
     drawn = siren.init(jax.random.key(0), hypersound_target.siren_config(TINY))

@@ -62,6 +62,7 @@ def test_parts_give_what_the_whole_gives(tmp_path, weights, seconds, monkeypatch
     np.testing.assert_allclose(found.samples + rest, recording.samples, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, weights):
     samples = noisy(7)
     samples[5 * RATE] = np.nan

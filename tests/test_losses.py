@@ -54,6 +54,7 @@ def test_stft_equals_plain_numpy():
     np.testing.assert_allclose(found, np.mean(terms), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Empty filters")
 def test_mel_equals_plain_numpy():
     x, y = (np.float64(noise(4000, seed)) for seed in (0, 1))
@@ -66,6 +67,7 @@ def test_mel_equals_plain_numpy():
     np.testing.assert_allclose(found, np.mean(terms), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_padding_counts_for_nothing():
     x, y = noise(3000, 0), noise(3000, 1)
     total = jax.jit(losses.total, static_argnums=(3, 4))
@@ -109,6 +111,7 @@ def test_compressed_equals_plain_numpy():
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [jnp.zeros(2048), noise(2048, 0)])
 @pytest.mark.parametrize("name", ["compressed", "snr", "segmental"])
 def test_terms_of_training_are_finite_on_silence_and_at_equality(name, target):
@@ -118,6 +121,7 @@ def test_terms_of_training_are_finite_on_silence_and_at_equality(name, target):
     assert float(spectral.compressed_spectrum(target, target, 2048, 16_000)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [jnp.zeros(2048), noise(2048, 0)])
 @pytest.mark.parametrize("equal", [True, False])
 def test_finite_on_silence_and_at_equality(target, equal):
@@ -143,6 +147,7 @@ def test_every_weight_has_its_loss():
     assert set(PER_SAMPLE) == POINTWISE_LOSSES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "l1"])
 def test_gradient_agrees_with_differences(name):
     """In float64, along the gradient: the logarithm of faint bins is strongly curved."""

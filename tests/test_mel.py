@@ -12,6 +12,7 @@ def noise(num_samples, seed=0):
     return np.random.default_rng(seed).standard_normal(num_samples).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [1500, 2048, 3001])
 @pytest.mark.parametrize("window, hop", [(2048, 512), (128, 32)])
 def test_equals_frame_by_frame(num_samples, window, hop):

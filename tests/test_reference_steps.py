@@ -20,6 +20,7 @@ def params():
     return siren.init(jax.random.key(0), CONFIG).params
 
 
+@pytest.mark.slow
 def test_plain_jax_has_our_loss():
     stacked = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), params())
     losses = reference_steps.plain_jax(stacked, SIGNALS, CONFIG.siren)()

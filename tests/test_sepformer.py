@@ -74,6 +74,7 @@ def run(params):
     return functools.partial(jax.jit(Sepformer(TINY).apply), params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [17, 367, 368])
 def test_padding_changes_nothing(golden, run, count):
     """Chunks are added at 368 samples: 45 frames and 5 before them fill five chunks."""
@@ -92,6 +93,7 @@ def test_many_signals_by_vmap(golden, params, run):
     np.testing.assert_allclose(found[1], run(noisy[::-1], 367), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_groups_of_sequences_change_nothing(golden, params, run, monkeypatch):
     expected = run(golden["_noisy"])
     monkeypatch.setattr(modeling, "SEQUENCES_AT_ONCE", 7)

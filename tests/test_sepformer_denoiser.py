@@ -32,6 +32,7 @@ def denoise(noisy, rate, weights):
     return inr_jax.denoise(noisy, rate, "sepformer", weights=weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_keeps_shape_and_rate(weights, rate):
     for shape in ((1,), (91, 2)):  # one program for all

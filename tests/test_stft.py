@@ -10,6 +10,7 @@ def noise(num_samples):
     return np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("namespace", [np, jnp])
 @pytest.mark.parametrize("num_samples", [1, 127, 128, 5001])
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def weights():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 500])
 def test_unchanged_weights_give_back_the_signal(count):
     signal = np.random.default_rng(0).standard_normal(count).astype(np.float32)
@@ -54,6 +55,7 @@ def test_a_finer_grid_is_the_same_sound_at_a_higher_rate():
     np.testing.assert_allclose(found[inner], fine[inner], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_mask_of_ones_passes_everything():
     model = StftMaskNet(TINY)
     signal = jnp.asarray(tone(16_000, 200), jnp.float32)
@@ -64,6 +66,7 @@ def test_a_mask_of_ones_passes_everything():
     np.testing.assert_allclose(model.apply(params, signal), signal, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", [False, True])
 def test_output_depends_on_the_stated_receptive_field(weights, causal):
     config = dataclasses.replace(
@@ -81,6 +84,7 @@ def test_output_depends_on_the_stated_receptive_field(weights, causal):
     assert reached.max() - at <= config.look_ahead_s * config.sample_rate
 
 
+@pytest.mark.slow
 def test_emitted_weights_evaluate_to_the_output(weights):
     signal = jnp.asarray(tone(16_000, 300), jnp.float32)
     model = StftMaskNet(TINY)

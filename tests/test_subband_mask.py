@@ -53,6 +53,7 @@ def test_emitted_weights_are_a_siren_of_time():
     )
 
 
+@pytest.mark.slow
 def test_a_mask_of_ones_passes_all_but_the_last_harmonic():
     opened = jax.tree.map(jnp.copy, params())
     head = opened["params"]["spectral"]["gates"]["head"]

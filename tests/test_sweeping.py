@@ -32,6 +32,7 @@ def start(checkpoint_dir=None, config=CONFIG):
     )
 
 
+@pytest.mark.slow
 def test_every_fit_equals_one_with_its_own_config():
     """At every look, whatever runs beside it."""
     found = sweep()

@@ -48,6 +48,7 @@ def assert_equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_running_mean_follows():
     state, measured = advance(fresh(), range(20))
     assert measured[-1]["loss"] < measured[0]["loss"] - 0.5
@@ -56,6 +57,7 @@ def test_the_loss_falls_and_the_running_mean_follows():
     assert 0 < max(jax.tree.leaves(gaps)) < 0.2
 
 
+@pytest.mark.slow
 def test_resuming_gives_what_an_uninterrupted_training_gives(tmp_path):
     whole, _ = advance(fresh(), range(6))
     first = TrainingRun(tmp_path)
@@ -76,6 +78,7 @@ def test_processes_that_share_no_folder_are_refused(tmp_path, monkeypatch):
         TrainingRun(tmp_path).resume(fresh())
 
 
+@pytest.mark.slow
 def test_best_weights_are_kept(tmp_path):
     first = TrainingRun(tmp_path)
     with pytest.raises(InputError, match="no training has been validated here"):
@@ -93,6 +96,7 @@ def test_best_weights_are_kept(tmp_path):
         assert_equal(weights, best)
 
 
+@pytest.mark.slow
 def test_the_best_of_an_earlier_version_counts(tmp_path):
     """It kept the score beside the arrays."""
     state, _ = advance(fresh(), range(2))
@@ -142,6 +146,7 @@ def losses(folder):
     return [(x["step"], x["loss"]) for x in TrainingRun(folder).log() if "loss" in x]
 
 
+@pytest.mark.slow
 def test_every_step_counts_in_one_line_of_the_log(tmp_path, monkeypatch):
     """Whatever the intervals are, and where it was interrupted."""
     scores = {f"white/{name}": 1.0 for name in validation.METRICS}
@@ -180,6 +185,7 @@ def test_gain_of_an_example_does_not_change_the_loss():
         assert float(losses[1][name]) == pytest.approx(float(value), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["constant", "one_cycle", "cosine"])
 def test_schedules_stay_within_the_largest_rate(name):
     config = dataclasses.replace(CONFIG, schedule=name, num_steps=100)
