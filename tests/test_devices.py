@@ -95,6 +95,7 @@ def test_the_compiled_fit_moves_nothing_between_devices():
     assert "all-reduce" in mean
 
 
+@pytest.mark.slow
 def test_a_fit_compiles_once_for_each_number_of_devices(found):
     with count_compiles() as compiled:
         for num_devices in found:

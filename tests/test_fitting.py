@@ -226,7 +226,13 @@ def test_a_fit_that_never_becomes_a_number_is_given_as_it_is(monkeypatch):
     assert len(warnings) == 1 and not np.isfinite(found.segments[0].losses[-1])
 
 
-@pytest.mark.parametrize("loss", [LossWeights(), LossWeights(mse=0, mel=1)])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossWeights(),
+        pytest.param(LossWeights(mse=0, mel=1), marks=pytest.mark.slow),
+    ],
+)
 def test_one_fit_under_jit_and_vmap(loss):
     """Signals of two lengths, padded behind, equal fits of their own."""
     config = dataclasses.replace(TEN_STEPS, loss=loss)

@@ -62,6 +62,7 @@ def test_padding_around_a_signal_changes_nothing(model, params):
         np.testing.assert_allclose(inside, getattr(field, name), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_receptive_field_is_as_stated(model, params):
     frames = stft(noise(8000), sine_window(WINDOW), WINDOW // 2)
     reach, at = CONFIG.receptive_field, len(frames) // 2

@@ -79,6 +79,7 @@ def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, weights):
     assert left == {"in.wav", "cut.flac"}
 
 
+@pytest.mark.slow
 def test_a_finer_grid(tmp_path, weights):
     audio.write(tmp_path / "in.wav", noisy(5), RATE)
     settings = methods.TrainedMethod(weights, output_rate=48_000)

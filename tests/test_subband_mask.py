@@ -64,6 +64,7 @@ def test_a_mask_of_ones_passes_all_but_the_last_harmonic():
     np.testing.assert_allclose(MODEL.apply(opened, SIGNAL), expected, atol=5e-6)
 
 
+@pytest.mark.slow
 def test_loud_and_soft_are_denoised_alike():
     found = MODEL.apply(params(), 1e-3 * SIGNAL)
     np.testing.assert_allclose(1e3 * found, MODEL.apply(params(), SIGNAL), rtol=1e-3)
