@@ -92,7 +92,7 @@ def test_as_users_call_it(weights, tmp_path):
     flags = ("--method=sepformer", f"--output={tmp_path / 'out.wav'}")
     flags += ("--compilation_cache=", str(CLIPS / "forecast.flac"))
     done = run_script("denoise.py", *flags, expect=2)
-    assert "its weights are not given; fetch them" in done.stderr
+    assert "the folder of its weights is not given" in done.stderr
     run_script("denoise.py", *flags, f"--sepformer_dir={weights}")
     source = audio.read(CLIPS / "forecast.flac")
     found = audio.read(tmp_path / "out.wav")

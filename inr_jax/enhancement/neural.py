@@ -160,8 +160,18 @@ def _batches():
     return num_devices, lambda size: num_devices * max(1, compute.batch_samples // size)
 
 
+class _Row:
+    """A row of an array that is still being computed; on the device it would compile."""
+
+    def __init__(self, rows, i):
+        self._rows, self._i = rows, i
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(np.asarray(self._rows)[self._i], dtype, copy=copy)
+
+
 def _results(estimates, windows):
-    return [Result(i, estimates[i]) for i in range(len(windows))]
+    return [Result(i, _Row(estimates, i)) for i in range(len(windows))]
 
 
 @functools.partial(jax.jit, static_argnames=("model", "upsample", "num_devices"))
