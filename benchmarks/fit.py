@@ -19,6 +19,7 @@ from inr_jax.cli import app
 from inr_jax.configs import fitting
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
+from inr_jax.io.markdown import table
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for table and JSON.")
 WIDTHS = flags.DEFINE_list("widths", ["64", "256"], "Units of the networks.")
@@ -176,14 +177,17 @@ def time_to_quality(rounds: int) -> dict:
 
 def markdown(result: dict) -> str:
     """The result as text: one table, and one line on time to quality."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    for row in result["rows"]:
-        cells = ("-" if row[name] is None else str(row[name]) for name in COLUMNS)
-        lines.append("| " + " | ".join(cells) + " |")
+    text = table(
+        COLUMNS,
+        (
+            ["-" if row[name] is None else row[name] for name in COLUMNS]
+            for row in result["rows"]
+        ),
+    )
     for name in ("time_to_quality", "machine"):
         values = ", ".join(f"{key} {value}" for key, value in result[name].items())
-        lines.append(f"\n{name}: {values}")
-    return "\n".join(lines) + "\n"
+        text += f"\n{name}: {values}\n"
+    return text
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 from measuring import Timing
 
 from inr_jax.io import atomic
+from inr_jax.io.markdown import table
 
 COLUMNS = (
     "measurement",
@@ -67,7 +68,8 @@ class Report:
             self._rows.append(row)
             self._recommended = recommended
             self._write()
-        print(_line(self._cells(row)), file=sys.stderr, flush=True)
+        cells = " | ".join(self._cells(row))
+        print(f"| {cells} |", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Writes and prints all."""
@@ -89,13 +91,11 @@ class Report:
 
     def _markdown(self):
         machine = ", ".join(f"{key} {value}" for key, value in self._machine.items())
-        lines = [machine, "", self._about, ""]
-        lines += [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
-        lines += [_line(self._cells(row)) for row in self._rows]
+        parts = [machine, self._about, table(COLUMNS, map(self._cells, self._rows))]
         if self._todo:
-            lines += ["", f"Not measured, as time ran out: {'; '.join(self._todo)}."]
-        lines += ["", f"Recommended: `{self._recommended}`"]
-        return "\n".join(lines) + "\n"
+            parts.append(f"Not measured, as time ran out: {'; '.join(self._todo)}.")
+        parts.append(f"Recommended: `{self._recommended}`")
+        return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
     def _cells(self, row):
         name = row["name"]
@@ -111,7 +111,3 @@ class Report:
         seconds, compile_s = row["seconds"], f"{row['compile_s']:.1f}"
         shown = [f"{statistics.median(seconds):.4g}", str(len(seconds)), compile_s]
         return [name, f"{row['per_s']:.4g}", f"{row['unit']} / s", times, *shown]
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from absl import app, flags, logging
 
-from inr_jax.errors import InputError
+from inr_jax.errors import InputError, one_line
 
 COMPILATION_CACHE = flags.DEFINE_string(
     "compilation_cache",
@@ -39,11 +39,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             if len(argv) > 1:
                 raise InputError(f"unexpected argument {argv[1]!r}: all are flags")
             return main() or 0
-        except InputError as error:
-            return print_error(str(error))
-        except OSError as error:
-            told = (error.filename, error.strerror or type(error).__name__)
-            return print_error(": ".join(str(part) for part in told if part))
+        except (InputError, OSError) as error:
+            return print_error(one_line(error))
         except KeyboardInterrupt:
             print("interrupted: the same command goes on from here", file=sys.stderr)
             return EXIT_INTERRUPTED

@@ -154,10 +154,9 @@ def with_settings(name: str, settings: list[str]) -> Any:
     Raises:
       InputError: there is no such method or setting, or a value is of another kind.
     """
-    if name not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    default = _default(name)
     try:
-        return overrides.apply(METHODS[name], settings)
+        return overrides.apply(default, settings)
     except ValueError as error:
         raise InputError(f"{name}: {error}") from None
 
@@ -168,14 +167,19 @@ def replace(name: str, **settings: Any) -> Any:
     Raises:
       InputError: there is no such method or setting, or a value makes no sense.
     """
-    if name not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
-    known = [field.name for field in dataclasses.fields(METHODS[name])]
+    default = _default(name)
+    known = [field.name for field in dataclasses.fields(default)]
     for setting in settings:
         if setting not in known:
             listed = ", ".join(known) or "none"
             raise InputError(f"{name} has no setting {setting!r}; it has: {listed}")
     try:
-        return dataclasses.replace(METHODS[name], **settings)
+        return dataclasses.replace(default, **settings)
     except ValueError as error:
         raise InputError(f"{name}: {error}") from None
+
+
+def _default(name):
+    if name not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    return METHODS[name]

@@ -18,6 +18,7 @@ import numpy as np
 import optax
 
 from inr_jax.configs.fitting import DnpConfig
+from inr_jax.dsp import stft
 from inr_jax.enhancement import classical
 from inr_jax.fitting import driver
 from inr_jax.fitting.siren import Signal
@@ -111,7 +112,7 @@ def _optimizer(config):
 
 def magnitudes(samples: jax.Array) -> jax.Array:
     """Short-time spectrum's magnitudes (frames, bins), frames that lie in it whole."""
-    return jnp.abs(jnp.fft.rfft(_frames(samples) * _hann()[None]))
+    return jnp.abs(jnp.fft.rfft(stft.frame(samples, WINDOW, HOP) * _hann()[None]))
 
 
 def accumulate(
@@ -308,20 +309,11 @@ def apply_mask(noisy: np.ndarray, score: np.ndarray, mask: str) -> np.ndarray:
     padded = np.pad(np.asarray(noisy[:count], np.float64), margin)
     gains = np.pad(gains, ((OVERLAP - 1, OVERLAP - 1), (0, 0)), mode="edge")
     window = _hann().astype(np.float64)[None]
-    frames = np.fft.irfft(np.fft.rfft(_frames(padded) * window) * gains) * window
-    total = np.zeros((len(frames) + OVERLAP - 1, HOP))
-    for i in range(OVERLAP):
-        total[i : i + len(frames)] += frames[:, i * HOP : (i + 1) * HOP]
+    noisy_frames = stft.frame(padded, WINDOW, HOP)
+    frames = np.fft.irfft(np.fft.rfft(noisy_frames * window) * gains) * window
     # the squared windows laid over each other sum to 1.5
-    inner = total.reshape(-1)[margin : margin + count] / 1.5
+    inner = stft.overlap_add(frames, HOP)[margin : margin + count] / 1.5
     return np.concatenate([inner, noisy[count:]])
-
-
-def _frames(samples):
-    xp = samples.__array_namespace__()
-    count = num_frames(samples.shape[0])
-    pieces = samples[: (count + OVERLAP - 1) * HOP].reshape(-1, HOP)
-    return xp.concatenate([pieces[i : i + count] for i in range(OVERLAP)], axis=1)
 
 
 def _hann() -> np.ndarray:

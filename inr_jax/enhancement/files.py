@@ -21,7 +21,7 @@ from inr_jax.audio import stream
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
-from inr_jax.errors import InputError
+from inr_jax.errors import InputError, one_line
 from inr_jax.io import atomic
 
 PIPE = "-"
@@ -274,7 +274,7 @@ class _Sources:
         with prefetch.Prefetch(self._open, range(len(self._todo))) as ahead:
             for i, source in ahead:
                 if isinstance(source, Exception):
-                    self._failures.append(_failed(self._todo[i], source))
+                    self._failures.append(Outcome(self._todo[i], one_line(source)))
                     self._on_files(1)
                 else:
                     self.opened.append((self._todo[i], source))
@@ -331,7 +331,7 @@ class _Writer:
                 self._close()
         except (InputError, OSError) as error:
             self._files.__exit__(type(error), error, error.__traceback__)
-            self.outcome = _failed(self.job, error)
+            self.outcome = Outcome(self.job, one_line(error))
 
     def _open(self):
         if self._record:
@@ -361,10 +361,3 @@ class _Writer:
             self._record.add()
         remark = audio.clipping_note(self.job.target, self._clipped)
         self.outcome = Outcome(self.job, remark=remark)
-
-
-def _failed(job, error):
-    if isinstance(error, OSError):
-        named = (error.filename, error.strerror or type(error).__name__)
-        return Outcome(job, ": ".join(str(part) for part in named if part))
-    return Outcome(job, str(error))

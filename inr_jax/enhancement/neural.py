@@ -43,16 +43,11 @@ def stft_mask(
     def padded_size(count):
         return config.hop * -(-bucketing.bucket_size(count) // config.hop)
 
-    def run(windows, size, on_windows):
-        del on_windows
-        filled = bucketing.filled(windows, num_devices)
-        samples = bucketing.pad([w.samples for w in filled], size)
-        counts = np.array([len(w.samples) for w in filled])
-        estimates = _stft_mask(model, params, samples, counts, upsample, num_devices)
-        return _results(estimates, windows)
+    def estimates(samples, counts):
+        return _stft_mask(model, params, samples, counts, upsample, num_devices)
 
     return Denoiser(
-        run,
+        _run(estimates, num_devices),
         batch_size,
         padded_size,
         sample_rate=config.sample_rate,
@@ -85,17 +80,14 @@ def hypersound(
     upsample = _upsample(output_rate, config.sample_rate)
     num_devices, batch_size = _batches()
 
-    def run(windows, size, on_windows):
-        del on_windows
-        filled = bucketing.filled(windows, num_devices)
-        samples = bucketing.pad([w.samples for w in filled], size)
-        estimates = _hypersound(
+    def estimates(samples, counts):
+        del counts  # it represents what is behind a signal as well
+        return _hypersound(
             model, params, samples, upsample, finetune_steps, num_devices
         )
-        return _results(estimates, windows)
 
     return Denoiser(
-        run,
+        _run(estimates, num_devices),
         lambda size: max(HYPERSOUND_BATCH * num_devices, batch_size(size)),
         lambda count: config.num_samples,
         sample_rate=config.sample_rate,
@@ -114,16 +106,11 @@ def sepformer(model: Sepformer, params: dict) -> Denoiser:
     """
     num_devices, batch_size = _batches()
 
-    def run(windows, size, on_windows):
-        del on_windows
-        filled = bucketing.filled(windows, num_devices)
-        samples = bucketing.pad([w.samples for w in filled], size)
-        counts = np.array([len(w.samples) for w in filled])
-        estimates = _sepformer(model, params, samples, counts, num_devices)
-        return _results(estimates, windows)
+    def estimates(samples, counts):
+        return _sepformer(model, params, samples, counts, num_devices)
 
     return Denoiser(
-        run,
+        _run(estimates, num_devices),
         batch_size,
         bucketing.bucket_size,
         sample_rate=model.config.sample_rate,
@@ -170,8 +157,18 @@ class _Row:
         return np.asarray(np.asarray(self._rows)[self._i], dtype, copy=copy)
 
 
-def _results(estimates, windows):
-    return [Result(i, _Row(estimates, i)) for i in range(len(windows))]
+def _run(estimates, num_devices):
+    """`Denoiser.run` by estimates of padded windows (windows, samples) and their counts."""
+
+    def run(windows, size, on_windows):
+        del on_windows
+        filled = bucketing.filled(windows, num_devices)
+        samples = bucketing.pad([window.samples for window in filled], size)
+        counts = np.array([len(window.samples) for window in filled])
+        rows = estimates(samples, counts)
+        return [Result(i, _Row(rows, i)) for i in range(len(windows))]
+
+    return run
 
 
 @functools.partial(jax.jit, static_argnames=("model", "upsample", "num_devices"))

@@ -3,7 +3,7 @@
 import functools
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -82,25 +82,45 @@ def _gain_field(config: GainFieldMethod, checkpoint_dir: Any) -> Denoiser:
     return _room("gain_denoiser").denoiser(config)
 
 
+def _fits(
+    fit: Callable[..., Iterable[tuple[int, Any]]], estimate: Callable
+) -> Denoiser:
+    """A method that fits something to each channel.
+
+    Args:
+      fit: Of keys, signals, sample rates and a function to call with signals done since
+        the last call: positions and fits.
+      estimate: Of a window and its fit, the estimate (samples,).
+    """
+
+    def run(windows, size, on_windows):
+        del size
+        fits = fit(
+            [window.key for window in windows],
+            [window.samples for window in windows],
+            [window.sample_rate for window in windows],
+            on_windows,
+        )
+        for i, fitted in fits:
+            yield Result(i, estimate(windows[i], fitted), fitted.work_s)
+
+    return Denoiser(run, lambda size: FITS_TOGETHER)
+
+
 def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
     if config.stop != "fixed":
         return _early_stopped_siren(config, checkpoint_dir)
     from inr_jax.fitting import batch
 
-    def run(windows, size, on_windows):
-        del size
-        fits = batch.fit_batch(
-            [window.key for window in windows],
-            [window.samples for window in windows],
-            [window.sample_rate for window in windows],
-            config,
-            lambda steps: on_windows(steps / config.num_steps),
-            checkpoint_dir,
-        )
-        for i, fit in fits:
-            yield Result(i, fit.estimate, fit.work_s)
+    def fit(keys, signals, sample_rates, on_signals):
+        def on_steps(steps):
+            on_signals(steps / config.num_steps)
 
-    return Denoiser(run, lambda size: FITS_TOGETHER)
+        return batch.fit_batch(
+            keys, signals, sample_rates, config, on_steps, checkpoint_dir
+        )
+
+    return _fits(fit, lambda window, fitted: fitted.estimate)
 
 
 def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
@@ -108,46 +128,37 @@ def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
     from inr_jax.enhancement.classical import OVERLAP, window_of
     from inr_jax.fitting import early_stopping
 
-    def white_variance(window):
-        frame = window_of(window.sample_rate)
-        spectrum = stft.stft(window.samples, stft.sqrt_hann(frame), frame // OVERLAP)
+    def white_variance(signal, sample_rate):
+        frame = window_of(sample_rate)
+        spectrum = stft.stft(signal, stft.sqrt_hann(frame), frame // OVERLAP)
         return noise_psd.white(np.abs(spectrum) ** 2).item()
 
-    def run(windows, size, on_windows):
-        del size
-        fits = early_stopping.fit_batch(
-            [window.key for window in windows],
-            [window.samples for window in windows],
-            [window.sample_rate for window in windows],
-            [white_variance(window) for window in windows],
+    def fit(keys, signals, sample_rates, on_signals):
+        return early_stopping.fit_batch(
+            keys,
+            signals,
+            sample_rates,
+            list(map(white_variance, signals, sample_rates)),
             config,
             config.stop,
-            on_windows,
+            on_signals,
             checkpoint_dir,
         )
-        for i, fit in fits:
-            yield Result(i, fit.estimate, fit.work_s)
 
-    return Denoiser(run, lambda size: FITS_TOGETHER)
+    return _fits(fit, lambda window, fitted: fitted.estimate)
 
 
 def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
     from inr_jax.enhancement import dnp
 
-    def run(windows, size, on_windows):
-        del size
-        fits = dnp.fit_batch(
-            [window.key for window in windows],
-            [window.samples for window in windows],
-            config,
-            on_windows,
-            checkpoint_dir,
-        )
-        for i, fit in fits:
-            estimate = dnp.apply_mask(windows[i].samples, fit.score, config.mask)
-            yield Result(i, estimate, fit.work_s)
+    def fit(keys, signals, sample_rates, on_signals):
+        del sample_rates  # its constants are in samples
+        return dnp.fit_batch(keys, signals, config, on_signals, checkpoint_dir)
 
-    return Denoiser(run, lambda size: FITS_TOGETHER)
+    def estimate(window, fitted):
+        return dnp.apply_mask(window.samples, fitted.score, config.mask)
+
+    return _fits(fit, estimate)
 
 
 def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:

@@ -148,6 +148,11 @@ class SirenProblem(driver.Problem):
     def size(self, inputs):
         return self.config.siren.width, inputs.signal.samples.shape[-1]
 
+    def config_of(self, inputs) -> FitConfig:
+        """The settings of one fit."""
+        del inputs
+        return self.config
+
     def init(self, inputs):
         state = init(inputs.key, self.config)
         if inputs.start is None:
@@ -157,7 +162,8 @@ class SirenProblem(driver.Problem):
 
     def update(self, state, step, prepared, compute):
         del step  # the optimiser counts
-        return update(state, prepared.signal, self.sample_rate, self.config, compute)
+        config = self.config_of(prepared)
+        return update(state, prepared.signal, self.sample_rate, config, compute)
 
     def result(self, state, inputs, compute):
         return state.params, on_samples(

@@ -85,35 +85,21 @@ def trajectories(
             yield int(batch.done[0]), estimates[: len(rows)]
 
 
-@dataclasses.dataclass(frozen=True)
-class SweepProblem(driver.Problem):
-    """Fits of one SIREN each, with a rate and a first factor of their own.
+class SweepProblem(siren.SirenProblem):
+    """Fits with a rate and a first factor of their own; gives the signals alone.
 
-    Attributes:
-      config: What all have in common.
-      sample_rate: In Hz.
+    Its `config` is what all have in common.
     """
 
-    config: FitConfig
-    sample_rate: int
-
-    def size(self, inputs):
-        return self.config.siren.width, inputs.signal.samples.shape[-1]
-
-    def init(self, inputs):
-        return siren.init(inputs.key, self._own(inputs))
-
-    def update(self, state, step, prepared, compute):
-        del step  # the optimiser counts
-        own, signal = self._own(prepared), prepared.signal
-        return siren.update(state, signal, self.sample_rate, own, compute)
-
-    def result(self, state, inputs, compute):
-        own, signal = self._own(inputs), inputs.signal
-        return siren.on_samples(state.params, signal, self.sample_rate, own, compute)
-
-    def _own(self, inputs):
+    def config_of(self, inputs):
         network = dataclasses.replace(self.config.siren, first_omega=inputs.first_omega)
         return dataclasses.replace(
             self.config, siren=network, learning_rate=inputs.learning_rate
         )
+
+    def init(self, inputs):
+        return siren.init(inputs.key, self.config_of(inputs))
+
+    def result(self, state, inputs, compute):
+        own, signal = self.config_of(inputs), inputs.signal
+        return siren.on_samples(state.params, signal, self.sample_rate, own, compute)

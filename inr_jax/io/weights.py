@@ -5,6 +5,7 @@ what was changed or cut short is refused.
 """
 
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -36,11 +37,12 @@ def save(
     """
     folder = pathlib.Path(folder)
     arrays = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
+    content = safetensors.numpy.save(arrays)
     with atomic.replacing(folder / WEIGHTS) as part:
-        part.write_bytes(safetensors.numpy.save(arrays))
+        part.write_bytes(content)
     # as it will be read, since it is hashed
     described = json.loads(json.dumps({"format": FORMAT, **description}))
-    described["sha256"] = _digest(folder / WEIGHTS, described)
+    described["sha256"] = _digest(content, described)
     atomic.write_json(folder / CONFIG, described)
 
 
@@ -56,11 +58,14 @@ def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
         version = described.get("format")
         if version not in (_NPZ_FORMAT, FORMAT):
             raise ValueError(f"its format is {version!r}, this version reads {FORMAT}")
-        path = folder / (WEIGHTS if version == FORMAT else _NPZ)
+        content = (folder / (WEIGHTS if version == FORMAT else _NPZ)).read_bytes()
         expected = described.pop("sha256", None)
-        if expected != _digest(path, described):
+        if expected != _digest(content, described):
             raise ValueError("changed since it was saved: not of its SHA-256")
-        return described, _read(path)
+        if version == FORMAT:
+            return described, safetensors.numpy.load(content)
+        with np.load(io.BytesIO(content)) as arrays:
+            return described, dict(arrays)
     # a broken file can raise anything
     except Exception as error:  # noqa: BLE001
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -77,14 +82,7 @@ def stamp(folder: str | os.PathLike) -> tuple:
     return tuple((name, s.st_ino, s.st_mtime_ns, s.st_size) for name, s in stats)
 
 
-def _read(path):
-    if path.name == _NPZ:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    return safetensors.numpy.load_file(path)
-
-
-def _digest(path, described):
+def _digest(content, described):
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    digest.update(path.read_bytes())
+    digest.update(content)
     return digest.hexdigest()

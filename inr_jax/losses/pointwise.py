@@ -31,38 +31,21 @@ def per_sample(
     return loss
 
 
-def mse(
-    estimate: Float[Array, " samples"],
-    target: Float[Array, " samples"],
-    num_samples: Int[ArrayLike, ""],
-    sample_rate: int,
-) -> Float[Array, ""]:
-    """Mean squared error of the first `num_samples` samples."""
-    del sample_rate
-    return _mean(PER_SAMPLE["mse"](estimate, target), num_samples)
+def _mean_of(function: Callable) -> Callable:
+    """The mean of a loss of each sample over the first `num_samples`."""
+
+    def loss(
+        estimate: Float[Array, " samples"],
+        target: Float[Array, " samples"],
+        num_samples: Int[ArrayLike, ""],
+        sample_rate: int,
+    ) -> Float[Array, ""]:
+        del sample_rate
+        valid = jnp.arange(len(target)) < num_samples
+        return jnp.sum(function(estimate, target), where=valid) / num_samples
+
+    return loss
 
 
-def l1(
-    estimate: Float[Array, " samples"],
-    target: Float[Array, " samples"],
-    num_samples: Int[ArrayLike, ""],
-    sample_rate: int,
-) -> Float[Array, ""]:
-    """Mean absolute error of the first `num_samples` samples."""
-    del sample_rate
-    return _mean(PER_SAMPLE["l1"](estimate, target), num_samples)
-
-
-def smooth_l1(
-    estimate: Float[Array, " samples"],
-    target: Float[Array, " samples"],
-    num_samples: Int[ArrayLike, ""],
-    sample_rate: int,
-) -> Float[Array, ""]:
-    """Mean smooth L1 (Huber) loss of the first `num_samples` samples."""
-    del sample_rate
-    return _mean(PER_SAMPLE["smooth_l1"](estimate, target), num_samples)
-
-
-def _mean(loss, num_samples):
-    return jnp.sum(loss, where=jnp.arange(len(loss)) < num_samples) / num_samples
+# Mean squared error, mean absolute error, mean smooth L1 (Huber) loss.
+mse, l1, smooth_l1 = (_mean_of(PER_SAMPLE[name]) for name in ("mse", "l1", "smooth_l1"))

@@ -1,4 +1,4 @@
-"""Steps of training a denoiser by AdamW, for `train-hypersound`: sharded over sharding.
+"""Steps of training a denoiser by AdamW, for `train-hypersound`: sharded over devices.
 
 A denoiser is a Flax module of one signal, noisy samples in and denoised samples out. The
 state is on every device, the batch is split over them, those of other processes too.

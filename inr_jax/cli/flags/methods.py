@@ -47,7 +47,7 @@ _OWN = {
 }
 
 
-def parse(text: str, **settings) -> methods.Method:
+def parse(text: str) -> methods.Method:
     """A method with its settings, from `name:setting=value:...` and from flags.
 
     What stands in the text goes before a flag; flags do not concern methods without
@@ -55,7 +55,6 @@ def parse(text: str, **settings) -> methods.Method:
 
     Args:
       text: As for `inr_jax.configs.methods.parse`.
-      **settings: Further ones, as a command's own flags give them; None is not given.
 
     Raises:
       InputError: there is no such method or setting, or a value is of another kind.
@@ -63,7 +62,7 @@ def parse(text: str, **settings) -> methods.Method:
     method = methods.parse(text)
     in_text = {part.split("=")[0] for part in text.split(":")[1:]}
     known = {field.name for field in dataclasses.fields(method.config)}
-    given = {name: flag.value for name, flag in _SHARED.items()} | settings
+    given = {name: flag.value for name, flag in _SHARED.items()}
     given |= {name: flag.value for name, flag in _OWN.get(method.name, {}).items()}
     changes = {
         name: value
