@@ -37,13 +37,7 @@ def fit_all(config=CONFIG, positions=range(3), **options):
     keys, signals = jax.random.split(jax.random.key(0), 3), tones(3)
     chosen = [keys[i] for i in positions], [signals[i] for i in positions]
     fits = dict(fit_batch(*chosen, [16_000] * len(positions), config, **options))
-    return {position: untimed(fits[i]) for i, position in enumerate(positions)}
-
-
-def untimed(fit):
-    """A fit but for the time that it took."""
-    segments = [segment._replace(work_s=0.0) for segment in fit.segments]
-    return dataclasses.replace(fit, segments=segments)
+    return {position: fits[i] for i, position in enumerate(positions)}
 
 
 def cut_after(calls, config=CONFIG, **options):

@@ -1,7 +1,4 @@
 import dataclasses
-import os
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +11,7 @@ from inr_jax.configs.fitting import LossWeights
 from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
 from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.parallel import sharding
 from inr_jax.training import loop, run, step, validation
 from inr_jax.training.meter import Meter
 from inr_jax.training.run import TrainingRun
@@ -226,22 +224,15 @@ def test_bad_settings_are_refused():
 
 @pytest.mark.slow
 def test_several_devices_give_the_result_of_one():
-    code = (
-        "import sys; sys.path.insert(0, 'tests')\n"
-        "import conftest, jax, numpy as np, test_training as t\n"
-        "assert len(jax.devices()) == 2\n"
-        "state, _ = t.advance(t.fresh(), range(3))\n"
-        "print(float(sum(np.abs(x).sum() for x in jax.tree.leaves(state.params))))\n"
-    )
-    flags = "--xla_force_host_platform_device_count=2"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"XLA_FLAGS": flags},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    state, _ = advance(fresh(), range(3))
-    here = sum(np.abs(x).sum() for x in jax.tree.leaves(state.params))
-    assert float(done.stdout) == pytest.approx(float(here), rel=1e-5)
+    def total(num_devices):
+        sharding.use_local_devices(num_devices)
+        state, _ = advance(fresh(), range(3))
+        leaves = jax.tree.leaves(state.params)
+        assert all(len(leaf.sharding.device_set) == num_devices for leaf in leaves)
+        return float(sum(np.abs(leaf).sum() for leaf in leaves))
+
+    here = total(1)
+    try:
+        assert total(2) == pytest.approx(here, rel=1e-5)
+    finally:
+        sharding.use_local_devices(1)

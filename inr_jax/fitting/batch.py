@@ -123,12 +123,12 @@ class _Piece(NamedTuple):
         (padded,) = bucketing.pad([self.samples / self.scale], size)
         return Inputs(self.key, Signal(padded, np.int32(len(self.samples))), self.start)
 
-    def fit(self, fitted: driver.Fitted) -> tuple[SegmentFit, np.ndarray]:
-        """The fit, and its estimate (samples,)."""
+    def fit(self, fitted: driver.Fitted) -> tuple[SegmentFit, np.ndarray, float]:
+        """The fit, its estimate (samples,), and the seconds that it took."""
         params, estimate = fitted.result
         estimate = estimate[: len(self.samples)] * np.float32(self.scale)
-        segment = SegmentFit(params, fitted.losses, self.scale, fitted.work_s)
-        return segment, estimate
+        segment = SegmentFit(params, fitted.losses, self.scale)
+        return segment, estimate, fitted.work_s
 
 
 def _pieces(clip, key, signal, sample_rate, config, start_from):
@@ -160,6 +160,8 @@ def _check_start(clip, fit, num_samples, sample_rate, config):
 
 
 def _joined(fits, num_samples, sample_rate, config):
-    segments, estimates = zip(*fits, strict=True)
+    segments, estimates, work_s = zip(*fits, strict=True)
     whole = overlap_add.crossfade(list(estimates), num_samples, len(estimates[0]))
-    return ClipFit(segments, num_samples, sample_rate, config, whole)
+    fit = ClipFit(segments, num_samples, sample_rate, config, whole)
+    object.__setattr__(fit, "work_s", sum(work_s))  # it is frozen for all others
+    return fit

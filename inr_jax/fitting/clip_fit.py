@@ -33,19 +33,18 @@ class SegmentFit(NamedTuple):
       params: Weights that represent the segment divided by `scale`.
       losses: (steps,) on the scaled segment.
       scale: Its peak, 1 for silence.
-      work_s: Seconds that the fit took, of a batch its share; NaN of a saved one.
     """
 
     params: siren.Params
     losses: np.ndarray
     scale: float
-    work_s: float = float("nan")
 
 
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["segments", "computed"],
     meta_fields=["num_samples", "sample_rate", "config"],
+    drop_fields=["work_s"],
 )
 @dataclasses.dataclass(frozen=True)
 class ClipFit:
@@ -59,6 +58,8 @@ class ClipFit:
       sample_rate: Its rate in Hz.
       config: How it was fitted.
       computed: The clip at its own rate where it was evaluated already.
+      work_s: Seconds that the fit took, of a batch its share; NaN of a saved one. It is no
+        part of the pytree.
     """
 
     segments: Sequence[SegmentFit]
@@ -66,6 +67,7 @@ class ClipFit:
     sample_rate: int
     config: FitConfig
     computed: np.ndarray | None = None
+    work_s: float = dataclasses.field(default=float("nan"), init=False, compare=False)
 
     def __call__(self, times) -> np.ndarray:
         """Values at any times.
@@ -105,11 +107,6 @@ class ClipFit:
     def losses(self) -> np.ndarray:
         """(segments, steps), each on a segment that is divided by its peak."""
         return np.stack([segment.losses for segment in self.segments])
-
-    @property
-    def work_s(self) -> float:
-        """Seconds that the fit took, of a batch its share; NaN of a saved one."""
-        return sum(segment.work_s for segment in self.segments)
 
     @property
     def duration_s(self) -> float:

@@ -259,15 +259,31 @@ def _fill(fits, slots, compute):
     return [*fits, *[fits[-1]] * (slots - len(fits))]
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class _KeyData:
+    """Keys as numbers: a key may be passed to a program once, and chunks are many."""
+
+    data: np.ndarray
+
+
+def _with_keys(inputs):
+    """Inputs with the keys that `_stack` took for numbers, to trace."""
+
+    def key_of(leaf):
+        is_data = isinstance(leaf, _KeyData)
+        return jax.random.wrap_key_data(leaf.data) if is_data else leaf
+
+    return jax.tree.map(key_of, inputs, is_leaf=lambda x: isinstance(x, _KeyData))
+
+
 def _stack(fits):
     return jax.tree.map(lambda *leaves: _stack_leaves(leaves), *fits)
 
 
 def _stack_leaves(leaves):
     if _is_key(leaves[0]):
-        # by their data: one key may stand here twice on purpose
-        data = [np.asarray(jax.random.key_data(key)) for key in leaves]
-        return jax.random.wrap_key_data(np.stack(data))
+        return _KeyData(np.stack([jax.random.key_data(key) for key in leaves]))
     return np.stack(leaves)
 
 
@@ -277,7 +293,8 @@ def _is_key(leaf):
 
 @jax.jit(static_argnames=("problem", "compute"))
 def _init(inputs, problem, compute):
-    return sharding.over_clips(jax.vmap(problem.init), compute.num_devices)(inputs)
+    init = jax.vmap(lambda inputs: problem.init(_with_keys(inputs)))
+    return sharding.over_clips(init, compute.num_devices)(inputs)
 
 
 @jax.jit(static_argnames=("problem", "compute", "count"), donate_argnames="state")
@@ -285,7 +302,7 @@ def _run_chunk(state, inputs, done, problem, compute, count):
     """`count` steps of every fit; a fit that has done all of its steps stays as it is."""
 
     def run(state, inputs, done):
-        prepared = problem.prepare(inputs)
+        prepared = problem.prepare(_with_keys(inputs))
 
         def step(state, i):
             return jax.lax.cond(
@@ -303,7 +320,7 @@ def _run_chunk(state, inputs, done, problem, compute, count):
 @jax.jit(static_argnames=("problem", "compute"))
 def _results(state, inputs, problem, compute):
     def result(state, inputs):
-        return problem.result(state, inputs, compute)
+        return problem.result(state, _with_keys(inputs), compute)
 
     lifted = over_fits(result, compute, *problem.size(inputs))
     return sharding.over_clips(lifted, compute.num_devices)(state, inputs)
