@@ -3,10 +3,11 @@
 A method is a function of windows (`Denoiser`). All that surrounds it happens here, once
 for all methods: channels are separated, resampled and cut into windows, windows of
 several recordings make batches of few sizes, and estimates are put together at the rate
-and length of the recording. One batch computes while the next is read and cut.
+and length of the recording. Batches compute in threads while the next ones are read and cut.
 """
 
 import collections
+import concurrent.futures
 import dataclasses
 import math
 import time
@@ -20,6 +21,7 @@ from absl import logging
 from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
+from inr_jax.parallel import compute
 
 # Beyond the receptive field of a method, that of resampling.
 _RESAMPLING_S = 0.2
@@ -49,8 +51,7 @@ class Result(NamedTuple):
 
     Attributes:
       position: Of the window in its batch.
-      samples: (samples,); may be longer than the window, by padding, and an array of JAX
-        that is still being computed.
+      samples: (samples,); may be longer than the window, by padding.
       work_s: Seconds that it took, where the method knows better than the driver.
     """
 
@@ -152,19 +153,19 @@ def run(
       keys: One for each.
       on_clips: Called with recordings done since the last call, shares too.
     """
-    batches = _Batches(denoiser, on_clips)
-    for position, (source, key) in enumerate(zip(sources, keys, strict=False)):
-        recording = _Recording(position, source)
-        try:
-            for part in _parts(denoiser, recording):
-                for placed in _windows(denoiser, part, key):
-                    yield from batches.add(*placed)
-        except InputError as error:
-            recording.parts.clear()
-            nothing = np.zeros((0, 0), np.float32)
-            yield Estimate(position, nothing, nothing, 0.0, True, error)
-            on_clips(recording.share_left)
-    yield from batches.flush()
+    with _Batches(denoiser, on_clips) as batches:
+        for position, (source, key) in enumerate(zip(sources, keys, strict=False)):
+            recording = _Recording(position, source)
+            try:
+                for part in _parts(denoiser, recording):
+                    for placed in _windows(denoiser, part, key):
+                        yield from batches.add(*placed)
+            except InputError as error:
+                recording.parts.clear()
+                nothing = np.zeros((0, 0), np.float32)
+                yield Estimate(position, nothing, nothing, 0.0, True, error)
+                on_clips(recording.share_left)
+        yield from batches.flush()
 
 
 class _Recording:
@@ -347,15 +348,24 @@ def _finite(estimate, noisy, part, channel):
 
 
 class _Batches:
-    """Windows that wait for a batch, and the batch that is being computed."""
+    """Windows that wait for a batch, and the batches that are being computed."""
 
     def __init__(self, denoiser, on_clips):
         self._denoiser, self._on_clips = denoiser, on_clips
         self._waiting: dict[tuple[int, int], list] = {}
-        self._computing: list = []
+        self._computing: collections.deque = collections.deque()
+        self._first: dict[tuple, concurrent.futures.Future] = {}
+        self._at_once = compute.batches_at_once()
+        self._threads = concurrent.futures.ThreadPoolExecutor(self._at_once)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._threads.shutdown(cancel_futures=True)
 
     def add(self, place, window) -> Iterator[Estimate]:
-        """Takes a window; gives what a batch has made complete."""
+        """Takes a window; gives what batches have made complete."""
         kind = place.size, window.sample_rate
         waiting = self._waiting.setdefault(kind, [])
         waiting.append((place, window))
@@ -366,34 +376,38 @@ class _Batches:
         """Runs what is left."""
         for batch in self._waiting.values():
             yield from self._run(batch)
-        yield from self._computed()
+        while self._computing:
+            yield from self._computed(*self._computing.popleft())
 
     def _run(self, batch):
         places, windows = zip(*batch, strict=True)
-        progress = _Progress(places, self._on_clips)
-        start = time.monotonic()
-        results = self._denoiser.run(windows, places[0].size, progress)
-        if self._denoiser.padded_size is None:
-            for result in results:
+        size, progress = places[0].size, _Progress(places, self._on_clips)
+        if self._denoiser.padded_size is None:  # takes many, gives one after another
+            start = time.monotonic()
+            for result in self._denoiser.run(windows, size, progress):
                 work_s = time.monotonic() - start
                 yield from self._take(result, work_s, places, windows, progress)
                 start = time.monotonic()
             return
-        # the next batch is read and cut while this one computes
-        results = list(results)
-        started_s = time.monotonic() - start
-        yield from self._computed()
-        self._computing = [(results, started_s, places, windows, progress)]
+        kind = size, windows[0].sample_rate, len(windows)
+        future = self._threads.submit(
+            *(_compute, self._denoiser, windows, size, progress),
+            *(self._first.get(kind), jax.config.jax_default_device),
+        )
+        self._first.setdefault(kind, future)
+        self._computing.append((future, places, windows, progress))
+        # as many wait as compute
+        while len(self._computing) > 2 * self._at_once or (
+            self._computing and self._computing[0][0].done()
+        ):
+            yield from self._computed(*self._computing.popleft())
 
-    def _computed(self):
-        """Gives the results of the batch that was being computed, if there is one."""
-        computing, self._computing = self._computing, []
-        for results, started_s, places, windows, progress in computing:
-            start = time.monotonic()
-            results = [r._replace(samples=np.asarray(r.samples)) for r in results]
-            work_s = (started_s + time.monotonic() - start) / len(results)
-            for result in results:
-                yield from self._take(result, work_s, places, windows, progress)
+    def _computed(self, future, places, windows, progress):
+        results, work_s = future.result()
+        for result in results:
+            yield from self._take(
+                result, work_s / len(results), places, windows, progress
+            )
 
     def _take(self, result, work_s, places, windows, progress):
         place, window = places[result.position], windows[result.position]
@@ -402,6 +416,16 @@ class _Batches:
         samples = np.asarray(result.samples, np.float32)[:count]
         yield from _put(self._denoiser, place, samples, work_s)
         progress.finish()
+
+
+def _compute(denoiser, windows, size, progress, first, device):
+    """In a thread: the results of a batch, and the seconds that they took."""
+    if first:  # which compiles for all of its kind
+        concurrent.futures.wait([first])
+    start = time.monotonic()
+    with jax.default_device(device):  # threads do not take it over
+        results = list(denoiser.run(windows, size, progress))
+    return results, time.monotonic() - start
 
 
 class _Progress:

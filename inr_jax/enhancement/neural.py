@@ -11,8 +11,7 @@ from inr_jax.models import hypersound_target
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.models.stft_mask import StftMaskNet
-from inr_jax.parallel import bucketing, sharding
-from inr_jax.parallel.compute import default_compute
+from inr_jax.parallel import bucketing, compute, sharding
 
 # Longest window of the STFT mask network, without its margins.
 STFT_MASK_WINDOW_S = 20.0
@@ -142,19 +141,12 @@ def _upsample(output_rate, rate):
 
 def _batches():
     """Devices, and windows of a batch by their padded size."""
-    compute = default_compute()
-    num_devices = compute.num_devices
-    return num_devices, lambda size: num_devices * max(1, compute.batch_samples // size)
-
-
-class _Row:
-    """A row of an array that is still being computed; on the device it would compile."""
-
-    def __init__(self, rows, i):
-        self._rows, self._i = rows, i
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(np.asarray(self._rows)[self._i], dtype, copy=copy)
+    config = compute.default_compute()
+    num_devices = config.num_devices
+    if compute.batches_at_once() > 1:
+        # a window in each thread is as fast, and a size has one program
+        return num_devices, lambda size: 1
+    return num_devices, lambda size: num_devices * max(1, config.batch_samples // size)
 
 
 def _run(estimates, num_devices):
@@ -165,8 +157,8 @@ def _run(estimates, num_devices):
         filled = bucketing.filled(windows, num_devices)
         samples = bucketing.pad([window.samples for window in filled], size)
         counts = np.array([len(window.samples) for window in filled])
-        rows = estimates(samples, counts)
-        return [Result(i, _Row(rows, i)) for i in range(len(windows))]
+        rows = np.asarray(estimates(samples, counts))
+        return [Result(i, rows[i]) for i in range(len(windows))]
 
     return run
 
