@@ -77,8 +77,8 @@ class Denoiser:
         Windows have them as margins, so that all together give the estimate of the
         whole. None for methods without such a bound: their windows overlap and are
         cross-faded.
-      alignment_s: Whole seconds; a window that starts so much later has the same
-        estimates.
+      alignment: Samples of a recording, of its rate; a window that starts so much later
+        has the same estimates.
       upsample: Samples of an estimate for each sample of a window.
       output_rate: Hz of estimates, which are then not resampled back.
       context: Of a whole channel and its rate, what all of its windows share.
@@ -91,7 +91,7 @@ class Denoiser:
     sample_rate: int | None = None
     window_s: float | None = None
     receptive_field_s: float | None = None
-    alignment_s: int = 1
+    alignment: Callable[[int], int] = lambda rate: rate
     upsample: int = 1
     output_rate: int | None = None
     context: Callable[[np.ndarray, int], Any] = lambda signal, rate: None
@@ -230,7 +230,7 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
         samples = _joined(list(source.blocks(_WHOLE)))
         yield _Part(recording, samples, 0, len(samples), True, True)
         return
-    length, margin = (s * source.sample_rate for s in _streaming_s(denoiser))
+    length, margin = _streaming(denoiser, source.sample_rate)
     blocks = source.blocks(length)
     held, before = next(blocks), 0
     while True:
@@ -248,11 +248,13 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
         held, before = held[dropped:], before + count - dropped
 
 
-def _streaming_s(denoiser):
-    """Whole seconds of a window and of each of its margins."""
-    step = denoiser.alignment_s
-    margin_s = denoiser.receptive_field_s + _RESAMPLING_S
-    return [step * math.ceil(s / step) for s in (denoiser.window_s, margin_s)]
+def _streaming(denoiser, rate):
+    """Samples of a window and of each of its margins."""
+    step = denoiser.alignment(rate)
+    margin_s = denoiser.receptive_field_s
+    if denoiser.sample_rate not in (None, rate):
+        margin_s += _RESAMPLING_S
+    return [step * math.ceil(s * rate / step) for s in (denoiser.window_s, margin_s)]
 
 
 def _joined(blocks):
@@ -286,8 +288,9 @@ def _padded_size(denoiser, part, count, rate):
     if denoiser.padded_size is None:
         return 0
     if denoiser.is_streaming and not part.is_only:  # one size for all of a recording
-        length_s, margin_s = _streaming_s(denoiser)
-        count = (length_s + 2 * margin_s) * rate
+        own_rate = part.recording.source.sample_rate
+        length, margin = _streaming(denoiser, own_rate)
+        count = math.ceil((length + 2 * margin) * rate / own_rate)
     return denoiser.padded_size(count)
 
 
