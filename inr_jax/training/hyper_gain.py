@@ -151,6 +151,7 @@ def compiled_step(
             gradients(*jax.device_put((state.params, state.step, i), device), copy)
             for i, (device, copy) in enumerate(zip(local, copies, strict=True))
         ]
-        return jax.block_until_ready(update(state, jax.device_put(parts, local[0])))
+        # all on the first device from the first step on, for one program
+        return jax.block_until_ready(update(*jax.device_put((state, parts), local[0])))
 
     return step
