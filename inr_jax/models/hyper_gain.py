@@ -15,6 +15,7 @@ import itertools
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -184,30 +185,38 @@ class Highs(nn.Module):
 def denoise(
     model: HyperGain,
     params: Any,
-    noisy: Float[Array, " samples"],
+    noisy: Float[Array, " samples *channels"],
     window: int,
     num_samples: Int[ArrayLike, ""] | None = None,
-) -> Float[Array, " samples"]:
+) -> Float[Array, " samples *channels"]:
     """The estimate of a noisy signal of any rate and level.
 
     Args:
       model: The hypernetwork.
       params: Its weights.
-      noisy: Its STFT has `field.bin_hz` by this `window`.
+      noisy: Its STFT has `field.bin_hz` by this `window`; linked channels have one field,
+        of their mean power.
       window: Samples, even; see `window_of`.
       num_samples: Of the signal, behind which there is padding; all by default.
     """
     hop, window = window // 2, sine_window(window)
-    spectrum = stft(noisy, window, hop)
+    channels = noisy.reshape(len(noisy), -1).T
+    spectra = jax.vmap(lambda x: stft(x, window, hop))(channels)
+    spectrum = spectra[0]
+    if len(spectra) > 1:  # the field depends on powers alone
+        power = jnp.mean(_power(spectra), axis=0)
+        spectrum = lax.complex(jnp.sqrt(power), jnp.zeros_like(power))
     valid = None
     if num_samples is not None:  # the frames that a signal without padding would have
         valid = hop * (jnp.arange(len(spectrum)) - 1) < num_samples
     bins = model.config.field.num_cells * model.config.field.cell_bins
     missing = max(0, bins - spectrum.shape[1])  # of rates below the field's
-    known = jnp.pad(spectrum, ((0, 0), (0, missing)))
-    field = model.apply(params, known, valid)
+    field = model.apply(params, jnp.pad(spectrum, ((0, 0), (0, missing))), valid)
     outputs = gain_field.on_bins(field, spectrum.shape[1], model.config.field)
-    return istft(enhance(spectrum, outputs), window, hop, len(noisy))
+    estimates = jax.vmap(
+        lambda x: istft(enhance(x, outputs), window, hop, len(noisy)), out_axes=1
+    )(spectra)
+    return estimates.reshape(noisy.shape)
 
 
 def window_of(sample_rate: int, config: HyperGainConfig) -> int:
