@@ -212,7 +212,7 @@ def rich(path, kind):
         picture += struct.pack(">I", len(COVER)) + COVER
         make(path, kind)
         data = path.read_bytes()
-        blocks = comments(b"CHAPTER000=00:00:00.000", b"CHAPTER000NAME=one")
+        blocks = comments(b"CHAPTER001=00:00:00.000", b"CHAPTER001NAME=one")
         blocks = b"\4" + len(blocks).to_bytes(3, "big") + blocks
         blocks += b"\6" + len(picture).to_bytes(3, "big") + picture
         blocks += b"\2\0\0\7" + b"testabc"

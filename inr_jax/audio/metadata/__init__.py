@@ -52,27 +52,15 @@ def carry(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
     Returns:
       What could not be carried, in a word or two each.
     """
-    found = Metadata("")
+    found, lost = Metadata(""), []
     # Metadata are bytes of strangers: whatever they do, the sound is done and stays.
     try:
         found = _read(source)
-        if not (found.names() or found.blocks):
-            return found.damaged
-        with open(target, "rb") as file:
-            family = _family(file)
-            rate = family.read(file).rate if family else 0
-        if family is None:
-            return found.names() + found.damaged
-        _rescale(found, rate)
-        try:
-            lost = family.write(target, found)
-        # a block of another program that breaks the file; tags are written anew
-        except Exception:  # noqa: BLE001
-            lost = family.write(target, dataclasses.replace(found, family=""))
-        lost += found.damaged
+        if found.names() or any(found.blocks):
+            lost = _write(target, found)
     except Exception:  # noqa: BLE001
         lost = found.names() or ["metadata"]
-    return list(dict.fromkeys(lost))
+    return list(dict.fromkeys(lost + found.damaged))
 
 
 def carry_times(source: str | os.PathLike, target: str | os.PathLike) -> None:
@@ -101,6 +89,20 @@ def _read(path) -> Metadata:
         if family is mpeg and not found.tags:
             container.read_into(file, found)
         return found
+
+
+def _write(path, found) -> list[str]:
+    with open(path, "rb") as file:
+        family = _family(file)
+        rate = family.read(file).rate if family else 0
+    if family is None:
+        return found.names()
+    _rescale(found, rate)
+    try:
+        return family.write(path, found)
+    # some block breaks the file; what is known of it is written anew
+    except Exception:  # noqa: BLE001
+        return family.write(path, dataclasses.replace(found, family=""))
 
 
 def _rescale(found, rate):

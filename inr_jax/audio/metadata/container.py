@@ -4,12 +4,10 @@ A file is written anew with its packets as they are.
 """
 
 import os
-import pathlib
-import tempfile
 from fractions import Fraction
 from typing import IO
 
-from inr_jax.audio.metadata.model import Marker, Metadata, Picture
+from inr_jax.audio.metadata.model import Marker, Metadata, Picture, replacing
 
 FAMILY = "container"
 _NAMES = {
@@ -26,7 +24,6 @@ _KEYS = {
 }
 _PICTURES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
 _WITH_ATTACHMENTS = {"matroska"}
-_WITH_CHAPTERS = {"matroska", "webm", "asf", "mp4", "mov", "ipod"}
 _MS = Fraction(1, 1000)
 
 
@@ -43,7 +40,11 @@ def read_into(file: IO[bytes], found: Metadata) -> None:
 
     more = Metadata(FAMILY)
     file.seek(0)
-    with found.reading("tags"), av.open(file) as opened:
+    try:
+        opened = av.open(file)
+    except (av.FFmpegError, ValueError):  # not a kind that FFmpeg knows
+        return
+    with found.reading("tags"), opened:
         sound = opened.streams.audio[:1]
         for tags in (opened.metadata, *(stream.metadata for stream in sound)):
             for key, value in tags.items():
@@ -77,57 +78,46 @@ def _pictures(opened, stream):
             return
 
 
-def chapters(path: str | os.PathLike) -> bool:
-    """Whether a file has chapters."""
-    import av
-
-    with av.open(os.fspath(path)) as opened:
-        return bool(opened.chapters())
-
-
 def write(path: str | os.PathLike, found: Metadata) -> list[str]:
-    """Puts it into a finished file; returns names of what does not go in."""
+    """Puts it into a finished file; returns names of what does not go in.
+
+    A film is left alone: who copied its pictures has copied the rest.
+    """
     import av
 
-    path = pathlib.Path(path)
-    lost = list(found.others)
     with open(path, "rb") as file:
         form = _format(file)
-    if form is None:
-        return found.names()
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        new = pathlib.Path(folder) / "new"
+    lost = list(found.others)
+    if found.pictures and form not in _WITH_ATTACHMENTS:
+        lost.append("cover art")
+    with av.open(os.fspath(path)) as old:
+        kept = [stream for stream in old.streams if _is_kept(stream)]
+        if any(stream.type == "video" for stream in kept):
+            return []
         with (
-            av.open(os.fspath(path)) as old,
-            av.open(str(new), "w", format=form) as out,
+            replacing(path) as aside,
+            av.open(os.fspath(aside), "w", format=form) as new,
         ):
-            kept = [s for s in old.streams if _is_kept(s)]
-            streams = {s: out.add_stream_from_template(s) for s in kept}
-            for stream, copy in streams.items():
-                copy.metadata.update(stream.metadata)
-            out.metadata.update(old.metadata)
-            for tag, values in found.tags.items():
-                out.metadata[_KEYS.get(tag, tag.lower())] = "; ".join(values)
-            if found.markers and not old.chapters():
-                if form in _WITH_CHAPTERS:
-                    out.set_chapters(_chapters(found.markers, old.duration))
-                else:
-                    lost.append("markers")
-            else:
-                out.set_chapters(old.chapters())
-            if found.pictures and form in _WITH_ATTACHMENTS:
-                for i, picture in enumerate(found.pictures):
-                    name = f"cover{i or ''}.{picture.mime.split('/')[-1]}"
-                    out.add_attachment(name, picture.mime, picture.data)
-            elif found.pictures:
-                lost.append("cover art")
+            _describe(new, old, found, form)
+            streams = {stream: new.add_stream_from_template(stream) for stream in kept}
             for packet in old.demux(*kept):
                 if packet.dts is not None:
                     packet.stream = streams[packet.stream]
-                    out.mux(packet)
-        new.chmod(path.stat().st_mode)
-        os.replace(new, path)
+                    new.mux(packet)
     return lost
+
+
+def _describe(new, old, found, form):
+    """All that is no packet."""
+    new.metadata.update(old.metadata)
+    for tag, values in found.tags.items():
+        new.metadata[_KEYS.get(tag, tag.lower())] = "; ".join(values)
+    markers = _chapters(found.markers, old.duration) if found.markers else None
+    new.set_chapters(markers or old.chapters())
+    if form in _WITH_ATTACHMENTS:
+        for i, picture in enumerate(found.pictures):
+            name = f"cover{i or ''}.{picture.mime.split('/')[-1]}"
+            new.add_attachment(name, picture.mime, picture.data)
 
 
 def _is_kept(stream):
@@ -139,15 +129,13 @@ def _is_kept(stream):
 
 
 def _format(file):
-    """FFmpeg's name of the format to write a file of this kind; None where it has none."""
+    """FFmpeg's name of the format to write a file of this kind."""
     head = file.read(64)
     if head[:4] == b"\x1aE\xdf\xa3":
         return "webm" if b"webm" in head else "matroska"
-    if head[:4] == b"\x30\x26\xb2\x75":
-        return "asf"
     if head[4:8] == b"ftyp":
         return {b"M4A ": "ipod", b"M4B ": "ipod", b"qt  ": "mov"}.get(head[8:12], "mp4")
-    return None
+    return "asf"
 
 
 def _chapters(markers, duration):

@@ -4,13 +4,13 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import IO, Any, NamedTuple
 
 import soundfile
+
+from inr_jax.io import atomic
 
 # More than this of one file, in bytes, is no metadata.
 LARGEST = 64 * 2**20
@@ -103,9 +103,11 @@ class Metadata:
 
     def tag(self, name: str, value: str) -> None:
         """Adds a value, unless it is there or tells of the coding."""
-        name, value = name.upper(), value.strip("\0 \r\n\t")
+        name, value = name.upper() or "COMMENT", value.strip("\0 \r\n\t")
         known = self.tags.get(name, [])
-        if value and name not in OF_THE_CODING and value not in known:
+        # Matroska puts the language behind a name
+        is_of_the_coding = name.split("-")[0] in OF_THE_CODING or name[0] == "_"
+        if value and not is_of_the_coding and value not in known:
             self.tags[name] = [*known, value]
 
     def add(self, other: "Metadata") -> None:
@@ -162,24 +164,26 @@ def splice(path: str | os.PathLike, pieces: Iterable[bytes | Range]) -> None:
       OSError: no space, or the file is shorter than a range of it.
       ValueError: what is new in it hides the sound.
     """
-    path = pathlib.Path(path)
-    with (
-        tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=".", suffix=".part", delete=False
-        ) as new,
-        _removed_if_left(new.name),
-    ):
-        with open(path, "rb") as old:
-            for piece in pieces:
-                if isinstance(piece, Range):
-                    _copy(old, new, piece)
-                else:
-                    new.write(piece)
-        new.close()
-        if _sound_of(new.name) != _sound_of(path):
+    with replacing(path) as aside, open(path, "rb") as old, open(aside, "wb") as new:
+        for piece in pieces:
+            if isinstance(piece, Range):
+                _copy(old, new, piece)
+            else:
+                new.write(piece)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a path for the file anew, which takes its place with the same sound in it.
+
+    Raises:
+      OSError: no space.
+      ValueError: programs do not find the same sound in it.
+    """
+    with atomic.replacing(path) as aside:
+        yield aside
+        if _sound_of(aside) != _sound_of(path):
             raise ValueError("not the same sound")
-        shutil.copymode(path, new.name)
-        os.replace(new.name, path)
 
 
 def _sound_of(path):
@@ -195,15 +199,7 @@ def _sound_of(path):
 
         with av.open(str(path)) as opened:
             sound = opened.streams.audio[0]
-            return sound.duration, sound.rate, sound.channels, sound.codec.name
-
-
-@contextlib.contextmanager
-def _removed_if_left(path):
-    try:
-        yield
-    finally:
-        pathlib.Path(path).unlink(missing_ok=True)
+            return sound.rate, sound.channels, sound.codec.name
 
 
 def _copy(old: IO[bytes], new: IO[bytes], piece: Range):

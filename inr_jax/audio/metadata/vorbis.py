@@ -61,7 +61,7 @@ def vendor(data: bytes) -> bytes:
 def build(vendor: bytes, found: Metadata, with_pictures: bool) -> bytes:
     """Comments: tags, chapters and, for Ogg, pictures."""
     comments = [(k, v) for k, values in found.tags.items() for v in values]
-    for i, marker in enumerate(found.markers):
+    for i, marker in enumerate(found.markers, 1):
         ms = round(marker.start * 1000)
         time = f"{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02}"
         comments.append((f"CHAPTER{i:03}", f"{time}.{ms % 1000:03}"))

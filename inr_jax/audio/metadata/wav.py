@@ -161,8 +161,8 @@ class _Format(NamedTuple):
 def _read_format(found, payload):
     form = _Format.parse(payload)
     found.rate = form.rate
-    found.blocks.append(Block(b"fmt ", payload, True))
     if form.tag == _EXTENSIBLE and len(payload) >= 40:
+        found.blocks.append(Block(b"fmt ", payload, True))
         (mask,) = struct.unpack_from("<I", payload, 20)
         if mask != _USUAL_MASKS.get(form.channels, 0):
             found.channel_mask = mask
@@ -278,8 +278,6 @@ def _riff_body(own, data, blocks, is_large):
 def _extended(form, source):
     """The format of a file, in the extensible form where the source had that."""
     ours, theirs = _Format.parse(form), _Format.parse(source)
-    if theirs.tag != _EXTENSIBLE or len(source) < 40:
-        return form
     if (ours.channels, ours.coding) != (theirs.channels, theirs.coding):
         return _with_mask(
             form, int.from_bytes(source[20:24], "little"), theirs.channels
