@@ -683,3 +683,40 @@ def test_denoised_files_keep_what_belongs_to_them(tmp_path, sources):
         f"{tmp_path / 'a.wav'}: could not carry over: application data, block 100"
     )
     assert tags(tmp_path / "a.wav")["title"] == TITLE
+
+
+def test_file_times_stay_on_request(tmp_path, sources, run_command):
+    source, target = str(sources["wav"]), tmp_path / "a.wav"
+    os.utime(source, (1_000_000_000, 1_111_111_111))
+    for args, is_kept in (((), False), (("--keep_times",), True)):
+        command = ("denoise", source, f"--output={target}", "--method=noisy", *args)
+        code, _, err = run_command(*command)
+        assert code == 0, err
+        assert (target.stat().st_mtime == 1_111_111_111) == is_kept
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska"])
+def test_pictures_of_films_stay(tmp_path, sources, form):
+    """Packets of the film before and after."""
+    path = tmp_path / "film"
+    with av.open(str(path), "w", format=form) as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        audio = out.add_stream("aac", rate=RATE, layout="mono")
+        for i in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40 * i, np.uint8))
+            out.mux(stream.encode(frame))
+        frame = av.AudioFrame.from_ndarray(sound(1024).T.copy(), "fltp", "mono")
+        frame.sample_rate = RATE
+        out.mux([*audio.encode(frame), *stream.encode(None), *audio.encode(None)])
+
+    def packets():
+        with av.open(str(path)) as film:
+            return [(p.stream_index, p.pts, bytes(p)) for p in film.demux() if p.size]
+
+    before = packets()
+    assert len(before) > 5
+    metadata.carry(sources["m4a"], path)
+    assert packets() == before
+    if form == "mp4":
+        assert tags(path)["title"] == TITLE
