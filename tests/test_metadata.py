@@ -720,3 +720,32 @@ def test_pictures_of_films_stay(tmp_path, sources, form):
     assert packets() == before
     if form == "mp4":
         assert tags(path)["title"] == TITLE
+
+
+@pytest.mark.parametrize("kind", ["wav", "aiff"])
+def test_sound_is_never_taken_for_metadata(tmp_path, kind):
+    """Recorders that did not finish, and files one behind the other."""
+    build = aiff_chunk if kind == "aiff" else riff_chunk
+    front = build(b"NAME", b"x")
+    source, target = tmp_path / "source", make(tmp_path / "target", kind)
+    whole = with_chunks(make(source, kind), front).read_bytes()
+    at = whole.index(b"SSND" if kind == "aiff" else b"data") + 4
+    expected = len(target.read_bytes()) + len(front)
+    for size in (bytes(4), b"\xff\xff\xff\xff"):
+        source.write_bytes(whole[:at] + size + whole[at + 4 :])
+        assert metadata.carry(source, target) == []
+        assert len(target.read_bytes()) == expected
+    source.write_bytes(whole + whole)
+    assert metadata.carry(source, target) == []
+    assert len(target.read_bytes()) == expected
+
+
+def test_playlists_open_nothing(tmp_path):
+    """A file that names others is not a recording with metadata of theirs."""
+    other = make(tmp_path / "other.m4a", "m4a")
+    mp4.write(other, model.Metadata("", tags={"TITLE": ["other"]}))
+    source, target = tmp_path / "a.wav", make(tmp_path / "b.wav", "wav")
+    source.write_text(f"#EXTM3U\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n")
+    before = target.read_bytes()
+    assert metadata.carry(source, target) == []
+    assert target.read_bytes() == before

@@ -12,6 +12,7 @@ from inr_jax.audio.metadata.model import Marker, Metadata, splice, text
 
 FAMILY = "aiff"
 _OF_THE_SOUND = {b"COMM", b"SSND", b"FVER", b"PEAK"}
+_SSND_HEAD = 8  # bytes in front of the sound
 _NOT_CARRIED = {b"FLLR", b"JUNK", b"PAD "}
 _TEXTS = {b"NAME": "TITLE", b"AUTH": "ARTIST", b"(c) ": "COPYRIGHT", b"ANNO": "COMMENT"}
 _OTHERS = {b"INST": "instrument", b"COMT": "comments", b"CHAN": "channel layout"}
@@ -25,6 +26,8 @@ def read(file: IO[bytes]) -> Metadata:
         name = chunk.id
         if name == b"SSND":
             in_front = False
+            if chunk.size <= _SSND_HEAD:  # not known: all that follows is sound
+                break
         elif name == b"COMM":
             with found.reading("format"):
                 found.rate = _rate(chunk.read(file))

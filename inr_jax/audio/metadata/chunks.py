@@ -7,6 +7,9 @@ from typing import IO, NamedTuple
 
 from inr_jax.audio.metadata.model import Range
 
+_PRINTABLE = frozenset(range(32, 127))
+_FILES = (b"RIFF", b"RF64", b"BW64", b"FORM", b"caff")
+
 
 class Layout(NamedTuple):
     """How a family writes its chunks.
@@ -82,6 +85,9 @@ def walk(
 ) -> Iterator[Chunk]:
     """Chunks in order, up to the end of the file or the first that goes beyond it.
 
+    They also end at what is none: sound whose chunk tells no size, as of recorders that
+    did not finish, and another file behind the first.
+
     Args:
       file: Open for reading.
       layout: Of the file.
@@ -94,6 +100,8 @@ def walk(
         name = file.read(layout.id_size)
         (size,) = struct.unpack(layout.size, file.read(layout.head - layout.id_size))
         size = (sizes or {}).get(name, size - layout.head * layout.counts_itself)
+        if layout.id_size == 4 and (name in _FILES or not _PRINTABLE.issuperset(name)):
+            return
         start = position + layout.head
         is_whole = 0 <= size <= end - start
         yield Chunk(name, start, size if is_whole else end - start, is_whole)

@@ -41,7 +41,9 @@ def read_into(file: IO[bytes], found: Metadata) -> None:
     more = Metadata(FAMILY)
     file.seek(0)
     try:
-        opened = av.open(file)
+        # a file may not have FFmpeg open others
+        options = {"protocol_whitelist": "none"}
+        opened = av.open(file, options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError):  # not a kind that FFmpeg knows
         return
     with found.reading("tags"), opened:

@@ -84,6 +84,8 @@ def read(file: IO[bytes]) -> Metadata:
         name = _riff_name(chunk.id)
         if name == b"data":
             in_front = False
+            if not chunk.size:  # not known: all that follows is sound
+                break
         elif name == b"fmt ":
             with found.reading("format"):
                 _read_format(found, chunk.read(file))
