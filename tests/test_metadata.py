@@ -66,13 +66,15 @@ def make(path, kind, rate=RATE, channels=1, **options):
         return path
     codec, form = FFMPEG[kind]
     rate = 48_000 if kind == "webm" else rate
+    if form in ("ipod", "mp4", "mov"):
+        options["movie_timescale"] = str(rate)
     with av.open(str(path), "w", format=form, options=options) as out:
         layout = {1: "mono", 2: "stereo"}[channels]
         stream = out.add_stream(codec, rate=rate, layout=layout)
         resampler = av.AudioResampler(
             stream.codec_context.format, layout, rate, stream.codec_context.frame_size
         )
-        samples = sound(rate // 2, channels).T.copy()
+        samples = sound(rate // 2 + 7, channels).T.copy()  # no whole ms
         frame = av.AudioFrame.from_ndarray(samples, "fltp", layout)
         frame.sample_rate, frame.pts = rate, 0
         for part in [*resampler.resample(frame), *resampler.resample(None), None]:

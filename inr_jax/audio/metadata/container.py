@@ -23,6 +23,7 @@ _KEYS = {
     "ALBUMARTIST": "album_artist",
 }
 _PICTURES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
+_WITH_EDITS = {"ipod", "mov", "mp4"}
 _WITH_ATTACHMENTS = {"matroska"}
 _MS = Fraction(1, 1000)
 
@@ -83,7 +84,7 @@ def _pictures(opened, stream):
 def write(path: str | os.PathLike, found: Metadata) -> list[str]:
     """Puts it into a finished file; returns names of what does not go in.
 
-    A film is left alone: who copied its pictures has copied the rest.
+    A film is left alone: who copied its other tracks has copied the rest.
     """
     import av
 
@@ -94,11 +95,14 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
         lost.append("cover art")
     with av.open(os.fspath(path)) as old:
         kept = [stream for stream in old.streams if _is_kept(stream)]
-        if any(stream.type == "video" for stream in kept):
+        if len(kept) > 1:
             return []
+        options = {}
+        if form in _WITH_EDITS:  # their lengths are in units of the film
+            options["movie_timescale"] = str(old.streams.audio[0].rate)
         with (
             replacing(path) as aside,
-            av.open(os.fspath(aside), "w", format=form) as new,
+            av.open(os.fspath(aside), "w", format=form, options=options) as new,
         ):
             _describe(new, old, found, form)
             streams = {stream: new.add_stream_from_template(stream) for stream in kept}

@@ -199,7 +199,7 @@ def _sound_of(path):
 
         with av.open(str(path)) as opened:
             sound = opened.streams.audio[0]
-            return sound.rate, sound.channels, sound.codec.name
+            return sound.duration, sound.rate, sound.channels, sound.codec.name
 
 
 def _copy(old: IO[bytes], new: IO[bytes], piece: Range):
