@@ -36,12 +36,16 @@ def model():
 @pytest.fixture(scope="module")
 def params(model):
     """Far from what training begins with: every kind of gain."""
-    params = model.init(jax.random.key(0), jnp.zeros((4, 33), jnp.complex64))
+    params = model.init(jax.random.key(0), jnp.zeros((4, 33)))
     return jax.tree.map(lambda x: 2 * x, params)
 
 
 def noise(num_samples, seed=1):
     return 0.1 * jax.random.normal(jax.random.key(seed), (num_samples,))
+
+
+def power_of(signal):
+    return jnp.abs(stft(signal, sine_window(WINDOW), WINDOW // 2)) ** 2
 
 
 @pytest.mark.slow
@@ -56,28 +60,28 @@ def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
 
 @pytest.mark.slow
 def test_padding_around_a_signal_changes_nothing(model, params):
-    spectrum = stft(noise(2000), sine_window(WINDOW), WINDOW // 2)
-    field = model.apply(params, spectrum)
+    power = power_of(noise(2000))
+    field = model.apply(params, power)
     before, after = 16, 40
-    padded = jnp.pad(spectrum, ((before, after), (0, 0)))
+    padded = jnp.pad(power, ((before, after), (0, 0)))
     place = np.arange(len(padded)) - before
-    valid = (place >= 0) & (place < len(spectrum))
+    valid = (place >= 0) & (place < len(power))
     found = model.apply(params, padded, valid)
     for name in ("phases", "weights", "bias"):
-        inside = getattr(found, name)[before : before + len(spectrum)]
+        inside = getattr(found, name)[before : before + len(power)]
         np.testing.assert_allclose(inside, getattr(field, name), atol=1e-5)
 
 
 @pytest.mark.slow
 def test_the_receptive_field_is_as_stated(model, params):
-    frames = stft(noise(8000), sine_window(WINDOW), WINDOW // 2)
+    frames = power_of(noise(8000))
     reach, at = CONFIG.receptive_field, len(frames) // 2
     assert reach < at
     # the taps of the filter reach one frame further than the field
     expected = model.apply(params, frames).phases[at]
 
     def changed(distance):
-        louder = frames.at[at + distance].multiply(5.0)
+        louder = frames.at[at + distance].multiply(25.0)
         found = model.apply(params, louder).phases[at]
         return float(jnp.max(jnp.abs(found - expected)))
 
@@ -86,17 +90,17 @@ def test_the_receptive_field_is_as_stated(model, params):
 
 
 def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
+    network = hyper_gain.HyperGain(dataclasses.replace(CONFIG, level_frames=128))
+    weights = jax.jit(network.init)(jax.random.key(0), jnp.zeros((4, 33)))
+    weights = jax.tree.map(lambda x: 2 * x, weights)
     signal = noise(4000)
-    gap = signal.at[1000:2000].set(0.0)
-
-    def features(signal):
-        spectrum = stft(signal, sine_window(WINDOW), WINDOW // 2)[:, :32]
-        running = hyper_gain.running_level(spectrum, 128)
-        return jnp.stack(hyper_gain.features(jnp.abs(spectrum) ** 2, running))
-
-    loud, quiet = features(signal), features(gap)
-    # frames far from the gap keep their features but for the smaller sample of noise
-    assert float(jnp.max(jnp.abs(loud[:, -20:] - quiet[:, -20:]))) < 0.1
+    whole, silent, loud = (
+        denoise(network, weights, signal.at[1000:2000].multiply(gain), WINDOW)[3000:]
+        for gain in (1.0, 0.0, 30.0)
+    )
+    # but for the smaller sample of noise
+    assert jnp.std(silent - whole) < 0.1 * jnp.std(whole)
+    assert jnp.std(loud - whole) > 0.3 * jnp.std(whole)
 
 
 @pytest.mark.slow
@@ -169,11 +173,11 @@ def test_bands_above_the_cells_change_nothing_below():
     """Of one network, with and without them."""
     wide = hyper_gain.HyperGain(HIGHS)
     cells = dataclasses.replace(HIGHS, field=FieldConfig(num_cells=2))
-    params = jax.jit(wide.init)(jax.random.key(0), jnp.zeros((4, 33), jnp.complex64))
-    spectrum = stft(noise(2000), sine_window(WINDOW), WINDOW // 2)
+    params = jax.jit(wide.init)(jax.random.key(0), jnp.zeros((4, 33)))
+    power = power_of(noise(2000))
     outputs = []
     for config in (HIGHS, cells):
-        field = hyper_gain.HyperGain(config).apply(params, spectrum)
+        field = hyper_gain.HyperGain(config).apply(params, power)
         outputs.append(gain_field.on_bins(field, 33, config.field))
     with_bands, without = outputs
     np.testing.assert_allclose(with_bands[:, :16], without[:, :16], atol=1e-6)

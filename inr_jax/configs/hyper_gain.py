@@ -69,7 +69,9 @@ class HyperGainConfig:
       dilations_after: The same after them.
       frame_channels: Width of the full-band blocks.
       frame_dilations: Frames between the taps of each full-band block.
-      level_frames: Frames to both sides over which level and mean spectrum are taken.
+      level_frames: Frames to both sides over which level and mean spectrum are taken;
+        causal, those in which the weight of a frame falls to 1 / e.
+      causal: Whether the field at one time depends on no later frames.
     """
 
     field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
@@ -79,6 +81,7 @@ class HyperGainConfig:
     frame_channels: int = 192
     frame_dilations: tuple[int, ...] = (1, 2, 4, 8)
     level_frames: int = 128
+    causal: bool = False
 
     @property
     def receptive_field(self) -> int:

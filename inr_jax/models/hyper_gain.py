@@ -12,7 +12,7 @@ over a second. The bands above the cells follow from both and from their own pow
 """
 
 import itertools
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -22,7 +22,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from inr_jax.configs.hyper_gain import FILTER_TAPS, FieldConfig, HyperGainConfig
+from inr_jax.configs.hyper_gain import FILTER_TAPS, HyperGainConfig
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.nn import gain_field
 from inr_jax.nn.gain_field import GainField
@@ -38,44 +38,40 @@ _KERNEL, _SQUEEZED = 5, 8
 _HIGHS_HIDDEN = 64
 
 
-class RunningLevel(NamedTuple):
-    """The level that features are relative to.
+class HyperGain(nn.Module):
+    """Maps the power of one signal's STFT to a gain field; lift it with `jax.vmap`.
 
-    Attributes:
-      weights: Of the running mean, of each frame in that of each other.
-      level: Mean power of the frames that are not silent.
-      active: 1 for these frames, 0 for silent ones.
+    A causal network may be given its frames one after the other, or a few at a time:
+    then it is `streaming`, and what it must remember is the collection "history",
+
+        field, history = model.apply({**params, **history}, power, mutable=["history"])
+
+    which begins as zeros.
     """
 
-    weights: Float[Array, "frames frames"]
-    level: Float[Array, "frames 1"]
-    active: Float[Array, "frames 1"]
-
-
-class HyperGain(nn.Module):
-    """Maps the STFT of one signal to a gain field; lift it with `jax.vmap`."""
-
     config: HyperGainConfig
+    streaming: bool = False
 
     @nn.compact
     def __call__(
         self,
-        spectrum: Complex[Array, "frames bins"],
+        power: Float[Array, "frames bins"],
         valid: Bool[Array, " frames"] | None = None,
     ) -> GainField:
         """The gain field of a noisy signal.
 
         Args:
-          spectrum: STFT of any scale, with `field.hop_s` and `field.bin_hz`; bins
-            beyond the field's cells are ignored.
+          power: Squared magnitudes of its STFT, of any scale, with `field.hop_s` and
+            `field.bin_hz`, at least as many bins as the cells have; bins above them count
+            where the field has bands there.
           valid: False for frames of padding, which must be zeros; all are valid by
-            default.
+            default. Not for streaming.
         """
         config = self.config
-        bins = config.field.num_cells * config.field.cell_bins
-        running = running_level(spectrum[:, :bins], config.level_frames, valid)
-        both = features(_power(spectrum[:, :bins]), running)
-        shape = (len(spectrum), config.field.num_cells, config.field.cell_bins)
+        shape = (len(power), config.field.num_cells, config.field.cell_bins)
+        low = power[:, : shape[1] * shape[2]]
+        level, active = self._level(low, valid)
+        both = self._features(low, level, active, valid, "cells")
         cells = jnp.concatenate([levels.reshape(shape) for levels in both], axis=2)
         x, frames = self._trunk(cells, valid)
         # skip connection from the features
@@ -86,13 +82,76 @@ class HyperGain(nn.Module):
             outputs * hidden, kernel_init=_normal(0.3, 100), name="weights"
         )
         bias = nn.Dense(outputs, kernel_init=_normal(0.5, 100), name="bias")
+        highs = jnp.zeros((len(power), 0))
+        if config.field.num_high_bands:
+            bands = _high_bands(power, config.field)
+            levels = self._features(bands, level, active, valid, "bands")
+            near = self._around(jnp.concatenate(levels, axis=1), 1, "near_bands")
+            near = [near[i : i + len(power)] for i in range(3)]
+            upper = jnp.mean(x[:, x.shape[1] // 2 :], axis=1)
+            known = jnp.concatenate([*near, upper, frames], axis=1)
+            highs = Highs(config.field.num_high_bands, name="highs")(known)
         return GainField(
             self.param("frequencies", lambda _: gain_field.initial_frequencies(hidden)),
             nn.Dense(hidden, name="phases")(y),
             weights(y).reshape(*y.shape[:2], outputs, hidden),
             bias(y),
-            Highs(config.field, name="highs")(spectrum, running, x, frames),
+            highs,
         )
+
+    def _level(self, power, valid):
+        """Running mean power of the frames that are not silent, and a mask of these.
+
+        Both (frames, 1), the mask of zeros and ones.
+        """
+        power = jnp.mean(power[:, _LOWEST_BIN:], axis=1, keepdims=True)
+        mean = self._running_mean(power, jnp.ones_like(power), valid, "mean_power")
+        active = (power > _SILENCE * mean).astype(power.dtype)
+        level = self._running_mean(power, active, valid, "level")
+        return jnp.maximum(level, 1e-30), active
+
+    def _features(self, power, level, active, valid, name):
+        """Input features of bands (frames, bands), invariant to the signal's scale.
+
+        Log powers relative to the running level, and the same minus their running mean
+        over time in each band, which removes stationary spectra.
+        """
+        levels = _SCALE * (jnp.log10(power / level + _FLOOR) + _CENTRE)
+        mean = self._running_mean(levels, active, valid, f"mean_{name}")
+        return levels, levels - mean
+
+    def _running_mean(self, x, active, valid, name):
+        """Of (frames, n) over the frames that are active, (frames, 1) of zeros and ones."""
+        config, count = self.config, len(x)
+        if valid is not None:
+            active = active * valid[:, None]
+        weights = _running_weights(count, config.level_frames, config.causal)
+        sums = [weights @ (x * active), weights @ active]
+        if self.streaming:
+            before = [
+                self.variable("history", f"{name}_{i}", jnp.zeros, y.shape[1:])
+                for i, y in enumerate(sums)
+            ]
+            decay = _decay(config.level_frames) ** np.arange(1, count + 1)[:, None]
+            for i, variable in enumerate(before):
+                sums[i] += decay.astype(np.float32) * variable.value[None]
+                variable.value = sums[i][-1]
+        return sums[0] / jnp.maximum(sums[1], 1e-3)
+
+    def _around(self, x, side, name):
+        """Frames (frames + 2 * side, ...): with those on both sides, or causal, before.
+
+        Zeros stand for those beyond the signal.
+        """
+        before = 2 * side if self.config.causal else side
+        rest = x.shape[1:]
+        if not self.streaming:
+            padding = ((before, 2 * side - before), *[(0, 0)] * len(rest))
+            return jnp.pad(x, padding)
+        kept = self.variable("history", name, jnp.zeros, (before, *rest))
+        x = jnp.concatenate([kept.value, x])
+        kept.value = x[len(x) - before :]
+        return x
 
     def _trunk(self, levels, valid):
         """(frames, cells, channels) and (frames, n) from features (frames, cells, n)."""
@@ -120,10 +179,10 @@ class HyperGain(nn.Module):
         kernel = self.param(name, _normal(1.0, fan_in), (3, 3, x.shape[2], channels))
         bias = self.param(f"{name}_bias", nn.initializers.zeros, (channels,))
         y = lax.conv_general_dilated(
-            _masked(x, valid)[None],
+            self._around(_masked(x, valid), dilation, f"{name}_frames")[None],
             kernel,
             window_strides=(1, 1),
-            padding=[(dilation, dilation), (1, 1)],
+            padding=[(0, 0), (1, 1)],
             rhs_dilation=(dilation, 1),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
@@ -138,7 +197,12 @@ class HyperGain(nn.Module):
         frames = nn.Dense(width, name="stem")(frames)
         for i, dilation in enumerate(config.frame_dilations):
             taps = self.param(f"taps_{i}", _normal(1.0, _KERNEL), (_KERNEL, width))
-            y = _depthwise(_masked(frames, valid), taps, dilation)
+            side = _KERNEL // 2 * dilation
+            near = self._around(_masked(frames, valid), side, f"taps_{i}_frames")
+            y = sum(
+                near[k * dilation : k * dilation + num_frames] * taps[k][None]
+                for k in range(_KERNEL)
+            )
             y = nn.RMSNorm(name=f"frames_norm_{i}")(y)
             y = nn.relu(nn.Dense(2 * width, name=f"up_{i}")(y))
             frames += nn.Dense(width, name=f"down_{i}")(y)
@@ -146,40 +210,24 @@ class HyperGain(nn.Module):
 
 
 class Highs(nn.Module):
-    """The gates above the cells: of what is there, and of what is known of the cells."""
+    """The gates of the bands above the cells, of what is known of each frame."""
 
-    config: FieldConfig
+    num_bands: int
 
     @nn.compact
-    def __call__(
-        self,
-        spectrum: Complex[Array, "frames bins"],
-        running: RunningLevel,
-        cells: Float[Array, "frames cells channels"],
-        frames: Float[Array, "frames n"],
-    ) -> Float[Array, "frames bands"]:
-        """Logits at the centres of the bands.
+    def __call__(self, known: Float[Array, "frames n"]) -> Float[Array, "frames bands"]:
+        """Logits at the centres of the bands."""
+        hidden = nn.relu(nn.Dense(_HIGHS_HIDDEN, name="hidden")(known))
+        gates = nn.Dense(self.num_bands, kernel_init=_normal(0.3, 100), name="gates")
+        return gates(hidden)
 
-        Args:
-          spectrum: Of the noisy signal; bins that it has not got are silent.
-          running: Its level.
-          cells: What the network knows of each cell; the upper half is used.
-          frames: What it knows of each frame.
-        """
-        edges = self.config.high_edges
-        if not edges:
-            return jnp.zeros((len(spectrum), 0))
-        missing = max(0, edges[-1] - spectrum.shape[1])
-        spectrum = jnp.pad(spectrum, ((0, 0), (0, missing)))
-        bands = [spectrum[:, low:high] for low, high in itertools.pairwise(edges)]
-        power = jnp.stack([jnp.mean(_power(band), axis=1) for band in bands], axis=1)
-        levels = jnp.concatenate(features(power, running), axis=1)
-        levels = jnp.pad(levels, ((1, 1), (0, 0)))
-        upper = jnp.mean(cells[:, cells.shape[1] // 2 :], axis=1)
-        near = [levels[i : i + len(frames)] for i in range(3)]
-        x = jnp.concatenate([*near, upper, frames], axis=1)
-        x = nn.relu(nn.Dense(_HIGHS_HIDDEN, name="hidden")(x))
-        return nn.Dense(len(bands), kernel_init=_normal(0.3, 100), name="gates")(x)
+
+def _high_bands(power, config):
+    """Mean powers of the bands above the cells; bins that are not there are silent."""
+    edges = config.high_edges
+    power = jnp.pad(power, ((0, 0), (0, max(0, edges[-1] - power.shape[1]))))
+    bands = [power[:, low:high] for low, high in itertools.pairwise(edges)]
+    return jnp.stack([jnp.mean(band, axis=1) for band in bands], axis=1)
 
 
 def denoise(
@@ -202,21 +250,21 @@ def denoise(
     hop, window = window // 2, sine_window(window)
     channels = noisy.reshape(len(noisy), -1).T
     spectra = jax.vmap(lambda x: stft(x, window, hop))(channels)
-    spectrum = spectra[0]
-    if len(spectra) > 1:  # the field depends on powers alone
-        power = jnp.mean(_power(spectra), axis=0)
-        spectrum = lax.complex(jnp.sqrt(power), jnp.zeros_like(power))
+    power = jnp.mean(spectra.real**2 + spectra.imag**2, axis=0)
     valid = None
     if num_samples is not None:  # the frames that a signal without padding would have
-        valid = hop * (jnp.arange(len(spectrum)) - 1) < num_samples
+        valid = hop * (jnp.arange(len(power)) - 1) < num_samples
     bins = model.config.field.num_cells * model.config.field.cell_bins
-    missing = max(0, bins - spectrum.shape[1])  # of rates below the field's
-    field = model.apply(params, jnp.pad(spectrum, ((0, 0), (0, missing))), valid)
-    outputs = gain_field.on_bins(field, spectrum.shape[1], model.config.field)
-    estimates = jax.vmap(
-        lambda x: istft(enhance(x, outputs), window, hop, len(noisy)), out_axes=1
-    )(spectra)
-    return estimates.reshape(noisy.shape)
+    missing = max(0, bins - power.shape[1])  # of rates below the field's
+    field = model.apply(params, jnp.pad(power, ((0, 0), (0, missing))), valid)
+    outputs = gain_field.on_bins(field, power.shape[1], model.config.field)
+
+    def estimate(spectrum):
+        near = with_neighbours(spectrum, model.config)
+        enhanced = enhance(near, outputs, model.config)
+        return istft(enhanced, window, hop, len(noisy))
+
+    return jax.vmap(estimate, out_axes=1)(spectra).reshape(noisy.shape)
 
 
 def window_of(sample_rate: int, config: HyperGainConfig) -> int:
@@ -234,63 +282,49 @@ def _is_smooth(size):
     return size == 1
 
 
+def with_neighbours(
+    spectrum: Complex[Array, "frames bins"], config: HyperGainConfig
+) -> Complex[Array, "more_frames bins"]:
+    """With the frames around that the filter of the first and the last one takes."""
+    before = FILTER_TAPS - 1 if config.causal else FILTER_TAPS // 2
+    return jnp.pad(spectrum, ((before, FILTER_TAPS - 1 - before), (0, 0)))
+
+
 def enhance(
-    spectrum: Complex[Array, "frames bins"],
+    spectrum: Complex[Array, "more_frames bins"],
     outputs: Float[Array, "frames bins outputs"],
+    config: HyperGainConfig,
 ) -> Complex[Array, "frames bins"]:
     """The STFT of the estimate: gate and deep filter applied to the noisy one.
 
     Args:
-      spectrum: Of the noisy signal.
+      spectrum: Of the noisy signal, as from `with_neighbours`.
       outputs: Of a gain field on these frames and bins; see `nn.gain_field`.
+      config: Of the network that emitted it.
     """
     gate, taps = gain_field.split(outputs)
-    side = FILTER_TAPS // 2
-    padded = jnp.pad(spectrum, ((side, side), (0, 0)))
+    here = FILTER_TAPS - 1 if config.causal else FILTER_TAPS // 2
+    filtered = spectrum[here : here + len(outputs)]
     for i in range(FILTER_TAPS):
-        spectrum += taps[..., i] * padded[i : i + len(spectrum)]
-    return gate * spectrum
+        filtered += taps[..., i] * spectrum[i : i + len(outputs)]
+    return gate * filtered
 
 
-def running_level(
-    spectrum: Complex[Array, "frames bins"],
-    level_frames: int,
-    valid: Bool[Array, " frames"] | None = None,
-) -> RunningLevel:
-    """The running level of a signal; see `HyperGain` for `valid`."""
-    weights = _running_weights(len(spectrum), level_frames)
-    if valid is not None:
-        weights *= valid[None]
-    power = jnp.mean(_power(spectrum)[:, _LOWEST_BIN:], axis=1, keepdims=True)
-    mean = weights @ power / jnp.maximum(jnp.sum(weights, 1, keepdims=True), 1e-3)
-    active = (power > _SILENCE * mean).astype(power.dtype)
-    level = weights @ (power * active) / jnp.maximum(weights @ active, 1e-3)
-    return RunningLevel(weights, jnp.maximum(level, 1e-30), active)
+def _running_weights(num_frames, half_width, causal):
+    """Weights (frames, frames) of a running mean: of each frame in that of each other.
 
-
-def features(
-    power: Float[Array, "frames bands"], running: RunningLevel
-) -> tuple[Float[Array, "frames bands"], Float[Array, "frames bands"]]:
-    """Input features, invariant to the scale of the signal.
-
-    Log powers relative to the running level, and the same minus their running mean over
-    time in each band, which removes stationary spectra.
+    A squared-cosine window to both sides, or causal, an exponential decay.
     """
-    levels = _SCALE * (jnp.log10(power / running.level + _FLOOR) + _CENTRE)
-    count = jnp.maximum(running.weights @ running.active, 1e-3)
-    mean = running.weights @ (levels * running.active) / count
-    return levels, levels - mean
-
-
-def _power(spectrum):
-    return spectrum.real**2 + spectrum.imag**2
-
-
-def _running_weights(num_frames, half_width):
-    """Weights (frames, frames) of a running mean with a squared-cosine window."""
-    distance = np.abs(np.arange(num_frames)[:, None] - np.arange(num_frames)[None])
-    angle = np.minimum(distance / (half_width + 1), 1) * np.pi / 2
+    distance = np.arange(num_frames)[:, None] - np.arange(num_frames)[None]
+    if causal:
+        weights = _decay(half_width) ** np.maximum(distance, 0) * (distance >= 0)
+        return weights.astype(np.float32)
+    angle = np.minimum(np.abs(distance) / (half_width + 1), 1) * np.pi / 2
     return (np.cos(angle) ** 2).astype(np.float32)
+
+
+def _decay(frames):
+    return np.exp(-1 / frames)
 
 
 def _masked(x, valid):
@@ -301,16 +335,6 @@ def _masked(x, valid):
 
 def _activate(x, name):
     return nn.relu(nn.RMSNorm(name=name)(x))
-
-
-def _depthwise(x, taps, dilation):
-    """Depthwise convolution of (frames, channels) over frames, zero-padded."""
-    side = len(taps) // 2 * dilation
-    padded = jnp.pad(x, ((side, side), (0, 0)))
-    return sum(
-        padded[i * dilation : i * dilation + len(x)] * taps[i][None]
-        for i in range(len(taps))
-    )
 
 
 def _normal(scale, fan_in):

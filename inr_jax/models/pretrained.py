@@ -125,5 +125,5 @@ def _misfits(flat, model):
 def _input(config):
     """Shape and kind of an array that a model takes."""
     if isinstance(config, HyperGainConfig):
-        return (4, config.field.num_cells * config.field.cell_bins), np.complex64
+        return (4, config.field.num_cells * config.field.cell_bins), np.float32
     return (getattr(config, "num_samples", 1024),), np.float32

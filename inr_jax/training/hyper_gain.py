@@ -89,8 +89,8 @@ def denoise_examples(
 def fresh_params(key: jax.Array, config: HyperGainConfig) -> dict:
     """Weights of a network that has not been trained."""
     bins = config.field.num_cells * config.field.cell_bins
-    spectrum = jnp.zeros((4, bins), jnp.complex64)
-    return jax.jit(hyper_gain.HyperGain(config).init)(key, spectrum)
+    power = jnp.zeros((4, bins))
+    return jax.jit(hyper_gain.HyperGain(config).init)(key, power)
 
 
 def divide(params: dict, training: HyperGainTraining) -> tuple[dict, dict]:
