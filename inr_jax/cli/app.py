@@ -5,7 +5,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
@@ -65,6 +65,15 @@ def print_error(message: str) -> int:
     """Prints one line on stderr; returns the exit code for a mistake."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
     return EXIT_USAGE
+
+
+def print_problems(problems: Sequence[str], most: int = 20) -> int:
+    """Prints the first lines and how many more there are; returns the exit code."""
+    for problem in problems[:most]:
+        print_error(problem)
+    if len(problems) > most:
+        print_error(f"{len(problems) - most} more problems like these")
+    return EXIT_USAGE if problems else 0
 
 
 def parse_numbers(flag: flags.FlagHolder, kind=float, minimum: float = 1e-12) -> list:
