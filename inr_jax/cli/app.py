@@ -41,6 +41,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             return main() or 0
         except (InputError, OSError) as error:
             return print_error(one_line(error))
+        except RuntimeError as error:
+            return _print_failure(error)
         except KeyboardInterrupt:
             print("interrupted: the same command goes on from here", file=sys.stderr)
             return EXIT_INTERRUPTED
@@ -48,10 +50,28 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     app.run(guarded, flags_parser=_parse)
 
 
-def use_compilation_cache() -> None:
-    """Lets jax keep compiled programs in the folder of --compilation_cache."""
+def _print_failure(error: RuntimeError) -> int:
+    """One line for what JAX says of devices; other errors are raised again."""
+    from inr_jax.parallel import failures
+
+    line = failures.explained(error)
+    if line is None:
+        raise error
+    return print_error(line)
+
+
+def start_jax() -> None:
+    """Opens devices; compiled programs are kept in the folder of --compilation_cache.
+
+    Raises:
+      InputError: there is no device of the kind that is asked for.
+    """
     import jax
     import pooch
+
+    from inr_jax.parallel import failures
+
+    failures.require_device()
 
     folder = COMPILATION_CACHE.value
     if folder is None:

@@ -32,7 +32,7 @@ def run(
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
 
-    app.use_compilation_cache()
+    app.start_jax()
     num_labels = sum(len(system.labels) for system in systems)
     total = len(source.clips) * num_labels * len(conditions)
     with pool.ScorePool() as workers, app.progress("evaluating", total, "rows") as done:

@@ -37,11 +37,11 @@ class Contents(NamedTuple):
     def problems(self, root: pathlib.Path) -> list[str]:
         """A line for each kind of what cannot be read."""
         kinds = (
-            (self.unreadable, "look like sound or video, but cannot be read"),
+            (self.unreadable, "sound or video of formats that cannot be read"),
             (self.closed, "folders that may not be read"),
         )
         return [
-            f"{root}: {len(paths)} {what}: {listed(_below(paths, root))}"
+            f"{root}: left out {what}: {listed(_below(paths, root))}"
             for paths, what in kinds
             if paths
         ]

@@ -8,6 +8,7 @@ and length of the recording. One batch computes while the next is read and cut.
 
 import collections
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from absl import logging
 from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
+from inr_jax.parallel import memory
 
 # Beyond the receptive field of a method, that of resampling.
 _RESAMPLING_S = 0.2
@@ -353,13 +355,15 @@ class _Batches:
         self._denoiser, self._on_clips = denoiser, on_clips
         self._waiting: dict[tuple[int, int], list] = {}
         self._computing: list = []
+        self._most: dict[int, int] = {}  # windows that memory has room for, by size
 
     def add(self, place, window) -> Iterator[Estimate]:
         """Takes a window; gives what a batch has made complete."""
         kind = place.size, window.sample_rate
         waiting = self._waiting.setdefault(kind, [])
         waiting.append((place, window))
-        if len(waiting) >= self._denoiser.batch_size(place.size):
+        most = self._most.get(place.size, self._denoiser.batch_size(place.size))
+        if len(waiting) >= most:
             yield from self._run(self._waiting.pop(kind))
 
     def flush(self) -> Iterator[Estimate]:
@@ -370,17 +374,21 @@ class _Batches:
 
     def _run(self, batch):
         places, windows = zip(*batch, strict=True)
-        progress = _Progress(places, self._on_clips)
+        progress, size = _Progress(places, self._on_clips), places[0].size
         start = time.monotonic()
-        results = self._denoiser.run(windows, places[0].size, progress)
         if self._denoiser.padded_size is None:
-            for result in results:
+            run = functools.partial(self._results, size, progress)
+            for i, result in memory.run(run, windows):
+                result = result._replace(position=i)
                 work_s = time.monotonic() - start
                 yield from self._take(result, work_s, places, windows, progress)
                 start = time.monotonic()
             return
         # the next batch is read and cut while this one computes
-        results = list(results)
+        try:
+            results = list(self._denoiser.run(windows, size, progress))
+        except jax.errors.JaxRuntimeError as error:
+            results = self._in_parts(error, windows, size, progress)
         started_s = time.monotonic() - start
         yield from self._computed()
         self._computing = [(results, started_s, places, windows, progress)]
@@ -390,10 +398,27 @@ class _Batches:
         computing, self._computing = self._computing, []
         for results, started_s, places, windows, progress in computing:
             start = time.monotonic()
-            results = [r._replace(samples=np.asarray(r.samples)) for r in results]
+            try:
+                results = [_on_host(result) for result in results]
+            except jax.errors.JaxRuntimeError as error:
+                size = places[0].size
+                results = self._in_parts(error, windows, size, progress)
             work_s = (started_s + time.monotonic() - start) / len(results)
             for result in results:
                 yield from self._take(result, work_s, places, windows, progress)
+
+    def _results(self, size, progress, windows):
+        for result in self._denoiser.run(windows, size, progress):
+            yield result.position, _on_host(result)
+
+    def _in_parts(self, error, windows, size, progress):
+        """Results of a batch that did not fit into memory; the next ones are smaller."""
+        if not memory.is_out(error):
+            raise error
+        self._most[size] = max(1, len(windows) // 2)
+        run = functools.partial(self._results, size, progress)
+        parts = memory.run_smaller(run, dict(enumerate(windows)))
+        return [result._replace(position=i) for i, result in parts]
 
     def _take(self, result, work_s, places, windows, progress):
         place, window = places[result.position], windows[result.position]
@@ -402,6 +427,10 @@ class _Batches:
         samples = np.asarray(result.samples, np.float32)[:count]
         yield from _put(self._denoiser, place, samples, work_s)
         progress.finish()
+
+
+def _on_host(result):
+    return result._replace(samples=np.asarray(result.samples))
 
 
 class _Progress:

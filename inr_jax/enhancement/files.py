@@ -21,6 +21,7 @@ from inr_jax.audio import stream
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
+from inr_jax.enhancement.levels import LevelMeter, Levels
 from inr_jax.errors import InputError, one_line
 from inr_jax.io import atomic
 
@@ -66,24 +67,37 @@ class Job(NamedTuple):
     residual: pathlib.Path | None
 
 
+class LeftOut(NamedTuple):
+    """What is not denoised.
+
+    Attributes:
+      problems: A line for each input, or kind of files, that cannot be read.
+      hidden: Files and folders whose name begins with a dot.
+    """
+
+    problems: list[str]
+    hidden: list[pathlib.Path]
+
+
 def jobs(
     inputs: Sequence[str], output: str, residual: str | None
-) -> tuple[list[Job], list[str]]:
+) -> tuple[list[Job], LeftOut]:
     """Which file goes where.
 
     One file goes to a file, or into a folder where `output` is one or ends in a slash;
     folders keep their tree below `output`.
 
     Returns:
-      The jobs, and a line for each input that cannot be read.
+      The jobs, and what is left out.
 
     Raises:
       InputError: the output cannot hold the inputs.
     """
+    nothing = LeftOut([], [])
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
             raise InputError("standard input and output hold one file, not several")
-        return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
+        return [Job(inputs[0], output, residual and pathlib.Path(residual))], nothing
     into_folder = (
         len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
@@ -93,18 +107,20 @@ def jobs(
         for path in filter(None, job[1:]):
             audio.check_writable(path)
         _refuse_collisions([job])
-        return [job], []
+        return [job], nothing
     for path in filter(None, (output, residual)):
         if pathlib.Path(path).is_file():
             raise InputError(f"{path}: is a file, but several are to be written")
-    found, problems = [], []
+    found, left_out = [], nothing
     for item in inputs:
         try:
-            found += _below(pathlib.Path(item), pathlib.Path(output), residual)
+            found += _below(
+                pathlib.Path(item), pathlib.Path(output), residual, left_out
+            )
         except InputError as error:
-            problems.append(str(error))
+            left_out.problems.append(str(error))
     _refuse_collisions(found)
-    return found, problems
+    return found, left_out
 
 
 def _is_folder(path):
@@ -122,17 +138,22 @@ def _require_file(path):
         raise InputError(f"{path}: no such file")
 
 
-def _below(item, output, residual):
+def _below(item, output, residual, left_out):
     paths = [item]
     if item.is_dir():
         # what an earlier run wrote is no input
         ours = [_real(folder) for folder in (output, residual) if folder]
         ours = [folder for folder in ours if folder != _real(item)]
-        paths = [
-            clip.path
-            for clip in datasets.find_clips(item)
-            if not any(_real(clip.path).is_relative_to(folder) for folder in ours)
-        ]
+
+        def is_foreign(path):
+            return path.name != RECORD and not any(
+                _real(path).is_relative_to(folder) for folder in ours
+            )
+
+        found = datasets.find(item)
+        left_out.problems.extend(found.problems)
+        left_out.hidden.extend(filter(is_foreign, found.hidden))
+        paths = [clip.path for clip in found.clips if is_foreign(clip.path)]
     else:
         _require_file(item)
     for path in paths:
@@ -212,6 +233,53 @@ def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
             yield job
 
 
+def writable(todo: Sequence[Job]) -> tuple[list[Job], list["Outcome"]]:
+    """Jobs whose folders can be written to, and what became of the others.
+
+    Raises:
+      InputError: none can be; names the first.
+    """
+    reasons, good, bad = {}, [], []
+    for job in todo:
+        why = ""
+        for path in (job.target, *filter(None, [job.residual])):
+            folder = pathlib.Path(path).parent
+            if path != PIPE and folder not in reasons:
+                reasons[folder] = _why_not(folder)
+            why = why or (
+                path != PIPE and reasons[folder] and f"{path}: {reasons[folder]}"
+            )
+        if why:
+            bad.append(Outcome(job, why))
+        else:
+            good.append(job)
+    if bad and not good:
+        raise InputError(bad[0].error)
+    return good, bad
+
+
+def _why_not(folder):
+    try:
+        atomic.check_writable(folder)
+        return ""
+    except OSError as error:
+        return f"cannot write: {audio.error_reason(error)}"
+
+
+class Measured(NamedTuple):
+    """What a job was.
+
+    Attributes:
+      seconds: Of sound.
+      work_s: Seconds of work, of a batch its share.
+      levels: Of the noise before and after.
+    """
+
+    seconds: float
+    work_s: float
+    levels: Levels
+
+
 class Outcome(NamedTuple):
     """What became of a job.
 
@@ -219,11 +287,13 @@ class Outcome(NamedTuple):
       job: The job.
       error: Why it failed; nothing was written then.
       remark: On something worth knowing.
+      measured: None where it failed.
     """
 
     job: Job
     error: str = ""
     remark: str = ""
+    measured: Measured | None = None
 
 
 def denoise(
@@ -246,6 +316,7 @@ def denoise(
     """
     sources = _Sources(todo, denoiser, on_files)
     writers: dict[int, _Writer] = {}
+    measuring: dict[int, _Measuring] = {}
     keys = itertools.repeat(jax.random.key(seed))
     for part in driver.run(denoiser, sources, keys, on_files):
         yield from sources.failures()
@@ -253,13 +324,36 @@ def denoise(
         if part.position not in writers:
             rate = denoiser.output_rate or source.sample_rate
             writers[part.position] = _Writer(job, source, rate, settings)
+            measuring[part.position] = _Measuring(source.sample_rate)
         writer = writers[part.position]
         writer.take(part, mix)
+        if not part.error:
+            measuring[part.position].take(part, mix)
         if part.is_last:
-            yield writer.outcome
+            measured = measuring.pop(part.position).measured
+            is_done = not writer.outcome.error
+            yield writer.outcome._replace(measured=measured if is_done else None)
             # nothing of it is needed any more, but its place
             writers[part.position] = sources.opened[part.position] = None
     yield from sources.failures()
+
+
+class _Measuring:
+    """What a job is, part by part."""
+
+    def __init__(self, sample_rate):
+        self._sample_rate, self._meter = sample_rate, LevelMeter(sample_rate)
+        self._count, self._work_s = 0, 0.0
+
+    def take(self, part, mix):
+        self._meter.add(part.noisy, mix.apply(part.noisy, part.samples))
+        self._count += len(part.noisy)
+        self._work_s += part.work_s
+
+    @property
+    def measured(self) -> Measured:
+        seconds = self._count / self._sample_rate
+        return Measured(seconds, self._work_s, self._meter.levels)
 
 
 class _Sources:

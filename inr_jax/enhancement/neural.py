@@ -1,7 +1,5 @@
 """Trained networks as denoisers: the STFT mask network, HyperSound, SepFormer."""
 
-import functools
-
 import jax
 import numpy as np
 
@@ -11,7 +9,7 @@ from inr_jax.models import hypersound_target
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.models.stft_mask import StftMaskNet
-from inr_jax.parallel import bucketing, sharding
+from inr_jax.parallel import bucketing, precision, sharding
 from inr_jax.parallel.compute import default_compute
 
 # Longest window of the STFT mask network, without its margins.
@@ -171,7 +169,7 @@ def _run(estimates, num_devices):
     return run
 
 
-@functools.partial(jax.jit, static_argnames=("model", "upsample", "num_devices"))
+@precision.jit(static_argnames=("model", "upsample", "num_devices"))
 def _stft_mask(model, params, samples, counts, upsample, num_devices):
     def many(samples, counts):
         return jax.vmap(lambda x, count: model.apply(params, x, 0, count, upsample))(
@@ -181,9 +179,7 @@ def _stft_mask(model, params, samples, counts, upsample, num_devices):
     return sharding.over_clips(many, num_devices)(samples, counts)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("model", "upsample", "finetune_steps", "num_devices")
-)
+@precision.jit(static_argnames=("model", "upsample", "finetune_steps", "num_devices"))
 def _hypersound(model, params, samples, upsample, finetune_steps, num_devices):
     def one(window):
         emitted = model.apply(params, window, method="emit")
@@ -195,7 +191,7 @@ def _hypersound(model, params, samples, upsample, finetune_steps, num_devices):
     return sharding.over_clips(jax.vmap(one), num_devices)(samples)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "num_devices"))
+@precision.jit(static_argnames=("model", "num_devices"))
 def _sepformer(model, params, samples, counts, num_devices):
     def many(samples, counts):
         return jax.vmap(lambda x, count: model.apply(params, x, count))(samples, counts)

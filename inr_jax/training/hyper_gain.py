@@ -19,6 +19,7 @@ from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.models import hyper_gain
+from inr_jax.parallel import precision
 from inr_jax.training import state as states
 from inr_jax.training.state import State
 from inr_jax.training.validation import ValidationExample
@@ -75,7 +76,7 @@ def denoise(
 
 
 # One program for all validations of a training.
-_estimate = jax.jit(denoise, static_argnames=("model", "window"))
+_estimate = precision.jit(denoise, static_argnames=("model", "window"))
 
 
 def denoise_examples(
@@ -96,7 +97,7 @@ def denoise_examples(
 def init(key: jax.Array, config: HyperGainConfig, training: HyperGainTraining) -> State:
     """A fresh state."""
 
-    @jax.jit
+    @precision.jit
     def make(key):
         bins = config.field.num_cells * config.field.cell_bins
         params = hyper_gain.HyperGain(config).init(
@@ -138,7 +139,7 @@ def compiled_step(
             estimate, clean, len(clean), mixing.sample_rate, training.loss
         )
 
-    @jax.jit
+    @precision.jit
     def gradients(params, step, part, corpus):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), part)
         noisy, clean = augment.examples(jax.random.split(key, share), corpus, mixing)
@@ -151,7 +152,7 @@ def compiled_step(
         (loss, terms), gradient = jax.value_and_grad(mean_loss, has_aux=True)(params)
         return {"loss": loss, **terms}, gradient
 
-    @jax.jit(donate_argnums=0)
+    @precision.jit(donate_argnums=0)
     def update(state, parts):
         measured, gradient = jax.tree.map(lambda *x: sum(x) / len(x), *parts)
         new = states.apply_gradient(

@@ -99,7 +99,7 @@ def fit(store, source, system, condition) -> list[str]:
     done = set.intersection(*(set(store.done(x, condition)) for x in system.labels))
     if count := sum(clip.name in done for clip in source.clips):
         print(f"{count} of {len(source.clips)} clips are done already")
-    app.use_compilation_cache()
+    app.start_jax()
     total, num_steps = len(source.clips), FIT["num_steps"].value
     with (
         pool.ScorePool() as workers,

@@ -57,7 +57,7 @@ def main() -> int:
     path = folder / "sweep.csv"
     rows = atomic.read_csv(path) if path.exists() else []
     done = {(row["width"], row["depth"]) for row in rows}
-    app.use_compilation_cache()
+    app.start_jax()
     with pool.ScorePool() as workers:
         rows = rows or sweep.noisy_rows(examples, condition.seed, workers)
         for width, depth in itertools.product(widths, depths):

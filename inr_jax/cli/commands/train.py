@@ -55,7 +55,7 @@ def main() -> int:
     settings = configs()
     training = settings.training
     run_dir.keep_settings(folder, described(settings), 0)
-    app.use_compilation_cache()
+    app.start_jax()
     num_devices = jax.local_device_count()
     if training.batch_size % num_devices:
         raise InputError(

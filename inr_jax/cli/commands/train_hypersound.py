@@ -58,7 +58,7 @@ def main() -> int:
     model_config, mixing, config = configs()
     process, _ = device_flags.start()
     run_dir.keep_settings(folder, describe(model_config, mixing, config), process)
-    app.use_compilation_cache()
+    app.start_jax()
     sound = training_flags.Sound(folder / "decoded", mixing.sample_rate)
     with distributed.process_0_first("decoded"):
         data = load_data(sound)
