@@ -90,7 +90,7 @@ def _hint(folder) -> str:
         return ""
     if folder.is_file():
         return "is a file; give the folder that it is in"
-    if _has_weights(folder.parent / MODEL):
+    if folder.is_dir() and _has_weights(folder.parent / MODEL):
         return f"a folder of checkpoints; give {folder.parent}"
     inner = sorted(
         path.parent for name in (WEIGHTS, _NPZ) for path in folder.glob(f"*/{name}")

@@ -7,15 +7,14 @@ from typing import Any
 import jax
 from absl import logging
 
-from inr_jax.errors import InputError
-
+_OUT = "RESOURCE_EXHAUSTED"  # as XLA says it
 # Gives a result for each item, with its position, in any order.
 Run = Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]
 
 
 def is_out(error: Exception) -> bool:
     """Whether an error says that a device has too little memory."""
-    return "RESOURCE_EXHAUSTED" in str(error)
+    return _OUT in str(error)
 
 
 def run(function: Run, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
@@ -26,7 +25,7 @@ def run(function: Run, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
       items: The batch.
 
     Raises:
-      InputError: a single item fits nowhere.
+      JaxRuntimeError: a single item fits nowhere, or whatever else goes wrong.
     """
     left = dict(enumerate(items))
     try:
@@ -65,18 +64,13 @@ def on_cpu() -> Iterator[None]:
     """Computes on the CPU what does not fit into an accelerator, with a warning.
 
     Raises:
-      InputError: there is no accelerator, or not enough memory here either.
+      JaxRuntimeError: there is no accelerator, so that this is the CPU.
     """
     if not _has_accelerator():
-        raise InputError("out of memory: not even one recording at a time fits")
+        raise jax.errors.JaxRuntimeError(f"{_OUT}: not even one at a time fits")
     logging.warning("out of memory: one alone does not fit; it is done on the CPU")
-    try:
-        with jax.default_device(jax.local_devices(backend="cpu")[0]):
-            yield
-    except jax.errors.JaxRuntimeError as error:
-        if not is_out(error):
-            raise
-        raise InputError("out of memory: it fits neither there nor here") from None
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
 
 
 def _has_accelerator():
