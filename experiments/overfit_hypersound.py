@@ -10,7 +10,8 @@ import pathlib
 from absl import flags
 
 from inr_jax.cli import app
-from inr_jax.configs import networks
+from inr_jax.configs import overrides
+from inr_jax.configs.networks import HyperSoundConfig
 from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
 
@@ -34,7 +35,7 @@ def main() -> None:
     if not (CLEAN_DIR.value and OUTPUT_DIR.value):
         raise InputError("give --clean_dir and --output_dir")
     try:
-        config = networks.parse("hypersound", MODEL_SETTINGS.value)
+        config = overrides.apply(HyperSoundConfig(), MODEL_SETTINGS.value)
     except ValueError as error:
         raise InputError(str(error)) from None
     app.start_jax()

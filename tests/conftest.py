@@ -48,6 +48,13 @@ pytest_plugins = ("browser",)
 CLIPS = REPOSITORY / "experiments" / "clips"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The programs of the fast tests take longer to compile than to run."""
+    if config.option.markexpr == "not slow":
+        given = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{given} --xla_backend_optimization_level=0".strip()
+
+
 @pytest.fixture(scope="session")
 def run_command() -> Callable[..., tuple[int, str, str]]:
     """Runs a command of `inr-jax` in this process: exit code, stdout and stderr."""

@@ -15,6 +15,7 @@ from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models import pretrained
 from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.parallel import compute
 from inr_jax.parallel.compute import ComputeConfig
 
 
@@ -237,8 +238,9 @@ def test_an_input_is_never_overwritten(tmp_path):
 
 
 def test_clips_of_one_size_make_batches_and_the_last_is_filled(checkpoint, monkeypatch):
-    compute = ComputeConfig(batch_samples=4 * 4096)
-    monkeypatch.setattr(neural, "default_compute", lambda: compute)
+    config = ComputeConfig(batch_samples=4 * 4096)
+    monkeypatch.setattr(compute, "default_compute", lambda: config)
+    monkeypatch.setattr(compute, "batches_at_once", lambda: 1)
     model, params = pretrained.load(checkpoint)
     denoiser, sizes = neural.stft_mask(model, params), []
     counted = dataclasses.replace(

@@ -68,6 +68,7 @@ def test_resumed_equals_uninterrupted(tmp_path, segment_s):
     assert not (tmp_path / "fits").exists()
 
 
+@pytest.mark.slow
 def test_clips_that_are_left_go_on_beside_new_company(tmp_path):
     whole = fit_all()
     cut_after(4, checkpoint_dir=tmp_path, positions=[0, 2])

@@ -58,6 +58,7 @@ def test_a_clip_does_not_depend_on_its_neighbours():
     np.testing.assert_allclose(alone.estimate, beside.estimate, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_progress_adds_up_and_unknown_rules_are_named():
     done = []
     _, noisy = signals(2)

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from inr_jax import audio
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.dsp.stft import sine_window, stft
+from inr_jax.enhancement import driver, neural
 from inr_jax.models import hyper_gain, pretrained
-from inr_jax.training.hyper_gain import denoise
 
 CONFIG = HyperGainConfig(
     field=FieldConfig(num_cells=4),
@@ -20,6 +21,8 @@ CONFIG = HyperGainConfig(
     level_frames=4,
 )
 WINDOW = 64  # 2 kHz
+# compiled as a whole, not operation by operation
+denoise = jax.jit(hyper_gain.denoise, static_argnames=("model", "window"))
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +45,8 @@ def noise(num_samples, seed=1):
 @pytest.mark.parametrize("gain_db", [-90, -40, 40, 90])
 def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
     signal, gain = noise(3000), 10 ** (gain_db / 20)
-    expected = denoise(params, signal, model, WINDOW)
-    found = denoise(params, gain * signal, model, WINDOW) / gain
+    expected = denoise(model, params, signal, WINDOW)
+    found = denoise(model, params, gain * signal, WINDOW) / gain
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert float(jnp.max(jnp.abs(expected - signal))) > 0.01
 
@@ -95,8 +98,8 @@ def test_saved_and_loaded(tmp_path, model, params):
     pretrained.save(tmp_path, CONFIG, params, 7)
     again, weights = pretrained.load(tmp_path)
     assert again.config == CONFIG
-    expected = denoise(params, noise(1000), model, WINDOW)
-    found = denoise(weights, noise(1000), again, WINDOW)
+    expected = denoise(model, params, noise(1000), WINDOW)
+    found = denoise(again, weights, noise(1000), WINDOW)
     np.testing.assert_allclose(found, expected, atol=1e-2)
 
 
@@ -109,3 +112,33 @@ def test_weights_that_are_saved_again_are_read_again(tmp_path, params):
     jax.tree.map(
         lambda x, y: np.testing.assert_allclose(y, 2 * x, rtol=1e-2), first[1], again
     )
+
+
+def test_padding_behind_a_signal_changes_nothing(model, params):
+    signal = noise(2000)
+    expected = denoise(model, params, signal, WINDOW)
+    padded = jnp.pad(signal, (0, 700))
+    found = denoise(model, params, padded, WINDOW, 2000)[:2000]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [2000, 2205])
+def test_windows_of_a_long_recording_give_the_whole(model, params, monkeypatch, rate):
+    monkeypatch.setattr(neural, "STFT_WINDOW_S", 1.0)
+    signal = np.asarray(noise(5 * rate + 7))
+    window = hyper_gain.window_of(rate, CONFIG)
+    expected = denoise(model, params, signal, window)
+    denoiser = neural.hyper_gain(model, params)
+    parts = driver.run(
+        denoiser, [audio.read(signal, sample_rate=rate)], [jax.random.key(0)]
+    )
+    parts = [part.samples[:, 0] for part in parts]
+    assert len(parts) > 4
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)
+
+
+def test_a_window_has_the_same_seconds_at_any_rate():
+    config = HyperGainConfig()
+    windows = [hyper_gain.window_of(rate, config) for rate in (8000, 16_000, 48_000)]
+    assert windows == [256, 512, 1536]
+    assert hyper_gain.window_of(44_100, config) == 1408  # 2**7 * 11

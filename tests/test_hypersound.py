@@ -176,6 +176,7 @@ def test_emitted_weights_are_of_the_form_that_siren_draws():
     ]
 
 
+@pytest.mark.slow
 def test_a_finer_grid_has_the_samples_of_the_coarse_one():
     model, params = HyperSound(TINY), init(TINY)
     apply = jax.jit(model.apply, static_argnames="upsample")

@@ -10,6 +10,7 @@ class Inner:
     rate: float = 0.5
     sizes: tuple[int, ...] = (1, 2)
     name: str = "a"
+    on: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,16 @@ def test_settings_are_replaced_all_at_once():
     assert overrides.apply(Outer(), texts) == Outer(5, 9, Inner(2.0, (3,), "b"))
 
 
+@pytest.mark.parametrize("text", ["3,", "3", "(3,)"])
+def test_tuples_need_no_brackets(text):
+    assert overrides.apply(Inner(), [f"sizes={text}"]).sizes == (3,)
+
+
+@pytest.mark.parametrize("text, value", [("true", True), ("False", False)])
+def test_truth_is_told_as_in_flags(text, value):
+    assert overrides.apply(Inner(), [f"on={text}"]).on is value
+
+
 @pytest.mark.parametrize(
     "text, reason",
     [
@@ -36,7 +47,7 @@ def test_settings_are_replaced_all_at_once():
         ("low.x=1", "there is no setting 'x'"),
         ("low=a", "must be like 1"),
         ("low=1.5", "must be like 1"),
-        ("inner.sizes=3", "must be like"),
+        ("inner.sizes=a", "must be like"),
         ("inner=3", "must be like"),
         ("low=9", "low exceeds high"),
     ],

@@ -45,6 +45,7 @@ def params(golden):
     return sepformer_mapping.to_params(golden, TINY)
 
 
+@pytest.mark.slow
 def test_speechbrain_tiny(golden, params):
     """Made by SpeechBrain 1.1.2."""
     expected = [golden[f"_{name}"] for name in ("features", "mask", "estimate")]
@@ -85,6 +86,7 @@ def test_padding_changes_nothing(golden, run, count):
     assert not np.any(found[count:])
 
 
+@pytest.mark.slow
 def test_many_signals_by_vmap(golden, params, run):
     noisy, counts = golden["_noisy"], np.array([1003, 367])
     lifted = jax.vmap(Sepformer(TINY).apply, (None, 0, 0))

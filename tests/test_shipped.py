@@ -1,5 +1,7 @@
 """The weights that come with the library denoise."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import inr_jax
 from inr_jax import metrics
 from inr_jax.configs import networks
 from inr_jax.data import noise
+from inr_jax.models import pretrained
 
 pytestmark = pytest.mark.slow
 
@@ -28,3 +31,10 @@ def test_shipped_weights_denoise_a_sentence(method, speech):
 def test_shipped_weights_pass_clean_speech(method, speech):
     found = inr_jax.denoise(speech, 16_000, method=method)
     assert metrics.si_sdr(speech, found, 16_000) > 25
+
+
+@pytest.mark.parametrize("model", [*networks.MODELS, "hyper_gain"])
+def test_shipped_weights_fit_their_settings(model, tmp_path):
+    # a folder from elsewhere is checked when it is loaded
+    copy = shutil.copytree(networks.trained_dir(model), tmp_path / model)
+    assert pretrained.name_of(pretrained.load(copy)[0].config) == model

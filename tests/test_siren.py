@@ -32,6 +32,7 @@ def test_initial_weights_fill_their_bounds():
             assert jnp.max(leaf) > 0.8 * bound and jnp.min(leaf) < -0.8 * bound
 
 
+@pytest.mark.slow
 def test_every_layer_starts_with_the_same_spread():
     """Arcsine distributed outputs, standard deviation 1/sqrt(2), at any depth."""
     config = SirenConfig(width=256, depth=6)

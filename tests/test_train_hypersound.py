@@ -89,8 +89,8 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--set=chanels=4",), "has no setting 'chanels'"),
-        (("--set=channels=many",), "'channels=many': not of the kind"),
+        (("--set=chanels=4",), "there is no setting 'chanels'"),
+        (("--set=channels=many",), "'channels=many': must be like"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "give a number for each folder"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),

@@ -91,6 +91,17 @@ class TrainedMethod:
 
 
 @dataclasses.dataclass(frozen=True)
+class HyperGainMethod:
+    """HyperGain, which emits a gain field.
+
+    Attributes:
+      weights: Folder of a training's weights; the shipped ones where None.
+    """
+
+    weights: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class HyperSoundMethod(TrainedMethod):
     """HyperSound, which emits the weights of one target network for a clip.
 
@@ -121,6 +132,7 @@ METHODS: dict[str, Any] = {
     "siren": SirenMethod(),
     "gain_field": GainFieldMethod(),
     "dnp": DnpConfig(),
+    "hyper_gain": HyperGainMethod(),
     "local_hypersound": TrainedMethod(),
     "hypersound": HyperSoundMethod(),
     "sepformer": SepformerMethod(),

@@ -4,7 +4,6 @@ import dataclasses
 import math
 import os
 import pathlib
-from collections.abc import Sequence
 
 from inr_jax.configs.fitting import require_one_of
 
@@ -169,34 +168,3 @@ def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.P
     # an installed wheel has them in the package
     shipped = here / "trained"
     return (shipped if shipped.is_dir() else here.parent / "checkpoints") / model
-
-
-def parse(model: str, settings: Sequence[str]):
-    """The config of a model with some of its settings given as text.
-
-    Args:
-      model: A name of `MODELS`.
-      settings: Each as "name=value", tuples with commas.
-
-    Raises:
-      ValueError: an unknown name or a value of another kind.
-    """
-    default = MODELS[model]()
-    values = {}
-    for text in settings:
-        name, _, value = text.partition("=")
-        if name not in {field.name for field in dataclasses.fields(default)}:
-            raise ValueError(f"{model} has no setting {name!r}")
-        values[name] = _as_kind_of(getattr(default, name), value, text)
-    return dataclasses.replace(default, **values)
-
-
-def _as_kind_of(default, value, text):
-    try:
-        if isinstance(default, tuple):
-            return tuple(int(part) for part in value.split(",") if part)
-        if isinstance(default, bool):
-            return {"true": True, "false": False}[value]
-        return type(default)(value)
-    except (KeyError, ValueError):
-        raise ValueError(f"{text!r}: not of the kind of {default!r}") from None

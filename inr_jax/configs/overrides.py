@@ -11,7 +11,8 @@ def apply(config: Any, settings: Sequence[str]) -> Any:
 
     Args:
       config: A frozen dataclass, with others in it.
-      settings: Each as "name=value" or "field.name=value", the value as in Python.
+      settings: Each as "name=value" or "field.name=value", the value as in Python; also
+        true and false, and tuples without brackets.
 
     Raises:
       ValueError: an unknown name or a value of another kind; names the text.
@@ -54,6 +55,8 @@ def _replaced(config, changes):
 def _like(old, value, text):
     if isinstance(old, str):
         return value
+    if isinstance(old, bool):
+        value = value.capitalize()
     try:
         new = ast.literal_eval(value)
     except (SyntaxError, ValueError):
@@ -62,6 +65,8 @@ def _like(old, value, text):
         return value if new is None and value != "None" else new
     if isinstance(old, float) and type(new) is int:
         new = float(new)
+    if isinstance(old, tuple) and type(new) is int:
+        new = (new,)
     if type(new) is not type(old):
         raise ValueError(f"{text!r}: must be like {old!r}")
     return new

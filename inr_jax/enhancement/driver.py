@@ -3,10 +3,11 @@
 A method is a function of windows (`Denoiser`). All that surrounds it happens here, once
 for all methods: channels are separated, resampled and cut into windows, windows of
 several recordings make batches of few sizes, and estimates are put together at the rate
-and length of the recording. One batch computes while the next is read and cut.
+and length of the recording. Batches compute in threads while the next ones are read and cut.
 """
 
 import collections
+import concurrent.futures
 import dataclasses
 import functools
 import math
@@ -21,7 +22,7 @@ from absl import logging
 from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
-from inr_jax.parallel import memory
+from inr_jax.parallel import compute, memory
 
 # Beyond the receptive field of a method, that of resampling.
 _RESAMPLING_S = 0.2
@@ -51,8 +52,7 @@ class Result(NamedTuple):
 
     Attributes:
       position: Of the window in its batch.
-      samples: (samples,); may be longer than the window, by padding, and an array of JAX
-        that is still being computed.
+      samples: (samples,); may be longer than the window, by padding.
       work_s: Seconds that it took, where the method knows better than the driver.
     """
 
@@ -78,8 +78,8 @@ class Denoiser:
         Windows have them as margins, so that all together give the estimate of the
         whole. None for methods without such a bound: their windows overlap and are
         cross-faded.
-      alignment_s: Whole seconds; a window that starts so much later has the same
-        estimates.
+      alignment: Samples of a recording, of its rate; a window that starts so much later
+        has the same estimates.
       upsample: Samples of an estimate for each sample of a window.
       output_rate: Hz of estimates, which are then not resampled back.
       context: Of a whole channel and its rate, what all of its windows share.
@@ -92,7 +92,7 @@ class Denoiser:
     sample_rate: int | None = None
     window_s: float | None = None
     receptive_field_s: float | None = None
-    alignment_s: int = 1
+    alignment: Callable[[int], int] = lambda rate: rate
     upsample: int = 1
     output_rate: int | None = None
     context: Callable[[np.ndarray, int], Any] = lambda signal, rate: None
@@ -154,19 +154,19 @@ def run(
       keys: One for each.
       on_clips: Called with recordings done since the last call, shares too.
     """
-    batches = _Batches(denoiser, on_clips)
-    for position, (source, key) in enumerate(zip(sources, keys, strict=False)):
-        recording = _Recording(position, source)
-        try:
-            for part in _parts(denoiser, recording):
-                for placed in _windows(denoiser, part, key):
-                    yield from batches.add(*placed)
-        except InputError as error:
-            recording.parts.clear()
-            nothing = np.zeros((0, 0), np.float32)
-            yield Estimate(position, nothing, nothing, 0.0, True, error)
-            on_clips(recording.share_left)
-    yield from batches.flush()
+    with _Batches(denoiser, on_clips) as batches:
+        for position, (source, key) in enumerate(zip(sources, keys, strict=False)):
+            recording = _Recording(position, source)
+            try:
+                for part in _parts(denoiser, recording):
+                    for placed in _windows(denoiser, part, key):
+                        yield from batches.add(*placed)
+            except InputError as error:
+                recording.parts.clear()
+                nothing = np.zeros((0, 0), np.float32)
+                yield Estimate(position, nothing, nothing, 0.0, True, error)
+                on_clips(recording.share_left)
+        yield from batches.flush()
 
 
 class _Recording:
@@ -231,7 +231,7 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
         samples = _joined(list(source.blocks(_WHOLE)))
         yield _Part(recording, samples, 0, len(samples), True, True)
         return
-    length, margin = (s * source.sample_rate for s in _streaming_s(denoiser))
+    length, margin = _streaming(denoiser, source.sample_rate)
     blocks = source.blocks(length)
     held, before = next(blocks), 0
     while True:
@@ -249,11 +249,13 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
         held, before = held[dropped:], before + count - dropped
 
 
-def _streaming_s(denoiser):
-    """Whole seconds of a window and of each of its margins."""
-    step = denoiser.alignment_s
-    margin_s = denoiser.receptive_field_s + _RESAMPLING_S
-    return [step * math.ceil(s / step) for s in (denoiser.window_s, margin_s)]
+def _streaming(denoiser, rate):
+    """Samples of a window and of each of its margins."""
+    step = denoiser.alignment(rate)
+    margin_s = denoiser.receptive_field_s
+    if denoiser.sample_rate not in (None, rate):
+        margin_s += _RESAMPLING_S
+    return [step * math.ceil(s * rate / step) for s in (denoiser.window_s, margin_s)]
 
 
 def _joined(blocks):
@@ -287,8 +289,9 @@ def _padded_size(denoiser, part, count, rate):
     if denoiser.padded_size is None:
         return 0
     if denoiser.is_streaming and not part.is_only:  # one size for all of a recording
-        length_s, margin_s = _streaming_s(denoiser)
-        count = (length_s + 2 * margin_s) * rate
+        own_rate = part.recording.source.sample_rate
+        length, margin = _streaming(denoiser, own_rate)
+        count = math.ceil((length + 2 * margin) * rate / own_rate)
     return denoiser.padded_size(count)
 
 
@@ -349,16 +352,25 @@ def _finite(estimate, noisy, part, channel):
 
 
 class _Batches:
-    """Windows that wait for a batch, and the batch that is being computed."""
+    """Windows that wait for a batch, and the batches that are being computed."""
 
     def __init__(self, denoiser, on_clips):
         self._denoiser, self._on_clips = denoiser, on_clips
         self._waiting: dict[tuple[int, int], list] = {}
-        self._computing: list = []
+        self._computing: collections.deque = collections.deque()
+        self._first: dict[tuple, concurrent.futures.Future] = {}
+        self._at_once = compute.batches_at_once()
+        self._threads = concurrent.futures.ThreadPoolExecutor(self._at_once)
         self._most: dict[int, int] = {}  # windows that memory has room for, by size
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._threads.shutdown(cancel_futures=True)
+
     def add(self, place, window) -> Iterator[Estimate]:
-        """Takes a window; gives what a batch has made complete."""
+        """Takes a window; gives what batches have made complete."""
         kind = place.size, window.sample_rate
         waiting = self._waiting.setdefault(kind, [])
         waiting.append((place, window))
@@ -370,55 +382,52 @@ class _Batches:
         """Runs what is left."""
         for batch in self._waiting.values():
             yield from self._run(batch)
-        yield from self._computed()
+        while self._computing:
+            yield from self._computed(*self._computing.popleft())
 
     def _run(self, batch):
         places, windows = zip(*batch, strict=True)
-        progress, size = _Progress(places, self._on_clips), places[0].size
-        start = time.monotonic()
-        if self._denoiser.padded_size is None:
-            run = functools.partial(self._results, size, progress)
-            for i, result in memory.run(run, windows):
+        size, progress = places[0].size, _Progress(places, self._on_clips)
+        run = functools.partial(self._results, size, progress)
+        if self._denoiser.padded_size is None:  # takes many, gives one after another
+            start = time.monotonic()
+            for i, result in run(windows):
                 result = result._replace(position=i)
                 work_s = time.monotonic() - start
                 yield from self._take(result, work_s, places, windows, progress)
                 start = time.monotonic()
             return
-        # the next batch is read and cut while this one computes
-        try:
-            results = list(self._denoiser.run(windows, size, progress))
-        except jax.errors.JaxRuntimeError as error:
-            results = self._in_parts(error, windows, size, progress)
-        started_s = time.monotonic() - start
-        yield from self._computed()
-        self._computing = [(results, started_s, places, windows, progress)]
+        kind = size, windows[0].sample_rate, len(windows)
+        future = self._threads.submit(
+            *(_compute, run, windows),
+            *(self._first.get(kind), jax.config.jax_default_device),
+        )
+        self._first.setdefault(kind, future)
+        self._computing.append((future, places, windows, progress))
+        # as many wait as compute
+        while len(self._computing) > 2 * self._at_once or (
+            self._computing and self._computing[0][0].done()
+        ):
+            yield from self._computed(*self._computing.popleft())
 
-    def _computed(self):
-        """Gives the results of the batch that was being computed, if there is one."""
-        computing, self._computing = self._computing, []
-        for results, started_s, places, windows, progress in computing:
-            start = time.monotonic()
-            try:
-                results = [_on_host(result) for result in results]
-            except jax.errors.JaxRuntimeError as error:
-                size = places[0].size
-                results = self._in_parts(error, windows, size, progress)
-            work_s = (started_s + time.monotonic() - start) / len(results)
-            for result in results:
-                yield from self._take(result, work_s, places, windows, progress)
+    def _computed(self, future, places, windows, progress):
+        results, work_s = future.result()
+        for result in results:
+            yield from self._take(
+                result, work_s / len(results), places, windows, progress
+            )
 
     def _results(self, size, progress, windows):
-        for result in self._denoiser.run(windows, size, progress):
-            yield result.position, _on_host(result)
+        """Results and their positions; where memory ends, the next batches are smaller."""
 
-    def _in_parts(self, error, windows, size, progress):
-        """Results of a batch that did not fit into memory; the next ones are smaller."""
-        if not memory.is_out(error):
-            raise error
-        self._most[size] = max(1, len(windows) // 2)
-        run = functools.partial(self._results, size, progress)
-        parts = memory.run_smaller(run, dict(enumerate(windows)))
-        return [result._replace(position=i) for i, result in parts]
+        def run(chosen):
+            for result in self._denoiser.run(chosen, size, progress):
+                yield result.position, result
+
+        def note(count):
+            self._most[size] = count
+
+        return memory.run(run, windows, note)
 
     def _take(self, result, work_s, places, windows, progress):
         place, window = places[result.position], windows[result.position]
@@ -429,8 +438,14 @@ class _Batches:
         progress.finish()
 
 
-def _on_host(result):
-    return result._replace(samples=np.asarray(result.samples))
+def _compute(run, windows, first, device):
+    """In a thread: the results of a batch, and the seconds that they took."""
+    if first:  # which compiles for all of its kind
+        concurrent.futures.wait([first])
+    start = time.monotonic()
+    with jax.default_device(device):  # threads do not take it over
+        results = [result._replace(position=i) for i, result in run(windows)]
+    return results, time.monotonic() - start
 
 
 class _Progress:

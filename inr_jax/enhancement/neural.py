@@ -1,24 +1,49 @@
-"""Trained networks as denoisers: the STFT mask network, HyperSound, SepFormer."""
+"""Trained networks as denoisers: HyperGain, the STFT mask network, HyperSound, SepFormer."""
 
 import jax
 import numpy as np
 
 from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
+from inr_jax.models import hyper_gain as hyper_gains
 from inr_jax.models import hypersound_target
+from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.models.stft_mask import StftMaskNet
-from inr_jax.parallel import bucketing, precision, sharding
-from inr_jax.parallel.compute import default_compute
+from inr_jax.parallel import bucketing, compute, precision, sharding
 
-# Longest window of the STFT mask network, without its margins.
-STFT_MASK_WINDOW_S = 20.0
+# Longest window of HyperGain and of the STFT mask network, without its margins.
+STFT_WINDOW_S = 20.0
 # Windows that networks which represent a clip of one length take at a time, at least.
 HYPERSOUND_BATCH = 8
 # SepFormer normalises over all that it is given, so that longer clips, in windows, have
 # other estimates than as a whole; it was trained on 4 s.
 SEPFORMER_WINDOW_S = 16.0
+
+
+def hyper_gain(model: HyperGain, params: dict) -> Denoiser:
+    """HyperGain at the rate of its input; exact in windows, as the STFT mask network.
+
+    Args:
+      model: As from `pretrained.load`.
+      params: Its weights.
+    """
+    config = model.config
+    num_devices, batch_size = _batches()
+
+    def estimates(samples, counts, sample_rate):
+        window = hyper_gains.window_of(sample_rate, config)
+        return _hyper_gain(model, params, samples, counts, window, num_devices)
+
+    return Denoiser(
+        _run(estimates, num_devices),
+        batch_size,
+        bucketing.bucket_size,
+        window_s=STFT_WINDOW_S,
+        receptive_field_s=config.look_ahead_s,
+        alignment=lambda rate: hyper_gains.window_of(rate, config) // 2,
+    )
 
 
 def stft_mask(
@@ -41,7 +66,8 @@ def stft_mask(
     def padded_size(count):
         return config.hop * -(-bucketing.bucket_size(count) // config.hop)
 
-    def estimates(samples, counts):
+    def estimates(samples, counts, sample_rate):
+        del sample_rate  # its own
         return _stft_mask(model, params, samples, counts, upsample, num_devices)
 
     return Denoiser(
@@ -49,9 +75,9 @@ def stft_mask(
         batch_size,
         padded_size,
         sample_rate=config.sample_rate,
-        window_s=STFT_MASK_WINDOW_S,
+        window_s=STFT_WINDOW_S,
         receptive_field_s=config.receptive_field_s,
-        alignment_s=config.alignment_s,
+        alignment=lambda rate: config.alignment_s * rate,
         upsample=upsample,
         output_rate=output_rate,
     )
@@ -78,8 +104,8 @@ def hypersound(
     upsample = _upsample(output_rate, config.sample_rate)
     num_devices, batch_size = _batches()
 
-    def estimates(samples, counts):
-        del counts  # it represents what is behind a signal as well
+    def estimates(samples, counts, sample_rate):
+        del counts, sample_rate  # it represents what is behind a signal as well
         return _hypersound(
             model, params, samples, upsample, finetune_steps, num_devices
         )
@@ -104,7 +130,8 @@ def sepformer(model: Sepformer, params: dict) -> Denoiser:
     """
     num_devices, batch_size = _batches()
 
-    def estimates(samples, counts):
+    def estimates(samples, counts, sample_rate):
+        del sample_rate
         return _sepformer(model, params, samples, counts, num_devices)
 
     return Denoiser(
@@ -140,33 +167,34 @@ def _upsample(output_rate, rate):
 
 def _batches():
     """Devices, and windows of a batch by their padded size."""
-    compute = default_compute()
-    num_devices = compute.num_devices
-    return num_devices, lambda size: num_devices * max(1, compute.batch_samples // size)
-
-
-class _Row:
-    """A row of an array that is still being computed; on the device it would compile."""
-
-    def __init__(self, rows, i):
-        self._rows, self._i = rows, i
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(np.asarray(self._rows)[self._i], dtype, copy=copy)
+    config = compute.default_compute()
+    num_devices = config.num_devices
+    if compute.batches_at_once() > 1:
+        # a window in each thread is as fast, and a size has one program
+        return num_devices, lambda size: 1
+    return num_devices, lambda size: num_devices * max(1, config.batch_samples // size)
 
 
 def _run(estimates, num_devices):
-    """`Denoiser.run` by estimates of padded windows (windows, samples) and their counts."""
+    """`Denoiser.run` by estimates of padded windows (windows, samples), counts, rate."""
 
     def run(windows, size, on_windows):
         del on_windows
         filled = bucketing.filled(windows, num_devices)
         samples = bucketing.pad([window.samples for window in filled], size)
         counts = np.array([len(window.samples) for window in filled])
-        rows = estimates(samples, counts)
-        return [Result(i, _Row(rows, i)) for i in range(len(windows))]
+        rows = np.asarray(estimates(samples, counts, windows[0].sample_rate))
+        return [Result(i, rows[i]) for i in range(len(windows))]
 
     return run
+
+
+@precision.jit(static_argnames=("model", "window", "num_devices"))
+def _hyper_gain(model, params, samples, counts, window, num_devices):
+    def one(noisy, count):
+        return hyper_gains.denoise(model, params, noisy, window, count)
+
+    return sharding.over_clips(jax.vmap(one), num_devices)(samples, counts)
 
 
 @precision.jit(static_argnames=("model", "upsample", "num_devices"))

@@ -13,6 +13,7 @@ from inr_jax.configs.fitting import DnpConfig
 from inr_jax.configs.methods import (
     ClassicalConfig,
     GainFieldMethod,
+    HyperGainMethod,
     HyperSoundMethod,
     NoSettings,
     SepformerMethod,
@@ -161,6 +162,11 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
     return _fits(fit, estimate)
 
 
+def _hyper_gain(config: HyperGainMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    return _room("neural").hyper_gain(*_pretrained("hyper_gain", config.weights))
+
+
 def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
     loaded = _pretrained("local_hypersound", config.weights)
@@ -208,6 +214,7 @@ _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
     "siren": _siren,
     "gain_field": _gain_field,
     "dnp": _dnp,
+    "hyper_gain": _hyper_gain,
     "local_hypersound": _stft_mask,
     "hypersound": _hypersound,
     "sepformer": _sepformer,

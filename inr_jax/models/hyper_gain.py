@@ -11,13 +11,17 @@ structure; between them ConvNeXt blocks (Liu et al. 2022, arXiv 2201.03545) see 
 band over a second.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Complex, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Complex, Float, Int
 
 from inr_jax.configs.hyper_gain import FILTER_TAPS, HyperGainConfig
+from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.nn import gain_field
 from inr_jax.nn.gain_field import GainField
 
@@ -52,7 +56,7 @@ class HyperGain(nn.Module):
         config = self.config
         bins = config.field.num_cells * config.field.cell_bins
         levels = features(
-            spectrum[:, :bins], config.field.cell_bins, config.level_frames
+            spectrum[:, :bins], config.field.cell_bins, config.level_frames, valid
         )
         x = self._trunk(levels, valid)
         # skip connection from the features
@@ -121,6 +125,50 @@ class HyperGain(nn.Module):
         return nn.Dense(size, name="spread")(frames).reshape(x.shape)
 
 
+def denoise(
+    model: HyperGain,
+    params: Any,
+    noisy: Float[Array, " samples"],
+    window: int,
+    num_samples: Int[ArrayLike, ""] | None = None,
+) -> Float[Array, " samples"]:
+    """The estimate of a noisy signal of any rate and level.
+
+    Args:
+      model: The hypernetwork.
+      params: Its weights.
+      noisy: Its STFT has `field.bin_hz` by this `window`.
+      window: Samples, even; see `window_of`.
+      num_samples: Of the signal, behind which there is padding; all by default.
+    """
+    hop, window = window // 2, sine_window(window)
+    spectrum = stft(noisy, window, hop)
+    valid = None
+    if num_samples is not None:  # the frames that a signal without padding would have
+        valid = hop * (jnp.arange(len(spectrum)) - 1) < num_samples
+    bins = model.config.field.num_cells * model.config.field.cell_bins
+    missing = max(0, bins - spectrum.shape[1])  # of rates below the field's
+    known = jnp.pad(spectrum, ((0, 0), (0, missing)))
+    field = model.apply(params, known, valid)
+    outputs = outputs_on_bins(field, spectrum.shape[1], model.config)
+    return istft(enhance(spectrum, outputs), window, hop, len(noisy))
+
+
+def window_of(sample_rate: int, config: HyperGainConfig) -> int:
+    """Samples of a window at a rate: two hops of the field, fast to transform."""
+    hop = config.field.hop_s * sample_rate
+    near = range(round(0.995 * hop), round(1.005 * hop) + 1)
+    return 2 * min(near, key=lambda size: (not _is_smooth(size), abs(size - hop)))
+
+
+def _is_smooth(size):
+    """Whether it has small prime factors alone."""
+    for prime in (2, 3, 5, 7, 11, 13):
+        while size % prime == 0:
+            size //= prime
+    return size == 1
+
+
 def enhance(
     spectrum: Complex[Array, "frames bins"],
     outputs: Float[Array, "frames bins outputs"],
@@ -150,7 +198,10 @@ def outputs_on_bins(
 
 
 def features(
-    spectrum: Complex[Array, "frames bins"], cell_bins: int, level_frames: int
+    spectrum: Complex[Array, "frames bins"],
+    cell_bins: int,
+    level_frames: int,
+    valid: Bool[Array, " frames"] | None = None,
 ) -> Float[Array, "frames cells features"]:
     """Input features, 2 * cell_bins of each cell, invariant to the scale of the signal.
 
@@ -159,6 +210,8 @@ def features(
     """
     power = spectrum.real**2 + spectrum.imag**2
     near = _running_weights(len(power), level_frames)
+    if valid is not None:
+        near *= valid[None]
     level, active = _level(power, near)
     levels = _SCALE * (jnp.log10(power / level + _FLOOR) + _CENTRE)
     mean = near @ (levels * active) / jnp.maximum(near @ active, 1e-3)
@@ -172,7 +225,7 @@ def _level(power, near):
     Both (frames, 1), the mask of zeros and ones.
     """
     power = jnp.mean(power[:, _LOWEST_BIN:], axis=1, keepdims=True)
-    mean = near @ power / np.sum(near, axis=1, keepdims=True)
+    mean = near @ power / jnp.maximum(jnp.sum(near, axis=1, keepdims=True), 1e-3)
     active = (power > _SILENCE * mean).astype(power.dtype)
     level = near @ (power * active) / jnp.maximum(near @ active, 1e-3)
     return jnp.maximum(level, 1e-30), active

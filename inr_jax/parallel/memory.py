@@ -1,7 +1,7 @@
 """When an accelerator runs out of memory: smaller batches, and at last the CPU."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -17,12 +17,19 @@ def is_out(error: Exception) -> bool:
     return _OUT in str(error)
 
 
-def run(function: Run, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Positions and results of a batch, in parts where it does not fit into memory.
+def run(
+    function: Run,
+    items: Sequence[Any],
+    on_smaller: Callable[[int], None] = lambda count: None,
+) -> Iterator[tuple[int, Any]]:
+    """Positions and results of a batch: in halves where it does not fit into memory.
+
+    An item that does not fit alone is done on the CPU.
 
     Args:
       function: What is to be run.
       items: The batch.
+      on_smaller: Called with the size of the halves.
 
     Raises:
       JaxRuntimeError: a single item fits nowhere, or whatever else goes wrong.
@@ -36,27 +43,18 @@ def run(function: Run, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     except jax.errors.JaxRuntimeError as error:
         if not is_out(error):
             raise
-    yield from run_smaller(function, left)
-
-
-def run_smaller(function: Run, left: Mapping[int, Any]) -> Iterator[tuple[int, Any]]:
-    """What is left of a batch that did not fit: in halves, one item on the CPU.
-
-    Args:
-      function: As for `run`.
-      left: Items by their positions in the batch.
-    """
     positions = list(left)
+    half = max(1, len(positions) // 2)
+    on_smaller(half)
     if len(positions) == 1:
         with on_cpu():  # no caller runs in it
             results = [result for _, result in function(list(left.values()))]
         yield from zip(positions, results, strict=True)
         return
     logging.warning("out of memory: a batch of %d is done in halves", len(positions))
-    middle = len(positions) // 2
-    for half in (positions[:middle], positions[middle:]):
-        for i, result in run(function, [left[position] for position in half]):
-            yield half[i], result
+    for part in (positions[:half], positions[half:]):
+        for i, result in run(function, [left[p] for p in part], on_smaller):
+            yield part[i], result
 
 
 @contextlib.contextmanager

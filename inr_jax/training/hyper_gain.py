@@ -17,7 +17,6 @@ from inr_jax import losses
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining
 from inr_jax.data import augment
-from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.models import hyper_gain
 from inr_jax.parallel import precision
 from inr_jax.training import state as states
@@ -63,20 +62,8 @@ def _matrices(params):
     return jax.tree_util.tree_map_with_path(of, params)
 
 
-def denoise(
-    params, noisy: jax.Array, model: hyper_gain.HyperGain, window: int
-) -> jax.Array:
-    """The estimate (samples,) of a noisy signal at the rate that `window` is meant for."""
-    hop, window = window // 2, sine_window(window)
-    spectrum = stft(noisy, window, hop)
-    field = model.apply(params, spectrum)
-    outputs = hyper_gain.outputs_on_bins(field, spectrum.shape[1], model.config)
-    estimate = hyper_gain.enhance(spectrum, outputs)
-    return istft(estimate, window, hop, len(noisy))
-
-
 # One program for all validations of a training.
-_estimate = precision.jit(denoise, static_argnames=("model", "window"))
+_estimate = precision.jit(hyper_gain.denoise, static_argnames=("model", "window"))
 
 
 def denoise_examples(
@@ -87,9 +74,9 @@ def denoise_examples(
 ) -> dict[int, np.ndarray]:
     """Estimates of validation examples by their positions."""
     model = hyper_gain.HyperGain(config)
-    window = round(2 * config.field.hop_s * sample_rate)
+    window = hyper_gain.window_of(sample_rate, config)
     return {
-        i: np.asarray(_estimate(params, example.noisy, model, window))
+        i: np.asarray(_estimate(model, params, example.noisy, window))
         for i, example in enumerate(examples)
     }
 
@@ -131,10 +118,10 @@ def compiled_step(
     share = training.batch_size // len(local)
     copies = [jax.device_put(corpus, device) for device in local]
     model = hyper_gain.HyperGain(model_config)
-    window = round(2 * model_config.field.hop_s * mixing.sample_rate)
+    window = hyper_gain.window_of(mixing.sample_rate, model_config)
 
     def terms_of(params, noisy, clean):
-        estimate = denoise(params, noisy, model, window)
+        estimate = hyper_gain.denoise(model, params, noisy, window)
         return losses.terms(
             estimate, clean, len(clean), mixing.sample_rate, training.loss
         )
@@ -165,6 +152,7 @@ def compiled_step(
             gradients(*jax.device_put((state.params, state.step, i), device), copy)
             for i, (device, copy) in enumerate(zip(local, copies, strict=True))
         ]
-        return jax.block_until_ready(update(state, jax.device_put(parts, local[0])))
+        # all on the first device from the first step on, for one program
+        return jax.block_until_ready(update(*jax.device_put((state, parts), local[0])))
 
     return step

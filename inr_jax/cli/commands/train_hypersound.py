@@ -18,7 +18,7 @@ from inr_jax.cli import app
 from inr_jax.cli.flags import dataclass_flags
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import training as training_flags
-from inr_jax.configs import networks
+from inr_jax.configs import networks, overrides
 from inr_jax.configs.training import DENOISING_LOSS, MixingConfig, TrainingConfig
 from inr_jax.errors import InputError
 
@@ -107,7 +107,7 @@ def configs():
       InputError: they make no sense.
     """
     try:
-        model = networks.parse(MODEL.value, MODEL_SETTINGS.value)
+        model = overrides.apply(networks.MODELS[MODEL.value](), MODEL_SETTINGS.value)
     except ValueError as error:
         raise InputError(str(error)) from None
     mixing = dataclass_flags.build(MixingConfig, MIXING, sample_rate=model.sample_rate)
