@@ -93,11 +93,11 @@ def jobs(
     Raises:
       InputError: the output cannot hold the inputs.
     """
-    nothing = LeftOut([], [])
+    left_out = LeftOut([], [])
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
             raise InputError("standard input and output hold one file, not several")
-        return [Job(inputs[0], output, residual and pathlib.Path(residual))], nothing
+        return [Job(inputs[0], output, residual and pathlib.Path(residual))], left_out
     into_folder = (
         len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
@@ -107,11 +107,11 @@ def jobs(
         for path in filter(None, job[1:]):
             audio.check_writable(path)
         _refuse_collisions([job])
-        return [job], nothing
+        return [job], left_out
     for path in filter(None, (output, residual)):
         if pathlib.Path(path).is_file():
             raise InputError(f"{path}: is a file, but several are to be written")
-    found, left_out = [], nothing
+    found = []
     for item in inputs:
         try:
             found += _below(
@@ -239,18 +239,15 @@ def writable(todo: Sequence[Job]) -> tuple[list[Job], list["Outcome"]]:
     Raises:
       InputError: none can be; names the first.
     """
-    reasons, good, bad = {}, [], []
+    why_not, good, bad = functools.cache(_why_not), [], []
     for job in todo:
-        why = ""
-        for path in (job.target, *filter(None, [job.residual])):
-            folder = pathlib.Path(path).parent
-            if path != PIPE and folder not in reasons:
-                reasons[folder] = _why_not(folder)
-            why = why or (
-                path != PIPE and reasons[folder] and f"{path}: {reasons[folder]}"
-            )
-        if why:
-            bad.append(Outcome(job, why))
+        reasons = [
+            f"{path}: {why}"
+            for path in (job.target, job.residual)
+            if path and path != PIPE and (why := why_not(pathlib.Path(path).parent))
+        ]
+        if reasons:
+            bad.append(Outcome(job, reasons[0]))
         else:
             good.append(job)
     if bad and not good:
