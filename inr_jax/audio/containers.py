@@ -1,0 +1,277 @@
+"""Where the sound of a file lies: what its bytes tell, not what its header claims.
+
+Recorders that die leave a length of zero, streams one of 4 GB, and files that were put
+one behind the other the length of the first.
+"""
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+# Lengths that stand for "not known": of recorders that died and of streams.
+_PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
+_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
+_FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
+_BEGINS, _ENDS = 2, 4  # flags of Ogg pages
+
+
+class Link(NamedTuple):
+    """A part of a file that is a file of its own.
+
+    Attributes:
+      start: First byte.
+      stop: Behind the last byte.
+      is_whole: Whether its last part is there, where its format marks it.
+    """
+
+    start: int
+    stop: int
+    is_whole: bool = True
+
+
+class Extent(NamedTuple):
+    """The bytes of uncompressed sound.
+
+    Attributes:
+      start: First byte.
+      present: How many there are.
+      declared: How many the header tells of; None where it does not know.
+      is_wrong: Whether more of them follow behind those that it tells of.
+      endian: "LITTLE" or "BIG".
+    """
+
+    start: int
+    present: int
+    declared: int | None
+    is_wrong: bool
+    endian: str
+
+
+class Span(io.RawIOBase):
+    """A stretch of an open file, as a file of its own."""
+
+    def __init__(self, file: IO[bytes], start: int, stop: int):
+        """Reads from `start` and up to `stop`."""
+        super().__init__()
+        self._file, self._start, self._stop, self._at = file, start, stop, start
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes from the start of the stretch."""
+        return self._at - self._start
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any file."""
+        origins = {os.SEEK_SET: self._start, os.SEEK_CUR: self._at}
+        self._at = origins.get(whence, self._stop) + offset
+        return self.tell()
+
+    def readinto(self, buffer) -> int:
+        """As of any file."""
+        self._file.seek(self._at)
+        data = self._file.read(max(0, min(len(buffer), self._stop - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def size(file: IO[bytes]) -> int:
+    """Bytes of an open file."""
+    return file.seek(0, os.SEEK_END)
+
+
+def links(file: IO[bytes]) -> list[Link]:
+    """The files that a file was put together from, one as a rule.
+
+    Ogg has chains of them by its standard; FLAC, WAV and AIFF come from people who
+    joined files.
+    """
+    stop, head = size(file), _at(file, 0, 12)
+    if head[:4] == b"OggS":
+        return _ogg_links(file, stop)
+    if head[:4] == b"fLaC":
+        starts = [0, *(at for at in _found(file, _FLAC) if at)]
+    elif head[:4] in (b"RIFF", b"FORM"):
+        starts = list(_riff_starts(file, head[:4], head[8:11], stop))
+    else:
+        starts = [0]
+    return [
+        Link(start, stop)
+        for start, stop in zip(starts, [*starts[1:], stop])  # noqa: B905
+    ]
+
+
+def _riff_starts(file, kind, form, stop):
+    order, start = "<" if kind == b"RIFF" else ">", 0
+    head = _at(file, 0, 12)
+    while head[:4] == kind and head[8:11] == form:
+        yield start
+        (length,) = struct.unpack(f"{order}I", head[4:8])
+        start += 8 + length + length % 2
+        head = _at(file, start, 12) if start + 12 < stop else b""
+
+
+def _found(file, pattern, step=2**22) -> Iterator[int]:
+    """Places of a pattern."""
+    place, kept = 0, b""
+    file.seek(0)
+    while data := file.read(step):
+        data, at = kept + data, -1
+        while (at := data.find(pattern, at + 1)) >= 0:
+            yield place + at
+        kept = data[1 - len(pattern) :]
+        place += len(data) - len(kept)
+
+
+def _ogg_links(file, stop):
+    """A link begins where a page begins a stream and one before it did not."""
+    found: list[Link] = []
+    start = at = 0
+    began = ended = False
+    while at < stop:
+        head = _at(file, at, 27)
+        if len(head) < 27 or head[:4] != b"OggS":  # damaged: on to the next page
+            at = next(
+                (at + i for i in _found(Span(file, at, stop), b"OggS") if i), stop
+            )
+            continue
+        if head[5] & _BEGINS and not began and at > start:
+            found.append(Link(start, at, ended))
+            start = at
+        began, ended = bool(head[5] & _BEGINS), bool(head[5] & _ENDS)
+        at += 27 + head[26] + sum(_at(file, at + 27, head[26]))
+    return [*found, Link(start, stop, ended and at == stop)]
+
+
+def extent(file: IO[bytes]) -> Extent | None:
+    """Where uncompressed sound lies; None of other formats and of broken headers."""
+    kind = _at(file, 0, 4)
+    reader = {
+        b"RIFF": _riff,
+        b"RIFX": _riff,
+        b"RF64": _riff,
+        b"FORM": _aiff,
+        b"riff": _w64,
+        b"caff": _caf,
+        b".snd": _au,
+    }.get(kind)
+    try:
+        return reader and reader(file, size(file))
+    except struct.error:  # the header itself ends early
+        return None
+
+
+def _riff(file, stop):
+    order = ">" if _at(file, 0, 4) == b"RIFX" else "<"
+    length_64 = None
+    for name, at, length in _chunks(file, 12, stop, order):
+        if name == b"ds64":
+            (length_64,) = struct.unpack("<Q", _at(file, at + 8, 8))
+        if name == b"data":
+            if length == 0xFFFFFFFF and length_64:
+                length = length_64
+            endian = "BIG" if order == ">" else "LITTLE"
+            return _extent(file, at, length, stop, endian)
+    return None
+
+
+def _aiff(file, stop):
+    endian = "BIG"
+    for name, at, length in _chunks(file, 12, stop, ">"):
+        if name == b"COMM" and _at(file, at + 18, 4) == b"sowt":
+            endian = "LITTLE"
+        if name == b"SSND":
+            (offset,) = struct.unpack(">I", _at(file, at, 4))
+            length = max(0, length - 8 - offset) if length else 0
+            return _extent(file, at + 8 + offset, length, stop, endian)
+    return None
+
+
+def _chunks(file, at, stop, order):
+    """Name, place and length of the content of each chunk."""
+    while at + 8 <= stop:
+        name, length = struct.unpack(f"{order}4sI", _at(file, at, 8))
+        yield name, at + 8, length
+        at += 8 + length + length % 2
+
+
+def _w64(file, stop):
+    at = 40
+    while at + 24 <= stop:
+        name, length = struct.unpack("<4s12xQ", _at(file, at, 24))
+        if name == b"data":
+            return _extent(file, at + 24, max(0, length - 24), stop, "LITTLE")
+        at += max(24, -(-length // 8) * 8)
+    return None
+
+
+def _caf(file, stop):
+    at = 8
+    while at + 12 <= stop:
+        name, length = struct.unpack(">4sq", _at(file, at, 12))
+        if name == b"data":  # behind the count of edits
+            length = 0 if length < 0 else length - 4
+            return _extent(file, at + 16, length, stop, "BIG")
+        at += 12 + max(0, length)
+    return None
+
+
+def _au(file, stop):
+    start, length = struct.unpack(">II", _at(file, 4, 8))
+    return _extent(file, start, length, stop, "BIG")
+
+
+def _extent(file, start, declared, stop, endian):
+    left = max(0, stop - start)
+    if declared in _PLACEHOLDERS and declared > left:
+        return Extent(start, left, None, False, endian)
+    if declared > left:
+        return Extent(start, left, declared, False, endian)
+    if not _is_sound(file, start + declared, stop, endian):
+        return Extent(start, declared, declared, False, endian)
+    return Extent(start, left, declared or None, True, endian)
+
+
+def _is_sound(file, at, stop, endian):
+    """Whether bytes behind the declared end are neither chunks, tags nor padding."""
+    for start in (at, at + 1):
+        head = _at(file, start, 8)
+        if head.startswith(_TAGS) or _is_chunk(head, stop - start - 8, endian):
+            return False
+    file.seek(at)
+    return any(any(data) for data in iter(lambda: file.read(2**20), b""))
+
+
+def _is_chunk(head, left, endian):
+    if len(head) < 8:
+        return True
+    is_name = all(32 <= byte < 127 for byte in head[:4])
+    order = "<" if endian == "LITTLE" else ">"
+    return is_name and struct.unpack(f"{order}I", head[4:])[0] <= left + 1
+
+
+def xing_frames(file: IO[bytes]) -> int | None:
+    """Frames of an MP3 file as its Xing or Info header tells; None without one."""
+    head = _at(file, 0, 10)
+    start = 0
+    if head[:3] == b"ID3":  # its length in four times seven bits
+        start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+    frame = _at(file, start, 2048)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if at < 0 or len(frame) < at + 12 or not frame[at + 7] & 1:
+        return None
+    return struct.unpack(">I", frame[at + 8 : at + 12])[0]
+
+
+def _at(file, at, count):
+    file.seek(at)
+    return file.read(count)
