@@ -38,14 +38,12 @@ class Extent(NamedTuple):
       start: First byte.
       present: How many there are.
       declared: How many the header tells of; None where it does not know.
-      is_wrong: Whether more of them follow behind those that it tells of.
       endian: "LITTLE" or "BIG".
     """
 
     start: int
     present: int
     declared: int | None
-    is_wrong: bool
     endian: str
 
 
@@ -56,6 +54,11 @@ class Span(io.RawIOBase):
         """Reads from `start` and up to `stop`."""
         super().__init__()
         self._file, self._start, self._stop, self._at = file, start, stop, start
+        self._patch_at, self._patch = start, b""
+
+    def patch(self, at: int, data: bytes) -> None:
+        """Has other bytes read at a place, counted from the start."""
+        self._patch_at, self._patch = self._start + at, data
 
     def readable(self) -> bool:
         """It is."""
@@ -79,9 +82,27 @@ class Span(io.RawIOBase):
         """As of any file."""
         self._file.seek(self._at)
         data = self._file.read(max(0, min(len(buffer), self._stop - self._at)))
+        if self._at < self._patch_at + len(self._patch):
+            data = self._patched(data)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _patched(self, data):
+        first = max(self._at, self._patch_at)
+        last = min(self._at + len(data), self._patch_at + len(self._patch))
+        if first >= last:
+            return data
+        own = self._patch[first - self._patch_at : last - self._patch_at]
+        return data[: first - self._at] + own + data[last - self._at :]
+
+
+def without_length(file: IO[bytes], link: Link) -> tuple[Span, int]:
+    """A FLAC file whose header does not know its length, and the one that it tells."""
+    span = Span(file, link.start, link.stop)
+    told = int.from_bytes(_at(file, link.start + 21, 5), "big")
+    span.patch(21, (told >> 36 << 36).to_bytes(5, "big"))
+    return span, told & (2**36 - 1)
 
 
 def size(file: IO[bytes]) -> int:
@@ -92,32 +113,77 @@ def size(file: IO[bytes]) -> int:
 def links(file: IO[bytes]) -> list[Link]:
     """The files that a file was put together from, one as a rule.
 
-    Ogg has chains of them by its standard; FLAC, WAV and AIFF come from people who
-    joined files.
+    Ogg has chains of them by its standard; the others come from people who joined files.
     """
     stop, head = size(file), _at(file, 0, 12)
     if head[:4] == b"OggS":
         return _ogg_links(file, stop)
     if head[:4] == b"fLaC":
         starts = [0, *(at for at in _found(file, _FLAC) if at)]
-    elif head[:4] in (b"RIFF", b"FORM"):
-        starts = list(_riff_starts(file, head[:4], head[8:11], stop))
+    elif end := _ENDS_OF.get(head[4:8] if head[4:8] == b"ftyp" else head[:4]):
+        starts = list(_starts(file, end, stop))
     else:
         starts = [0]
-    return [
-        Link(start, stop)
-        for start, stop in zip(starts, [*starts[1:], stop])  # noqa: B905
-    ]
+    stops = [*starts[1:], stop]
+    return [Link(*ends) for ends in zip(starts, stops, strict=True)]
 
 
-def _riff_starts(file, kind, form, stop):
-    order, start = "<" if kind == b"RIFF" else ">", 0
-    head = _at(file, 0, 12)
-    while head[:4] == kind and head[8:11] == form:
+def _starts(file, end, stop):
+    """Where files of one kind begin, each at the end of the one before."""
+    start, head = 0, _at(file, 0, 12)
+    is_mp4 = head[4:8] == b"ftyp"
+    while start + 12 < stop:
+        own = _at(file, start, 12)
+        same = own[4:8] == b"ftyp" if is_mp4 else own[:4] == head[:4]
+        if not same:
+            return
         yield start
-        (length,) = struct.unpack(f"{order}I", head[4:8])
-        start += 8 + length + length % 2
-        head = _at(file, start, 12) if start + 12 < stop else b""
+        try:
+            start = end(file, start, stop)
+        except struct.error:  # the header itself ends early
+            return
+
+
+def _riff_end(file, start, stop):
+    (length,) = struct.unpack("<I", _at(file, start + 4, 4))
+    return start + 8 + length + length % 2
+
+
+def _form_end(file, start, stop):
+    (length,) = struct.unpack(">I", _at(file, start + 4, 4))
+    return start + 8 + length + length % 2
+
+
+def _au_end(file, start, stop):
+    offset, length = struct.unpack(">II", _at(file, start + 4, 8))
+    return start + offset + length
+
+
+def _caf_end(file, start, stop):
+    at = start + 8
+    while at + 12 <= stop and _at(file, at, 4) != b"caff":
+        (length,) = struct.unpack(">q", _at(file, at + 4, 8))
+        at = stop if length < 0 else at + 12 + length
+    return at
+
+
+def _mp4_end(file, start, stop):
+    at = start
+    while at + 8 <= stop and (at == start or _at(file, at + 4, 4) != b"ftyp"):
+        (length,) = struct.unpack(">I", _at(file, at, 4))
+        if length == 1:
+            (length,) = struct.unpack(">Q", _at(file, at + 8, 8))
+        at = at + length if length >= 8 else stop
+    return at
+
+
+_ENDS_OF = {
+    b"RIFF": _riff_end,
+    b"FORM": _form_end,
+    b".snd": _au_end,
+    b"caff": _caf_end,
+    b"ftyp": _mp4_end,
+}
 
 
 def _found(file, pattern, step=2**22) -> Iterator[int]:
@@ -233,12 +299,12 @@ def _au(file, stop):
 def _extent(file, start, declared, stop, endian):
     left = max(0, stop - start)
     if declared in _PLACEHOLDERS and declared > left:
-        return Extent(start, left, None, False, endian)
+        return Extent(start, left, None, endian)
     if declared > left:
-        return Extent(start, left, declared, False, endian)
+        return Extent(start, left, declared, endian)
     if not _is_sound(file, start + declared, stop, endian):
-        return Extent(start, declared, declared, False, endian)
-    return Extent(start, left, declared or None, True, endian)
+        return Extent(start, declared, declared, endian)
+    return Extent(start, left, declared or None, endian)
 
 
 def _is_sound(file, at, stop, endian):

@@ -120,7 +120,7 @@ class Reader:
 
     is_mpeg = False
 
-    def __init__(self, file: IO[bytes], name: str, track: int = 0):
+    def __init__(self, file: IO[bytes], track: int = 0):
         """Reads the headers.
 
         Raises:
@@ -128,7 +128,7 @@ class Reader:
           ImportError: there is no PyAV.
         """
         self._file, self._track = file, track
-        self.num_damaged, self.is_whole, self.start_s = 0, True, 0.0
+        self.num_damaged, self.start_s = 0, 0.0
         with opened(file) as container:
             streams = container.streams.audio
             if not streams:
@@ -165,6 +165,15 @@ class Reader:
                 known_s = self.declared_s if _DECLARING & set(names) else None
             self.num_samples = round((self.declared_s or 0) * self.sample_rate)
             self.declared_s = known_s
+        if not _DECLARING & set(names):  # what FFmpeg guesses may be of a later part
+            self.sample_rate, self.num_channels = self._first_frame()
+
+    def _first_frame(self):
+        """Rate and channels."""
+        with contextlib.closing(self._frames()) as frames:
+            for rate, block in frames:
+                return rate, block.shape[1]
+        return self.sample_rate, self.num_channels
 
     def blocks(self, num_samples: int) -> Iterator[tuple[int, np.ndarray]]:
         """Sample rates and blocks (samples, channels) of float32.
@@ -183,17 +192,20 @@ class Reader:
         self.num_damaged, next_s = 0, None
         with opened(self._file) as container:
             stream = container.streams.audio[self._track]
+            decoder = stream.codec_context
+            if container.format.name == "mp3":  # that one knows of later parts already
+                decoder = av.CodecContext.create(decoder.name, "r")
             packets = container.demux(stream)
             while True:
                 try:
                     packet = next(packets, None)
                 except av.FFmpegError:  # nothing can be found behind this place
-                    self.is_whole = False
+                    self.num_damaged += 1
                     return
                 if packet is None:
                     return
                 try:
-                    frames = packet.decode()
+                    frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:
                     self.num_damaged += packet.size > 0
                     continue

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from inr_jax.audio import ffmpeg, sndfile
+from inr_jax.audio import containers, ffmpeg, sndfile
 from inr_jax.errors import InputError
 
 # Values beyond come from broken headers or data, and would fill memory or overflow.
@@ -62,12 +62,16 @@ class FileSource:
         self.name = name or _name(path)
         _refuse_what_is_no_file(path)
         with self._reading() as file:
-            reader = self._reader(file)
-        self.sample_rate, self.num_samples = reader.sample_rate, reader.num_samples
-        self.num_channels, self.subtype = reader.num_channels, reader.subtype
-        self.bit_rate, self.extension = reader.bit_rate, reader.extension
-        self.num_tracks, self.has_pictures = reader.num_tracks, reader.has_pictures
-        self.start_s, self.remark = 0.0, ""
+            self._links = containers.links(file)
+            reader = self._reader(file, self._links[0])
+            self.num_samples = reader.num_samples
+            for link in self._links[1:]:
+                with contextlib.suppress(InputError):  # told when it is read
+                    self.num_samples += self._reader(file, link).num_samples
+        self.sample_rate, self.num_channels = reader.sample_rate, reader.num_channels
+        self.subtype, self.bit_rate = reader.subtype, reader.bit_rate
+        self.extension, self.num_tracks = reader.extension, reader.num_tracks
+        self.has_pictures, self.start_s, self.remark = reader.has_pictures, 0.0, ""
         if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
             raise InputError(
                 f"{self.name}: {self.sample_rate} Hz is outside of {LOWEST_RATE} to "
@@ -85,24 +89,44 @@ class FileSource:
         Raises:
           InputError: not readable, NaN or infinite samples, or none at all.
         """
-        done, self.remark = 0, ""
+        done, self.remark, remarks = 0, "", []
         with self._reading() as file:
-            reader = self._reader(file)
             converter = _Converter(self.sample_rate, self.num_channels)
-            for block in converter.converted(self._decoded(reader, file, num_samples)):
+            decoded = self._decoded(file, num_samples, remarks)
+            for block in converter.converted(decoded):
                 yield checked_samples(block, self.name)
                 done += len(block)
         if not done:
             raise InputError(f"{self.name}: holds no samples; empty or cut short")
-        self.start_s = reader.start_s
-        remarks = [self._ends_early(reader, done), converter.remark]
-        if reader.num_damaged:
-            remarks.append(f"{reader.num_damaged} damaged packets are left out")
-        remarks = "; ".join(filter(None, remarks))
+        remarks = "; ".join(filter(None, [*remarks, converter.remark]))
         self.remark = f"{self.name}: {remarks}" if remarks else ""
 
-    def _decoded(self, reader, file, num_samples):
-        """Blocks with their rates; where libsndfile stops, FFmpeg goes on."""
+    def _decoded(self, file, num_samples, remarks):
+        """Blocks of all links, with their rates."""
+        for i, link in enumerate(self._links):
+            try:
+                reader = self._reader(file, link)
+            except InputError as error:
+                if not i:
+                    raise
+                reason = str(error).removeprefix(f"{self.name}: ")
+                remarks.append(
+                    f"what begins at byte {link.start} is left out: {reason}"
+                )
+                continue
+            done_s = 0.0
+            for rate, block in self._link_blocks(reader, file, link, num_samples):
+                yield rate, block
+                done_s += len(block) / rate
+            if not i:
+                self.start_s = reader.start_s
+            remarks.append(_ends_early(reader, file, link, done_s))
+            if count := reader.num_damaged:
+                noun = "packets are" if count > 1 else "packet is"
+                remarks.append(f"{count} damaged {noun} left out")
+
+    def _link_blocks(self, reader, file, link, num_samples):
+        """Blocks of a link; where libsndfile stops, FFmpeg goes on."""
         done = 0
         try:
             for rate, block in reader.blocks(num_samples):
@@ -110,11 +134,11 @@ class FileSource:
                 done += len(block)
             return
         except soundfile.LibsndfileError as error:
-            reader.is_whole = False
             try:
-                rest = ffmpeg.Reader(file, self.name).blocks(num_samples)
+                rest = ffmpeg.Reader(_span(file, link)).blocks(num_samples)
             except (ValueError, ImportError):
                 if done:
+                    reader.num_damaged = 1
                     return
                 raise error from None
         for rate, block in rest:
@@ -122,34 +146,18 @@ class FileSource:
                 yield rate, block[done:]
             done = max(0, done - len(block))
 
-    def _ends_early(self, reader, done):
-        """A remark where less was there than the header tells of."""
-        done_s = done / self.sample_rate
-        if declared_s := reader.declared_s:
-            samples, seconds = _ROUNDING
-            allowed_s = 0.0
-            if isinstance(reader, ffmpeg.Reader):
-                allowed_s = max(samples / self.sample_rate, seconds)
-            if done_s + allowed_s < declared_s:
-                return (
-                    f"cut short, ends early: {_seconds(done_s)} of "
-                    f"{_seconds(declared_s)} s that its header tells of"
-                )
-        elif not reader.is_whole:
-            return f"cut short, ends early: after {_seconds(done_s)} s; its end is lost"
-        return ""
-
-    def _reader(self, file):
-        """The one that reads this file."""
+    def _reader(self, file, link):
+        """The one that reads this link."""
+        why, span = None, _span(file, link)
+        if not self._track and not _is_mpeg(span):
+            try:
+                reader = sndfile.Reader(file, link)
+                if not reader.is_mpeg:
+                    return reader
+            except soundfile.LibsndfileError as error:
+                why = error
         try:
-            reader = sndfile.Reader(file, self.name)
-            if not reader.is_mpeg and not self._track:
-                return reader
-            why = None
-        except soundfile.LibsndfileError as error:
-            why = error
-        try:
-            return ffmpeg.Reader(file, self.name, self._track)
+            return ffmpeg.Reader(span, self._track)
         except ImportError as error:
             told = f"{error_reason(why)}; " if why else ""
             raise InputError(f"{self.name}: cannot read: {told}{error}") from None
@@ -170,6 +178,36 @@ class FileSource:
             raise InputError(
                 f"{self.name}: cannot read: {error_reason(error)}"
             ) from None
+
+
+def _span(file, link):
+    return containers.Span(file, link.start, link.stop)
+
+
+def _is_mpeg(file):
+    """Whether it begins as MP3 and ADTS do: with a tag or a frame."""
+    file.seek(0)
+    head = file.read(3)
+    return head == b"ID3" or head[:1] == b"\xff" and head[1:2] >= b"\xe0"
+
+
+def _ends_early(reader, file, link, done_s):
+    """A remark where less was there than the header tells of."""
+    declared_s, allowed_s = reader.declared_s or 0.0, 0.0
+    found = containers.extent(_span(file, link))
+    if found and found.declared and 0 < found.present < found.declared:
+        declared_s = done_s * found.declared / found.present
+    elif isinstance(reader, ffmpeg.Reader):
+        samples, seconds = _ROUNDING
+        allowed_s = max(samples / reader.sample_rate, seconds)
+    if done_s + allowed_s < declared_s:
+        return (
+            f"cut short, ends early: {_seconds(done_s)} of {_seconds(declared_s)} s "
+            "that its header tells of"
+        )
+    if not link.is_whole:
+        return f"cut short, ends early: after {_seconds(done_s)} s; its end is lost"
+    return ""
 
 
 class _Converter:
