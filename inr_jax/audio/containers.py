@@ -325,17 +325,25 @@ def _is_chunk(head, left, endian):
     return is_name and struct.unpack(f"{order}I", head[4:])[0] <= left + 1
 
 
-def xing_frames(file: IO[bytes]) -> int | None:
-    """Frames of an MP3 file as its Xing or Info header tells; None without one."""
+def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
+    """Samples of an MP3 file as its Xing or Info header tells; None without one.
+
+    Args:
+      file: Open.
+      per_frame: Samples of a frame.
+    """
     head = _at(file, 0, 10)
     start = 0
     if head[:3] == b"ID3":  # its length in four times seven bits
         start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
     frame = _at(file, start, 2048)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if at < 0 or len(frame) < at + 12 or not frame[at + 7] & 1:
+    if at < 0 or len(frame) < at + 144 or not frame[at + 7] & 1:
         return None
-    return struct.unpack(">I", frame[at + 8 : at + 12])[0]
+    (count,) = struct.unpack(">I", frame[at + 8 : at + 12])
+    filled = int.from_bytes(frame[at + 141 : at + 144], "big")  # twice 12 bits, LAME's
+    is_known = frame[at + 120 : at + 122] in (b"LA", b"La")
+    return count * per_frame - is_known * ((filled >> 12) + (filled & 0xFFF))
 
 
 def _at(file, at, count):

@@ -45,8 +45,6 @@ _LEAD = {
 _DELAY = {"mp2": 481, "ac3": 256, "eac3": 256}
 _AMR_DELAY = 40  # stays in the file: a coder of speech cannot begin in the middle
 _MP3_DELAY = 1105
-# LAME turns the level down by so much up to a bit rate.
-_LAME_GAINS = ((160_000, 0.95), (192_000, 0.97), (224_000, 0.98), (math.inf, 1.0))
 _ENCODERS = {"mp3": "libmp3lame", "opus": "libopus", "amr_nb": "libopencore_amrnb"}
 _LOSSLESS = {"alac", "flac", "wavpack", "tta", "ape", "shorten", "mlp", "truehd", "tak"}
 _SUBTYPES = {"mp3": "MPEG_LAYER_III", "mp3float": "MPEG_LAYER_III"}
@@ -158,9 +156,9 @@ class Reader:
                     self.bit_rate = self.bit_rate or container.bit_rate or None
             self.declared_s = _duration_s(container, stream)
             if names[0] == "mp3":
-                declared = containers.xing_frames(file)
                 per_frame = 1152 if self.sample_rate >= 32_000 else 576
-                known_s = declared and declared * per_frame / self.sample_rate
+                declared = containers.mp3_samples(file, per_frame)
+                known_s = declared and declared / self.sample_rate
             else:
                 known_s = self.declared_s if _DECLARING & set(names) else None
             self.num_samples = round((self.declared_s or 0) * self.sample_rate)
@@ -340,8 +338,7 @@ class _Encoder:
         if encoding.codec not in _LOSSLESS and "pcm" not in encoding.codec:
             self._stream.bit_rate = bit_rate = _bit_rate(encoding)
             if encoding.codec == "mp3":
-                gain = next(gain for most, gain in _LAME_GAINS if bit_rate <= most)
-                self._gain = np.float32(1 / gain)
+                self._gain = np.float32(1 / formats.lame_gain(bit_rate))
         self._lead, self._left_out = 0, None
         if encoding.container in _WITHOUT_DELAY:
             self._lead, self._left_out = _lead(encoding.codec, rate)

@@ -98,6 +98,9 @@ _MOST_CHANNELS = 1024
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _BITS |= {"FLOAT": 32, "DOUBLE": 64}
 _LOSSY = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS"}
+# LAME turns the level down by so much up to a bit rate (between its steps), but in
+# files of one quality.
+_LAME_GAINS = ((176_000, 0.95), (208_000, 0.97), (240_000, 0.98))
 
 
 class Encoding(NamedTuple):
@@ -215,6 +218,11 @@ def encoding(
     return Encoding(
         library, container, name, rate, num_channels, bits, bit_rate, remark
     )
+
+
+def lame_gain(bit_rate: int) -> float:
+    """What LAME multiplies sound by, for files of a bit rate."""
+    return next((gain for most, gain in _LAME_GAINS if bit_rate <= most), 1.0)
 
 
 def _extension(path):

@@ -83,7 +83,8 @@ class Reader:
             return soundfile.SoundFile(span)
         sound, found = soundfile.SoundFile(self._span()), self._extent
         width = _WIDTHS.get(sound.subtype, 0) * sound.channels
-        if not found or not width or sound.frames == found.present // width:
+        # a sample more may be a byte that fills up a chunk
+        if not (found and width) or found.present - sound.frames * width <= width:
             return sound
         rate, channels, subtype = sound.samplerate, sound.channels, sound.subtype
         sound.close()
@@ -95,5 +96,9 @@ class Reader:
 
 
 def _extension(form, subtype):
-    special = {"OGG": "opus" if subtype == "OPUS" else "ogg", "WAVEX": "wav"}
+    special = {
+        "OGG": "opus" if subtype == "OPUS" else "ogg",
+        "WAVEX": "wav",
+        "RF64": "wav",
+    }
     return special.get(form, form.lower())

@@ -162,8 +162,9 @@ class FileSource:
             told = f"{error_reason(why)}; " if why else ""
             raise InputError(f"{self.name}: cannot read: {told}{error}") from None
         except ValueError as error:
-            is_known = "Invalid data" not in str(error)
-            reason = str(error) if is_known or not why else error_reason(why)
+            reason = str(error)
+            if why and ("Invalid data" in reason or "not recognised" not in str(why)):
+                reason = error_reason(why)
             raise InputError(f"{self.name}: cannot read: {reason}") from None
 
     @contextlib.contextmanager

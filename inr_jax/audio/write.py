@@ -178,6 +178,9 @@ def _sndfile_writer(
     sounds = [_opened(file, encoding.container, encoding)]
     written, limit = 0, _limit(encoding)
     width = encoding.num_channels * _bytes(encoding.codec)
+    gain = np.float32(1)
+    if encoding.container == "MP3" and encoding.bit_rate:
+        gain = np.float32(1 / formats.lame_gain(encoding.bit_rate))
 
     def add(block):
         nonlocal written, limit
@@ -188,7 +191,7 @@ def _sndfile_writer(
             sounds[0].close()
             sounds[0] = _as_rf64(file, encoding)
             limit = float("inf")
-        sounds[0].write(block if bits is None else _integers(block, bits))
+        sounds[0].write(gain * block if bits is None else _integers(block, bits))
 
     try:
         yield add
@@ -200,6 +203,9 @@ def _opened(file, container, encoding):
     settings = {}
     if encoding.bit_rate and (level := _compression(encoding)) is not None:
         settings = {"compression_level": level}
+        if container == "MP3":
+            # frames of constant size may be too small to tell of the encoder's delay
+            settings["bitrate_mode"] = "AVERAGE"
     return soundfile.SoundFile(
         file,
         "w",
