@@ -24,7 +24,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch):
     monkeypatch.setattr(files, "READ_AT_ONCE_S", 2)
-    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 2.0)
+    monkeypatch.setattr(neural, "STFT_WINDOW_S", 2.0)
 
 
 def noisy(seconds):
@@ -51,7 +51,7 @@ def test_parts_give_what_the_whole_gives(tmp_path, weights, seconds, monkeypatch
     error, num_parts = denoise(tmp_path, settings, files.DryWetMix(wet=0.9))
     assert not error and num_parts > 2
     recording = audio.read(tmp_path / "in.wav")
-    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 100.0)
+    monkeypatch.setattr(neural, "STFT_WINDOW_S", 100.0)
     denoiser = registry.make("local_hypersound", settings)
     (whole,) = api.denoise_recordings(denoiser, [recording], [0])
     expected = 0.9 * whole.samples + 0.1 * recording.samples
@@ -73,10 +73,11 @@ def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, weights):
     path = tmp_path / "cut.flac"
     audio.write(path, noisy(7), RATE)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 5 // 7])
-    error, _ = denoise(tmp_path, settings, name=path.name)
-    assert "cut.flac: " in error
     left = {path.name for path in tmp_path.iterdir() if path.is_file()}
     assert left == {"in.wav", "cut.flac"}
+    error, _ = denoise(tmp_path, settings, name=path.name)  # what is there is done
+    assert not error
+    assert 4.5 < len(audio.read(tmp_path / "out.wav").samples) / RATE < 5.1
 
 
 @pytest.mark.slow

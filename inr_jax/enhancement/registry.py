@@ -25,6 +25,7 @@ from inr_jax.errors import InputError
 
 # Longer recordings are filtered in windows, in bounded memory.
 CLASSICAL_WINDOW_S = 120.0
+SAMPLE_WINDOW_S = 10.0
 # Channels that fits take together; each kind of fit makes its own batches of them.
 FITS_TOGETHER = 64
 
@@ -50,7 +51,9 @@ def make(
 
 
 def _signal_by_signal(
-    function: Callable[[np.ndarray, int], np.ndarray], window_s: float | None = None
+    function: Callable[[np.ndarray, int], np.ndarray],
+    window_s: float | None = None,
+    receptive_field_s: float | None = None,
 ) -> Denoiser:
     """A method that is a function of a signal (samples,) and its rate."""
 
@@ -59,7 +62,7 @@ def _signal_by_signal(
         for i, window in enumerate(windows):
             yield Result(i, function(window.samples, window.sample_rate))
 
-    return Denoiser(run, window_s=window_s)
+    return Denoiser(run, window_s=window_s, receptive_field_s=receptive_field_s)
 
 
 def _function(
@@ -67,6 +70,11 @@ def _function(
 ) -> Denoiser:
     del config, checkpoint_dir
     return _signal_by_signal(getattr(_room(module), name))
+
+
+def _sample_by_sample(name: str, config: NoSettings, checkpoint_dir: Any) -> Denoiser:
+    del config, checkpoint_dir
+    return _signal_by_signal(getattr(_room("trivial"), name), SAMPLE_WINDOW_S, 0.0)
 
 
 def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoiser:
@@ -207,9 +215,10 @@ def _room(module):
 
 _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
     **{
-        name: functools.partial(_function, "trivial", name)
-        for name in ("noisy", "silence", "lowpass")
+        name: functools.partial(_sample_by_sample, name)
+        for name in ("noisy", "silence")
     },
+    "lowpass": functools.partial(_function, "trivial", "lowpass"),
     **{name: functools.partial(_classical, name) for name in ("wiener", "log_mmse")},
     "siren": _siren,
     "gain_field": _gain_field,

@@ -4,8 +4,10 @@
   inr-jax denoise RECORDINGS/ --output=DENOISED/
   inr-jax denoise - --output=- < noisy.wav > clean.wav
 
-Any format, rate, channel count and length that libsndfile reads; rate, channels, length,
-level and format stay as they are. Run again, it leaves alone what is done already.
+Any format, rate, channel count and length that libsndfile or FFmpeg reads, videos too, of
+which the sound is denoised; rate, channels, length, level and format stay as they are, or
+the extension of the output names another format. Run again, it leaves alone what is done
+already.
 """
 
 import dataclasses
@@ -23,6 +25,12 @@ flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(methods)
 OUTPUT = flags.DEFINE_string("output", None, "File or folder to write, or -.")
+OUTPUT_FORMAT = flags.DEFINE_string(
+    "output_format",
+    None,
+    "Extension of what is written into a folder or to standard output, such as flac; that "
+    "of the input by default.",
+)
 RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
 METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
 WET = flags.DEFINE_float(
@@ -61,7 +69,9 @@ def main(inputs: list[str]) -> int:
     method = methods.parse(METHOD.value)
     if OUTPUT_RATE.value:
         method = method._replace(config=with_output_rate(method))
-    jobs, left_out = files.jobs(inputs, OUTPUT.value, RESIDUAL.value)
+    jobs, left_out = files.jobs(
+        inputs, OUTPUT.value, RESIDUAL.value, OUTPUT_FORMAT.value
+    )
     process, num_processes = device_flags.start()
     jobs = jobs[process::num_processes]
     settings = {
