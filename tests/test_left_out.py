@@ -6,7 +6,7 @@ import soundfile
 from conftest import run_script
 
 from inr_jax import audio
-from inr_jax.data import datasets, folders
+from inr_jax.data import datasets, decoded_cache, folders
 from inr_jax.enhancement import files
 from inr_jax.errors import InputError, listed
 
@@ -216,6 +216,22 @@ def test_records_of_what_is_done_are_not_counted_as_hidden(tmp_path):
         args = (str(source), f"--output={out}", "--method=noisy")
         done = run_script("denoise.py", *args)
         assert "hidden" not in done.stderr
+
+
+def test_evaluations_and_trainings_count_what_is_hidden(tmp_path):
+    for side in ("clean", "noise"):
+        put(tmp_path / side / "a.wav")
+        put(tmp_path / side / "._a.wav")
+    flags = [f"--noise={tmp_path / 'noise'}"]
+    flags += [f"--clean_dir={tmp_path / 'clean'}", f"--output_dir={tmp_path / 'out'}"]
+    flags += ["--methods=noisy", "--noreport", "--compilation_cache="]
+    done = run_script("evaluate.py", *flags)
+    for side in ("clean", "noise"):
+        assert f"left out 1 hidden ({tmp_path / side}/._a.wav)\n" in done.stderr
+    found = decoded_cache.load(tmp_path / "clean", tmp_path / "cache", 16_000)
+    assert (
+        found.hidden == [tmp_path / "clean" / "._a.wav"] and len(found.samples) == 800
+    )
 
 
 def test_evaluations_tell_of_what_cannot_be_read(tmp_path):

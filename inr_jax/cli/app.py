@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from inr_jax.errors import InputError, one_line
+from inr_jax.errors import InputError, listed, one_line
 
 COMPILATION_CACHE = flags.DEFINE_string(
     "compilation_cache",
@@ -94,6 +94,12 @@ def print_problems(problems: Sequence[str], most: int = 20) -> int:
     if len(problems) > most:
         print_error(f"{len(problems) - most} more problems like these")
     return EXIT_USAGE if problems else 0
+
+
+def print_hidden(paths: Sequence[object]) -> None:
+    """Says which files and folders are left out for the dot their names begin with."""
+    if paths:
+        print(f"left out {len(paths)} hidden ({listed(paths)})", file=sys.stderr)
 
 
 def parse_numbers(flag: flags.FlagHolder, kind=float, minimum: float = 1e-12) -> list:

@@ -33,11 +33,13 @@ class Decoded:
       samples: int16 (samples,) of all files end to end, read-only, on disk.
       lengths: Samples of each file (files,), 0 where it could not be used.
       problems: A line for each file, or kind of files, that could not be used.
+      hidden: Files and folders whose name begins with a dot; they are not decoded.
     """
 
     samples: np.ndarray
     lengths: np.ndarray
     problems: list[str]
+    hidden: list[pathlib.Path]
 
     @property
     def files(self) -> list[np.ndarray]:
@@ -87,7 +89,8 @@ def load(
     known = tally()
     for problem in _known_problems(stem):
         known.add(problem)
-    return Decoded(samples, lengths, [*found.problems, *known.problems])
+    problems = [*found.problems, *known.problems]
+    return Decoded(samples, lengths, problems, found.hidden)
 
 
 def _decode_all(clips, journal, sample_rate, on_file, tally):

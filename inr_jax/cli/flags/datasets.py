@@ -116,13 +116,15 @@ def source(seed: int = 0) -> "Source":
     if PAIRS_DIR.value:
         clips, problems = datasets.find_pairs(root)
     else:
-        clips, problems, _ = datasets.find(root)
+        clips, problems, hidden = datasets.find(root)
+        app.print_hidden(hidden)
     if listed:
         clips, problems = listed.choose(clips), []
     recordings = []
     if not (PAIRS_DIR.value or _is_white()):
-        recordings, of_noise, _ = datasets.find(NOISE.value)
+        recordings, of_noise, hidden = datasets.find(NOISE.value)
         problems += of_noise
+        app.print_hidden(hidden)
     return Source(
         datasets.choose(clips, MAX_CLIPS.value, seed),
         recordings,

@@ -118,6 +118,7 @@ class Sound:
                 ALLOW_BAD_FILES.value,
             )
         self._tell(found.problems)
+        app.print_hidden(found.hidden)
         return found
 
     def validation_examples(self) -> "list[validation.ValidationExample]":
