@@ -540,6 +540,59 @@ def test_sound_that_starts_later_stays_in_place(tmp_path, name):
     assert len(placed[1]) == pytest.approx(len(placed[0]), abs=8)
 
 
+def with_words(source, target, subtitles):
+    """The same with subtitles, chapters and, in Matroska, a font."""
+    milliseconds = fractions.Fraction(1, 1000)
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        words = new.add_mux_stream(subtitles)
+        if target.suffix == ".mkv":
+            new.add_attachment("a.ttf", "font/ttf", b"font" * 100)
+        chapters = [
+            {"id": i, "start": 200 * i, "end": 200 * i + 200, "time_base": milliseconds}
+            for i in range(2)
+        ]
+        new.set_chapters([{**x, "metadata": {"title": str(x["id"])}} for x in chapters])
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+        text = b"Hello"
+        head = len(text).to_bytes(2, "big") if subtitles == "mov_text" else b""
+        packet = av.Packet(head + text)
+        packet.stream, packet.time_base = words, milliseconds
+        packet.pts = packet.dts = 100
+        packet.duration = 50
+        new.mux(packet)
+
+
+@pytest.mark.parametrize(
+    "name, codec, subtitles",
+    [("a.mp4", "aac", "mov_text"), ("a.mkv", "flac", "subrip")],
+)
+def test_subtitles_chapters_and_fonts_stay(tmp_path, name, codec, subtitles):
+    plain, source, target = (tmp_path / f"{x}_{name}" for x in ("plain", "in", "out"))
+    by_ffmpeg(plain, None, codec, pictures="libx264")
+    with_words(plain, source, subtitles)
+    outcome = denoise(source, target)
+    assert not outcome.error and not outcome.remark
+    found = []
+    for path in (source, target):
+        with av.open(str(path)) as container:
+            words = [
+                (p.pts * p.time_base, p.duration * p.time_base, bytes(p))
+                for p in container.demux(container.streams.subtitles[0])
+                if p.size
+            ]
+            fonts = [s.data for s in container.streams if s.type == "attachment"]
+            titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+            found.append((words, fonts, titles))
+    assert found[0] == found[1] and found[0][2] == ["0", "1"]
+    assert found[0][1] == ([b"font" * 100] if name == "a.mkv" else [])
+    other = tmp_path / "b.webm"  # holds neither
+    assert "cannot hold" in denoise(source, other).remark
+
+
 def test_the_sound_of_a_video_alone(tmp_path):
     by_ffmpeg(tmp_path / "a.mp4", None, "aac", pictures="libx264")
     outcome = denoise(tmp_path / "a.mp4", tmp_path / "a.wav")
