@@ -16,6 +16,7 @@ from inr_jax.enhancement import files, registry
 from inr_jax.errors import InputError
 
 COUNT = 12_345
+ID3 = b"ID3\x03\x00\x00\x00\x00\x07\x76" + bytes(1014)
 
 
 def voice(count=COUNT, rate=16_000, channels=1):
@@ -375,6 +376,12 @@ def wrong_lengths():
         "short.wav": riff(wav, 1000),
         "odd.wav": riff(wav, 1001),
         "chunks.wav": wav[:12] + odd + bytes(602) + wav[12:],
+        "unpadded.wav": wav[:12] + odd[:11] + wav[12:],
+        "endless chunk.wav": wav[:36] + b"LIST" + struct.pack("<I", 10**6) + wav[36:],
+        "tag in front.wav": ID3 + wav,
+        "tag in front.aiff": ID3 + aiff,
+        "tag in front.flac": ID3 + flac,
+        "bw64.wav": b"BW64" + rf64[4:],
         "list.wav": wav + b"LIST" + struct.pack("<I", 4) + b"INFO",
         "tag.wav": wav + b"TAG" + bytes(125),
         "padded.wav": wav + bytes(512),
@@ -440,7 +447,6 @@ def test_chains_of_other_rates_and_channels_become_those_of_the_first(
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_mp3_files_are_read_to_the_end(tmp_path, mode, rate):
-    tag = b"ID3\x03\x00\x00\x00\x00\x07\x76" + bytes(1014)
     junk = np.random.default_rng(0).bytes(3000)
     data = by_libsndfile(
         "MP3", None, rate, count=3 * COUNT, bitrate_mode=mode, compression_level=0.3
@@ -452,7 +458,7 @@ def test_mp3_files_are_read_to_the_end(tmp_path, mode, rate):
         "without a header": (without_xing(data), 3 * COUNT, 1),
         "joined": (data + quiet + data, 7 * COUNT, 3),
         "joined without headers": (2 * without_xing(data), 6 * COUNT, 2),
-        "tags between": (data + tag + data, 6 * COUNT, 2),
+        "tags between": (data + ID3 + data, 6 * COUNT, 2),
         "junk between": (data + junk + data, 6 * COUNT, 2),
         "junk in front": (junk + data, 3 * COUNT, 1),
     }
@@ -630,6 +636,11 @@ def test_pipes_of_other_formats(monkeypatch, tmp_path):
     assert not outcome.error and out[4:8] == b"ftyp"
     outcome, out = run_piped(monkeypatch, data, "flac")
     assert not outcome.error and out[:4] == b"fLaC"
+    path = by_ffmpeg(tmp_path / "a.mkv", None, "flac", pictures="libx264", tracks=2)
+    outcome, out = run_piped(monkeypatch, path.read_bytes(), "wav")
+    assert "holds the sound alone" in outcome.remark and out[:4] == b"RIFF"
+    outcome, out = run_piped(monkeypatch, path.read_bytes())
+    assert not outcome.remark and audio.FileSource(io.BytesIO(out)).num_tracks == 2
     outcome, out = run_piped(monkeypatch, b"")
     assert "standard input: cannot read" in outcome.error and not out
 
