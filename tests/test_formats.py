@@ -498,6 +498,8 @@ def packets(path):
         ("a.webm", "libopus", "libvpx-vp9", 48_000),
         ("a.avi", "libmp3lame", "mpeg4", 44_100),
         ("a.ts", "aac", "libx264", 48_000),
+        ("a.wmv", "wmav2", "wmv2", 44_100),
+        ("a.flv", "aac", "flv", 22_050),
     ],
 )
 def test_pictures_of_videos_stay_bit_for_bit(tmp_path, name, codec, pictures, rate):

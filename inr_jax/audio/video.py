@@ -103,7 +103,7 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
                 ffmpeg.opened(files.enter_context(open(name, "rb")))
             )
 
-        old, new = opened(source), iter([opened(sound) for sound in sounds])
+        old, new = opened(source), iter(sounds)
         rate = tracks[0].sample_rate
         output = files.enter_context(ffmpeg.created(aside, container, rate))
         output.metadata.update(old.metadata)
@@ -112,8 +112,10 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
         for stream in old.streams:
             if stream.type == "audio":
                 sound = next(new)
+                offset_s = tracks[len(packets)].start_s - _start_s(sound)
+                sound = opened(sound)
                 target = _copied(output, sound.streams.audio[0], stream)
-                packets.append(_shifted(sound, target, tracks[len(packets)].start_s))
+                packets.append(_shifted(sound, target, offset_s))
             elif stream.type == "data" and stream.name == "bin_data" and old.chapters():
                 continue  # MP4's track of chapters, which its writer makes anew
             elif stream.type in skipped:
@@ -151,6 +153,14 @@ def _packets(demuxed, targets):
         if packet.size or packet.dts is not None:
             packet.stream = targets[packet.stream.index]
             yield _time_s(packet), packet
+
+
+def _start_s(path):
+    """Time of the first sample that is decoded."""
+    with open(path, "rb") as file:
+        reader = ffmpeg.Reader(file)
+        next(reader.blocks(1))
+        return reader.start_s
 
 
 def _shifted(sound, target, offset_s):
