@@ -16,6 +16,7 @@ from inr_jax.enhancement import files, registry
 from inr_jax.errors import InputError
 
 COUNT = 12_345
+ID3 = b"ID3\x03\x00\x00\x00\x00\x07\x76" + bytes(1014)
 
 
 def voice(count=COUNT, rate=16_000, channels=1):
@@ -375,6 +376,12 @@ def wrong_lengths():
         "short.wav": riff(wav, 1000),
         "odd.wav": riff(wav, 1001),
         "chunks.wav": wav[:12] + odd + bytes(602) + wav[12:],
+        "unpadded.wav": wav[:12] + odd[:11] + wav[12:],
+        "endless chunk.wav": wav[:36] + b"LIST" + struct.pack("<I", 10**6) + wav[36:],
+        "tag in front.wav": ID3 + wav,
+        "tag in front.aiff": ID3 + aiff,
+        "tag in front.flac": ID3 + flac,
+        "bw64.wav": b"BW64" + rf64[4:],
         "list.wav": wav + b"LIST" + struct.pack("<I", 4) + b"INFO",
         "tag.wav": wav + b"TAG" + bytes(125),
         "padded.wav": wav + bytes(512),
@@ -440,7 +447,6 @@ def test_chains_of_other_rates_and_channels_become_those_of_the_first(
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_mp3_files_are_read_to_the_end(tmp_path, mode, rate):
-    tag = b"ID3\x03\x00\x00\x00\x00\x07\x76" + bytes(1014)
     junk = np.random.default_rng(0).bytes(3000)
     data = by_libsndfile(
         "MP3", None, rate, count=3 * COUNT, bitrate_mode=mode, compression_level=0.3
@@ -452,7 +458,7 @@ def test_mp3_files_are_read_to_the_end(tmp_path, mode, rate):
         "without a header": (without_xing(data), 3 * COUNT, 1),
         "joined": (data + quiet + data, 7 * COUNT, 3),
         "joined without headers": (2 * without_xing(data), 6 * COUNT, 2),
-        "tags between": (data + tag + data, 6 * COUNT, 2),
+        "tags between": (data + ID3 + data, 6 * COUNT, 2),
         "junk between": (data + junk + data, 6 * COUNT, 2),
         "junk in front": (junk + data, 3 * COUNT, 1),
     }
@@ -492,6 +498,8 @@ def packets(path):
         ("a.webm", "libopus", "libvpx-vp9", 48_000),
         ("a.avi", "libmp3lame", "mpeg4", 44_100),
         ("a.ts", "aac", "libx264", 48_000),
+        ("a.wmv", "wmav2", "wmv2", 44_100),
+        ("a.flv", "aac", "flv", 22_050),
     ],
 )
 def test_pictures_of_videos_stay_bit_for_bit(tmp_path, name, codec, pictures, rate):
@@ -540,6 +548,59 @@ def test_sound_that_starts_later_stays_in_place(tmp_path, name):
     assert len(placed[1]) == pytest.approx(len(placed[0]), abs=8)
 
 
+def with_words(source, target, subtitles):
+    """The same with subtitles, chapters and, in Matroska, a font."""
+    milliseconds = fractions.Fraction(1, 1000)
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        words = new.add_mux_stream(subtitles)
+        if target.suffix == ".mkv":
+            new.add_attachment("a.ttf", "font/ttf", b"font" * 100)
+        chapters = [
+            {"id": i, "start": 200 * i, "end": 200 * i + 200, "time_base": milliseconds}
+            for i in range(2)
+        ]
+        new.set_chapters([{**x, "metadata": {"title": str(x["id"])}} for x in chapters])
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+        text = b"Hello"
+        head = len(text).to_bytes(2, "big") if subtitles == "mov_text" else b""
+        packet = av.Packet(head + text)
+        packet.stream, packet.time_base = words, milliseconds
+        packet.pts = packet.dts = 100
+        packet.duration = 50
+        new.mux(packet)
+
+
+@pytest.mark.parametrize(
+    "name, codec, subtitles",
+    [("a.mp4", "aac", "mov_text"), ("a.mkv", "flac", "subrip")],
+)
+def test_subtitles_chapters_and_fonts_stay(tmp_path, name, codec, subtitles):
+    plain, source, target = (tmp_path / f"{x}_{name}" for x in ("plain", "in", "out"))
+    by_ffmpeg(plain, None, codec, pictures="libx264")
+    with_words(plain, source, subtitles)
+    outcome = denoise(source, target)
+    assert not outcome.error and not outcome.remark
+    found = []
+    for path in (source, target):
+        with av.open(str(path)) as container:
+            words = [
+                (p.pts * p.time_base, p.duration * p.time_base, bytes(p))
+                for p in container.demux(container.streams.subtitles[0])
+                if p.size
+            ]
+            fonts = [s.data for s in container.streams if s.type == "attachment"]
+            titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+            found.append((words, fonts, titles))
+    assert found[0] == found[1] and found[0][2] == ["0", "1"]
+    assert found[0][1] == ([b"font" * 100] if name == "a.mkv" else [])
+    other = tmp_path / "b.webm"  # holds neither
+    assert "cannot hold" in denoise(source, other).remark
+
+
 def test_the_sound_of_a_video_alone(tmp_path):
     by_ffmpeg(tmp_path / "a.mp4", None, "aac", pictures="libx264")
     outcome = denoise(tmp_path / "a.mp4", tmp_path / "a.wav")
@@ -577,6 +638,11 @@ def test_pipes_of_other_formats(monkeypatch, tmp_path):
     assert not outcome.error and out[4:8] == b"ftyp"
     outcome, out = run_piped(monkeypatch, data, "flac")
     assert not outcome.error and out[:4] == b"fLaC"
+    path = by_ffmpeg(tmp_path / "a.mkv", None, "flac", pictures="libx264", tracks=2)
+    outcome, out = run_piped(monkeypatch, path.read_bytes(), "wav")
+    assert "holds the sound alone" in outcome.remark and out[:4] == b"RIFF"
+    outcome, out = run_piped(monkeypatch, path.read_bytes())
+    assert not outcome.remark and audio.FileSource(io.BytesIO(out)).num_tracks == 2
     outcome, out = run_piped(monkeypatch, b"")
     assert "standard input: cannot read" in outcome.error and not out
 

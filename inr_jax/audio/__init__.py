@@ -8,7 +8,6 @@ from inr_jax.audio.stream import (
     LOWEST_RATE,
     FileSource,
     error_reason,
-    opened,
 )
 from inr_jax.audio.video import open_track_writers
 from inr_jax.audio.write import clipping_note, open_writer, write
@@ -28,7 +27,6 @@ __all__ = [
     "is_audio",
     "open_track_writers",
     "open_writer",
-    "opened",
     "read",
     "read_file",
     "resample",

@@ -15,6 +15,8 @@ _PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x1000000
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
 _BEGINS, _ENDS = 2, 4  # flags of Ogg pages
+_TAGGED = (b"RIFF", b"FORM", b"fLaC", b"OggS")  # what players' tags are put in front of
+_HEAD = 2**20  # bytes in which the sound of a damaged WAV file begins
 
 
 class Link(NamedTuple):
@@ -116,6 +118,9 @@ def links(file: IO[bytes]) -> list[Link]:
     Ogg has chains of them by its standard; the others come from people who joined files.
     """
     stop, head = size(file), _at(file, 0, 12)
+    if (front := _tag_length(file)) and _at(file, front, 4) in _TAGGED:
+        found = links(Span(file, front, stop))
+        return [Link(front + x.start, front + x.stop, x.is_whole) for x in found]
     if head[:4] == b"OggS":
         return _ogg_links(file, stop)
     if head[:4] == b"fLaC":
@@ -332,11 +337,7 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
       file: Open.
       per_frame: Samples of a frame.
     """
-    head = _at(file, 0, 10)
-    start = 0
-    if head[:3] == b"ID3":  # its length in four times seven bits
-        start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
-    frame = _at(file, start, 2048)
+    frame = _at(file, _tag_length(file), 2048)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
     if at < 0 or len(frame) < at + 144 or not frame[at + 7] & 1:
         return None
@@ -344,6 +345,35 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
     filled = int.from_bytes(frame[at + 141 : at + 144], "big")  # twice 12 bits, LAME's
     is_known = frame[at + 120 : at + 122] in (b"LA", b"La")
     return count * per_frame - is_known * ((filled >> 12) + (filled & 0xFFF))
+
+
+def _tag_length(file):
+    """Bytes of an ID3 tag in front; its length is in four times seven bits."""
+    head = _at(file, 0, 10)
+    if head[:3] != b"ID3":
+        return 0
+    return 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+
+
+def rebuilt_wav(file: IO[bytes], link: Link) -> Span | None:
+    """A WAV file whose chunks are damaged, with a new header right before its sound.
+
+    Returns:
+      None where it is no WAV file, or its format or its sound cannot be found.
+    """
+    head = _at(file, link.start, min(_HEAD, link.stop - link.start))
+    described = head.find(b"fmt ")
+    start = head.find(b"data", described) + 8
+    if head[:4] != b"RIFF" or described < 0 or start < 8:
+        return None
+    (length,) = struct.unpack_from("<I", head, described + 4)
+    format_chunk = head[described : described + 8 + length]
+    header = b"RIFF\xff\xff\xff\xffWAVE" + format_chunk + b"data\xff\xff\xff\xff"
+    if len(header) > start:
+        return None
+    span = Span(file, link.start + start - len(header), link.stop)
+    span.patch(0, header)
+    return span
 
 
 def _at(file, at, count):

@@ -160,7 +160,10 @@ class Reader:
                 declared = containers.mp3_samples(file, per_frame)
                 known_s = declared and declared / self.sample_rate
             else:
-                known_s = self.declared_s if _DECLARING & set(names) else None
+                is_known = bool(_DECLARING & set(names))
+                if names[0] == "asf":  # tells how long the longest stream is
+                    is_known = len(container.streams) == 1
+                known_s = self.declared_s if is_known else None
             self.num_samples = round((self.declared_s or 0) * self.sample_rate)
             self.declared_s = known_s
         if not _DECLARING & set(names):  # what FFmpeg guesses may be of a later part

@@ -57,8 +57,8 @@ _FFMPEG = {
     "flv": ("flv", ("aac", "mp3")),
     "ogv": ("ogv", ("opus", "flac")),
 }
-_PICTURES = {"mp4", "mov", "3gp", "3g2", "matroska", "webm", "asf", "mpegts", "mpeg"}
-_PICTURES |= {"vob", "avi", "flv", "ogv", "ipod"}
+# Those of them that are for sound alone.
+_SOUND = {"m4a", "m4b", "weba", "aac", "ac3", "eac3", "mp2", "wma", "amr", "wv", "tta"}
 # Read, and written by no library.
 _READ_ONLY = {"ape", "awb", "dts", "mpc", "ra", "rm", "shn", "spx", "tak", "thd", "gsm"}
 # libsndfile's names of codecs that FFmpeg has too.
@@ -151,8 +151,7 @@ def check_writable(path: str | os.PathLike) -> None:
 
 def holds_pictures(path: str | os.PathLike) -> bool:
     """Whether a file of this name can hold more than one track of sound."""
-    extension = _extension(path)
-    return extension in _FFMPEG and _FFMPEG[extension][0] in _PICTURES
+    return _extension(path) in _FFMPEG.keys() - _SOUND
 
 
 def ffmpeg_format(path: str | os.PathLike) -> tuple[str, tuple[str, ...]]:

@@ -42,6 +42,13 @@ class Reader:
           soundfile.LibsndfileError: no file of libsndfile's.
         """
         self._file, self._link = file, link
+        self._rebuilt = None
+        try:
+            self._opened_plainly().close()
+        except soundfile.LibsndfileError:
+            self._rebuilt = containers.rebuilt_wav(file, link)
+            if self._rebuilt is None:
+                raise
         self._extent = containers.extent(self._span())
         self.declared_s = None
         with self._opened() as sound:
@@ -75,21 +82,30 @@ class Reader:
                 yield sound.samplerate, block
 
     def _span(self):
-        return containers.Span(self._file, self._link.start, self._link.stop)
+        if self._rebuilt:
+            self._rebuilt.seek(0)
+            return self._rebuilt
+        if self._is_flac:
+            return containers.without_length(self._file, self._link)[0]
+        span = containers.Span(self._file, self._link.start, self._link.stop)
+        if span.read(4) == b"BW64":  # by another name
+            span.patch(0, b"RF64")
+        span.seek(0)
+        return span
+
+    def _opened_plainly(self):
+        return soundfile.SoundFile(self._span())
 
     def _opened(self):
-        if self._is_flac:
-            span, _ = containers.without_length(self._file, self._link)
-            return soundfile.SoundFile(span)
-        sound, found = soundfile.SoundFile(self._span()), self._extent
+        sound, found = self._opened_plainly(), self._extent
         width = _WIDTHS.get(sound.subtype, 0) * sound.channels
         # a sample more may be a byte that fills up a chunk
         if not (found and width) or found.present - sound.frames * width <= width:
             return sound
         rate, channels, subtype = sound.samplerate, sound.channels, sound.subtype
         sound.close()
-        start = self._link.start + found.start
-        data = containers.Span(self._file, start, start + found.present)
+        span = self._span()
+        data = containers.Span(span, found.start, found.start + found.present)
         return soundfile.SoundFile(
             data, "r", rate, channels, subtype, found.endian, "RAW"
         )

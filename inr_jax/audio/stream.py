@@ -202,12 +202,13 @@ def _ends_early(reader, file, link, done_s):
         samples, seconds = _ROUNDING
         allowed_s = max(samples / reader.sample_rate, seconds)
     if done_s + allowed_s < declared_s:
+        digits = 1 if declared_s - done_s >= 0.1 else 3
         return (
-            f"cut short, ends early: {_seconds(done_s)} of {_seconds(declared_s)} s "
+            f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
             "that its header tells of"
         )
     if not link.is_whole:
-        return f"cut short, ends early: after {_seconds(done_s)} s; its end is lost"
+        return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
     return ""
 
 
@@ -315,7 +316,3 @@ def _name(source):
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     return str(getattr(source, "name", "open file"))
-
-
-def _seconds(seconds):
-    return f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.3f}"

@@ -76,46 +76,68 @@ def _writer(path, track, rate, finish=lambda file: None):
 
 
 def _remux(source, sounds, tracks, aside, path):
-    """Copies all but the sound of `source`, and the sound of other files."""
+    """Copies all but the sound of `source`, and the sound of other files.
+
+    Returns:
+      Kinds of streams that the format cannot hold.
+    """
+    with ffmpeg.refusing():
+        for skipped in ((), ("data",), ("data", "attachment", "subtitle")):
+            try:
+                return _remux_without(skipped, source, sounds, tracks, aside, path)
+            except _CannotHoldError:
+                continue
+    raise ValueError("it cannot hold the pictures of its source")
+
+
+class _CannotHoldError(Exception):
+    """A format refuses a stream."""
+
+
+def _remux_without(skipped, source, sounds, tracks, aside, path):
     container, _ = formats.ffmpeg_format(path)
-    with (
-        ffmpeg.refusing(),
-        contextlib.ExitStack() as files,
-        open(source, "rb") as source_file,
-    ):
-        old = files.enter_context(ffmpeg.opened(source_file))
-        new_sounds = [
-            files.enter_context(ffmpeg.opened(files.enter_context(open(sound, "rb"))))
-            for sound in sounds
-        ]
-        output = files.enter_context(
-            ffmpeg.created(aside, container, tracks[0].sample_rate)
-        )
+    with contextlib.ExitStack() as files:
+
+        def opened(name):
+            return files.enter_context(
+                ffmpeg.opened(files.enter_context(open(name, "rb")))
+            )
+
+        old, new = opened(source), iter(sounds)
+        rate = tracks[0].sample_rate
+        output = files.enter_context(ffmpeg.created(aside, container, rate))
         output.metadata.update(old.metadata)
-        targets, left_out, copied = {}, [], []
-        new = iter(new_sounds)
-        packets = []
+        output.set_chapters(old.chapters())
+        targets, left_out, copied, packets = {}, set(), [], []
         for stream in old.streams:
             if stream.type == "audio":
                 sound = next(new)
+                offset_s = tracks[len(packets)].start_s - _start_s(sound)
+                sound = opened(sound)
                 target = _copied(output, sound.streams.audio[0], stream)
-                offset_s = tracks[len(packets)].start_s
                 packets.append(_shifted(sound, target, offset_s))
-                continue
-            try:
-                targets[stream.index] = _copied(output, stream, stream)
-            except ffmpeg.errors():
-                left_out.append(stream.type)
+            elif stream.type == "data" and stream.name == "bin_data" and old.chapters():
+                continue  # MP4's track of chapters, which its writer makes anew
+            elif stream.type in skipped:
+                left_out.add(stream.type)
             else:
+                try:
+                    targets[stream.index] = _copied(output, stream, stream)
+                except ffmpeg.errors():
+                    left_out.add(stream.type)
+                    continue
                 if stream.type != "attachment":
                     copied.append(stream)
-        output.set_chapters(old.chapters())
+        try:
+            output.start_encoding()
+        except ffmpeg.errors() as error:
+            raise _CannotHoldError from error
         if copied:
             packets.append(_packets(old.demux(copied), targets))
         # by time, so that the muxer need not keep many of one stream
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             output.mux_one(packet)
-    return left_out
+    return sorted(left_out)
 
 
 def _copied(output, template, described):
@@ -131,6 +153,14 @@ def _packets(demuxed, targets):
         if packet.size or packet.dts is not None:
             packet.stream = targets[packet.stream.index]
             yield _time_s(packet), packet
+
+
+def _start_s(path):
+    """Time of the first sample that is decoded."""
+    with open(path, "rb") as file:
+        reader = ffmpeg.Reader(file)
+        next(reader.blocks(1))
+        return reader.start_s
 
 
 def _shifted(sound, target, offset_s):

@@ -398,6 +398,8 @@ class _Sources:
                     self._on_files(1)
                     continue
                 tracks = [track for track, _ in found]
+                if len(tracks) > 1:  # together they are one file
+                    self._on_files(1 - len(tracks))
                 for number, (_, source) in enumerate(found):
                     self.opened.append(_Opened(job, tracks, number))
                     yield source
@@ -420,7 +422,7 @@ class _Sources:
             path, name = self._stdin(), "standard input"
         first = audio.FileSource(path, name=name)
         found = [first]
-        if job.target == PIPE or audio.holds_pictures(job.target):
+        if audio.holds_pictures(_file_target(job, first)):
             more = range(1, first.num_tracks)
             found += [audio.FileSource(path, track, name) for track in more]
         for track in found:
@@ -460,9 +462,7 @@ class _Writer:
         self.tracks_left = len(tracks)
         self.outcome: Outcome | None = None
         self._clipped, self._remarks = 0, []
-        self._folder = self._piped = (
-            None  # what goes to standard output when it is whole
-        )
+        self._folder = self._piped = None  # what goes to standard output when whole
         self._files = contextlib.ExitStack()
         self._add = self._add_removed = None
         self._record = (
@@ -487,6 +487,7 @@ class _Writer:
                 self._close()
         except (InputError, OSError) as error:
             self._files.__exit__(type(error), error, error.__traceback__)
+            self._clear()
             self.outcome = Outcome(self.job, one_line(error))
 
     def _open(self):
@@ -512,10 +513,14 @@ class _Writer:
             with open(self._piped, "rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
-            self._folder.cleanup()
+            self._clear()
         if self._record:
             self._record.add()
         told = [track.remark for track in self._tracks]
         told += [*self._remarks, audio.clipping_note(self.job.target, self._clipped)]
         remark = "\n".join(dict.fromkeys(filter(None, told)))
         self.outcome = Outcome(self.job, remark=remark)
+
+    def _clear(self):
+        if self._folder:
+            self._folder.cleanup()
