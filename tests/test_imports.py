@@ -115,7 +115,7 @@ def test_modules_that_need_no_jax_load_none():
 def test_reading_audio_loads_neither_librosa_nor_numba():
     done = python(
         "import sys; from inr_jax import audio\n"
-        "assert not {'librosa', 'numba', 'scipy'} & set(sys.modules)"
+        "assert not {'av', 'librosa', 'numba', 'scipy'} & set(sys.modules)"
     )
     assert done.returncode == 0, done.stderr
 
