@@ -90,7 +90,7 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
     ("flags", "message"),
     [
         (("--set=chanels=4",), "there is no setting 'chanels'"),
-        (("--set=channels=many",), "'channels=many': must be like"),
+        (("--set=channels=many",), "'channels=many': must be a whole number"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "give a number for each folder"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),
