@@ -35,6 +35,31 @@ def require_one_of(config, **known: tuple[str, ...]) -> None:
         )
 
 
+def require_at_least_1(config, *names: str) -> None:
+    """Refuses a config where a setting of these names, a number, is below 1.
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name in names:
+        value = getattr(config, name)
+        _require(value >= 1, f"{name} must be at least 1, got {value}")
+
+
+def require_range(config, *names: str) -> None:
+    """Refuses a config where a setting of these names is not (minimum, maximum).
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name in names:
+        value = getattr(config, name)
+        _require(
+            len(value) == 2 and value[0] <= value[1],
+            f"{name} must be two numbers, minimum and maximum",
+        )
+
+
 def _positive(value) -> bool:
     """Of numbers; those that jax traces, as in a sweep under vmap, pass unseen."""
     return not isinstance(value, int | float) or math.isfinite(value) and value > 0
@@ -135,9 +160,7 @@ class FitConfig:
             _positive(self.learning_rate),
             f"learning_rate must be positive, got {self.learning_rate}",
         )
-        _require(
-            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
-        )
+        require_at_least_1(self, "num_steps")
 
     def siren_at(self, sample_rate: int) -> SirenConfig:
         """The network, its first factor chosen by the coordinate rule where it is None.
@@ -222,9 +245,7 @@ class DnpConfig:
 
     def __post_init__(self):
         require_one_of(self, mask=("wiener", "lsa"))
-        _require(
-            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
-        )
+        require_at_least_1(self, "num_levels", "num_filters", "num_steps")
 
 
 # experiments/configs/siren_fast.flags: small networks over segments, found on clean

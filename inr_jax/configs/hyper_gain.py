@@ -3,7 +3,7 @@
 import dataclasses
 
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.fitting import LossWeights
+from inr_jax.configs.fitting import LossWeights, require_at_least_1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +24,8 @@ class FieldConfig:
     num_cells: int = 32
     hidden: int = 5
 
-    @property
-    def cell_hz(self) -> float:
-        """Hz from one cell to the next."""
-        return self.cell_bins * self.bin_hz
+    def __post_init__(self):
+        require_at_least_1(self, "cell_bins", "num_cells", "hidden")
 
     @property
     def outputs(self) -> int:
@@ -66,6 +64,9 @@ class HyperGainConfig:
     frame_channels: int = 192
     frame_dilations: tuple[int, ...] = (1, 2, 4, 8)
     level_frames: int = 128
+
+    def __post_init__(self):
+        require_at_least_1(self, "channels", "frame_channels", "level_frames")
 
     @property
     def receptive_field(self) -> int:
@@ -114,6 +115,7 @@ class HyperGainTraining:
     ema_decay: float = 0.999
 
     def __post_init__(self):
+        require_at_least_1(self, "batch_size", "num_steps")
         if self.warmup_steps + self.decay_steps > self.num_steps:
             raise ValueError("warmup_steps and decay_steps exceed num_steps")
 

@@ -46,6 +46,8 @@ def main() -> int:
     from inr_jax.io import run_dir
     from inr_jax.parallel import distributed
 
+    if not METHODS.value:
+        raise InputError("--methods names no method")
     folder, index, count = shard()
     methods = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
     conditions = datasets.conditions()
@@ -88,6 +90,8 @@ def shard() -> tuple[pathlib.Path, int, int]:
 
 def rescore(store, source) -> None:
     """Scores what was kept anew."""
+    if not store.rows:
+        raise InputError(f"{store.folder}: holds no scores")
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
 

@@ -40,6 +40,7 @@ NOISE_ESTIMATOR = flags.DEFINE(
 # Setting and flag, for the methods that have the setting.
 _SHARED = {"finetune_steps": FINETUNE_STEPS, "noise_estimator": NOISE_ESTIMATOR}
 _OWN = {
+    "hyper_gain": {"weights": CHECKPOINT},
     "local_hypersound": {"weights": CHECKPOINT},
     "hypersound": {"weights": CHECKPOINT},
     "sepformer": {"weights": SEPFORMER_DIR},
