@@ -72,8 +72,9 @@ class SirenConfig:
     Attributes:
       width: Units of every sine layer.
       depth: Hidden sine layers, after the first sine layer and before the linear one.
-      first_omega: Factor inside the first sine, in rad per unit of the coordinate; a
-        fit also takes None, see `FitConfig.siren_at`.
+      first_omega: Factor inside the first sine, in rad per unit of the coordinate. A
+        fit also takes None, which chooses it by the coordinates: 3000 for "unit", 1/50
+        of the Nyquist frequency for "seconds"; see `FitConfig.siren_at`.
       hidden_omega: Factor inside the other sines.
     """
 
@@ -95,7 +96,19 @@ class SirenConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term of a waveform loss; see `inr_jax.losses` for the terms."""
+    """Weight of each term of a waveform loss; see `inr_jax.losses` for the terms.
+
+    Attributes:
+      mse: Weight of the mean squared error.
+      l1: Weight of the mean absolute error.
+      smooth_l1: Weight of the mean smooth L1 (Huber) loss.
+      stft: Weight of the multi-resolution STFT loss.
+      mel: Weight of the multi-resolution mel loss.
+      compressed: Weight of the squared error of power-law compressed spectra.
+      snr: Weight of the negative SNR, in units of 10 dB.
+      segmental: Weight of the negative segmental SNR, in units of 10 dB.
+      disturbance: Weight of PMSQE, modelled on the disturbance of PESQ.
+    """
 
     mse: float = 1.0
     l1: float = 0.0

@@ -1,4 +1,4 @@
-"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
+r"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
 
   inr-jax evaluate --clean_dir=DIR --snr_db=0,5,10 \
       --methods=noisy,wiener,gain_field,gain_field:num_fields=1 \

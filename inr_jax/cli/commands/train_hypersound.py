@@ -1,4 +1,4 @@
-"""Trains a hypernetwork that denoises speech, from noisy to clean.
+r"""Trains a hypernetwork that denoises speech, from noisy to clean.
 
   inr-jax train-hypersound \
       --flagfile=experiments/configs/local_hypersound.flags \
@@ -6,7 +6,7 @@
 
 Noise is mixed anew for every step. Interrupted and started again with the same flags, it
 goes on as if nothing had happened. log.jsonl and curves.png say how it goes, model/ is
-what --checkpoint of denoise.py takes.
+what --checkpoint of inr-jax denoise takes.
 """
 
 import dataclasses
