@@ -61,7 +61,7 @@ def test_trained_methods_take_any_rate(checkpoint, rate):
 
 
 def test_windows_give_what_the_whole_clip_gives(checkpoint, monkeypatch):
-    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 1.0)
+    monkeypatch.setattr(neural, "STFT_WINDOW_S", 1.0)
     model, params = pretrained.load(checkpoint)
     noisy = audio.Recording(signal(90_003, 1), 16_000)
     denoiser, parts = neural.stft_mask(model, params), []

@@ -24,7 +24,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch):
     monkeypatch.setattr(files, "READ_AT_ONCE_S", 2)
-    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 2.0)
+    monkeypatch.setattr(neural, "STFT_WINDOW_S", 2.0)
 
 
 def noisy(seconds):
@@ -51,7 +51,7 @@ def test_parts_give_what_the_whole_gives(tmp_path, weights, seconds, monkeypatch
     error, num_parts = denoise(tmp_path, settings, files.DryWetMix(wet=0.9))
     assert not error and num_parts > 2
     recording = audio.read(tmp_path / "in.wav")
-    monkeypatch.setattr(neural, "STFT_MASK_WINDOW_S", 100.0)
+    monkeypatch.setattr(neural, "STFT_WINDOW_S", 100.0)
     denoiser = registry.make("local_hypersound", settings)
     (whole,) = api.denoise_recordings(denoiser, [recording], [0])
     expected = 0.9 * whole.samples + 0.1 * recording.samples
