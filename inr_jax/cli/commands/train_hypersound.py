@@ -25,6 +25,8 @@ from inr_jax.errors import InputError
 flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(training_flags)
+flags.set_default(training_flags.SAVE_EVERY, 500)
+flags.set_default(training_flags.VALIDATE_EVERY, 1000)
 BAND_LIMITED_DIRS = flags.DEFINE_list(
     "band_limited_dirs",
     [],
