@@ -93,6 +93,8 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
         (("--set=channels=many",), "'channels=many': must be a whole number"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "give a number for each folder"),
+        (("--batch_size=0",), "batch_size must be at least 1"),
+        (("--set=channels=-1",), "channels must be at least 1"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),
         (("--model=hypersound", "--set=num_samples=4096"), "must be the model's"),
         (("--start_from=SHIPPED", "--set=channels=4"), "weights of other settings"),

@@ -62,6 +62,8 @@ def main() -> int:
     else:
         source = source.share(index, count)
     settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
+    if RESCORE.value and not Store(folder).rows:
+        raise InputError(f"{folder}: holds no scores")
     run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
     store = Store(folder)
     if RESCORE.value:
@@ -90,8 +92,6 @@ def shard() -> tuple[pathlib.Path, int, int]:
 
 def rescore(store, source) -> None:
     """Scores what was kept anew."""
-    if not store.rows:
-        raise InputError(f"{store.folder}: holds no scores")
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
 
