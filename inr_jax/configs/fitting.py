@@ -209,7 +209,7 @@ class GainFieldConfig:
       context_scale: Input for a factor of ten in the power of a bin nearby.
       exponent: Of the gains: above 1 removes more noise than the least squared error
         would, which listeners and SSNR prefer.
-      floor: Smallest gain; None for .015 in white noise and .1 in other noise.
+      floor: Smallest gain; None for 0.015 in white noise and 0.1 in other noise.
       divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 

@@ -37,6 +37,8 @@ def main() -> None:
         rows += atomic.read_csv(path)
     try:
         lines = paper_table.lines(rows)
+    except KeyError as error:
+        raise InputError(f"scores.csv has no column {error}") from None
     except ValueError as error:
         raise InputError(str(error)) from None
     text = paper_table.markdown(lines)
