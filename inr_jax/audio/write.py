@@ -24,7 +24,11 @@ _BLOCK = 2**16  # frames; libsndfile's Vorbis encoder crashes on long ones
 
 @contextlib.contextmanager
 def open_writer(
-    path: str | os.PathLike, sample_rate: int, channels: int, subtype: str | None = None
+    path: str | os.PathLike,
+    sample_rate: int,
+    channels: int,
+    subtype: str | None = None,
+    finish: Callable[[pathlib.Path], None] = lambda file: None,
 ) -> Iterator[Callable[[np.ndarray], int]]:
     """A context that yields a function which appends blocks of samples to a file.
 
@@ -38,6 +42,7 @@ def open_writer(
       channels: Number of channels.
       subtype: libsndfile's sample format; the default of the file format where None or
         where the file format does not have it.
+      finish: Called with the finished file, before it appears.
 
     Raises:
       InputError: an extension or a rate that cannot be written, a full disk, or a lack
@@ -56,6 +61,7 @@ def open_writer(
             yield _naming(path, errors)(functools.partial(_add, sound))
         if errors:
             raise errors[0]
+        finish(aside)
 
 
 @contextlib.contextmanager

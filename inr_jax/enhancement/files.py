@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from inr_jax import audio
-from inr_jax.audio import stream
+from inr_jax.audio import metadata, stream
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
@@ -233,6 +233,7 @@ def denoise(
     mix: DryWetMix,
     seed: int = 0,
     on_files: Callable[[float], None] = lambda files: None,
+    keep_times: bool = False,
 ) -> Iterator[Outcome]:
     """Reads, denoises and writes files, several in a batch; one that fails stops no other.
 
@@ -243,6 +244,7 @@ def denoise(
       mix: What is done with estimates.
       seed: Of methods that draw.
       on_files: Called with files done since the last call, shares too.
+      keep_times: Whether outputs get the times of last change of their inputs.
     """
     sources = _Sources(todo, denoiser, on_files)
     writers: dict[int, _Writer] = {}
@@ -252,7 +254,7 @@ def denoise(
         job, source = sources.opened[part.position]
         if part.position not in writers:
             rate = denoiser.output_rate or source.sample_rate
-            writers[part.position] = _Writer(job, source, rate, settings)
+            writers[part.position] = _Writer(job, source, rate, settings, keep_times)
         writer = writers[part.position]
         writer.take(part, mix)
         if part.is_last:
@@ -304,8 +306,10 @@ class _Sources:
 class _Writer:
     """The outputs of one job: all of them appear whole, or none."""
 
-    def __init__(self, job, source, rate, settings):
+    def __init__(self, job, source, rate, settings, keep_times):
         self.job, self._source, self._rate = job, source, rate
+        self._keep_times = keep_times
+        self._lost: set[str] = set()  # of the metadata
         self.outcome: Outcome | None = None
         self._clipped, self._piped = 0, []
         self._files = contextlib.ExitStack()
@@ -348,8 +352,15 @@ class _Writer:
     def _opened(self, path, rate):
         channels, subtype = self._source.num_channels, self._source.subtype
         return self._files.enter_context(
-            audio.open_writer(path, rate, channels, subtype)
+            audio.open_writer(path, rate, channels, subtype, self._carry)
         )
+
+    def _carry(self, path):
+        """Gives a finished file what belongs to the recording beside its sound."""
+        if self.job.source != PIPE:
+            self._lost.update(metadata.carry(self.job.source, path))
+            if self._keep_times:
+                metadata.carry_times(self.job.source, path)
 
     def _close(self):
         self._files.close()
@@ -359,5 +370,8 @@ class _Writer:
             audio.write_stream(stdout, whole, self._rate, subtype)
         if self._record:
             self._record.add()
-        remark = audio.clipping_note(self.job.target, self._clipped)
-        self.outcome = Outcome(self.job, remark=remark)
+        remarks = [audio.clipping_note(self.job.target, self._clipped)]
+        if self._lost:
+            names = ", ".join(sorted(self._lost))
+            remarks.append(f"{self.job.target}: could not carry over: {names}")
+        self.outcome = Outcome(self.job, remark="\n".join(filter(None, remarks)))

@@ -5,7 +5,8 @@
   inr-jax denoise - --output=- < noisy.wav > clean.wav
 
 Any format, rate, channel count and length that libsndfile reads; rate, channels, length,
-level and format stay as they are. Run again, it leaves alone what is done already.
+level and format stay as they are, as do tags, dates, cover art, cue points and chapters.
+Run again, it leaves alone what is done already.
 """
 
 import dataclasses
@@ -38,6 +39,9 @@ OUTPUT_RATE = flags.DEFINE_integer(
     1,
 )
 flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
+KEEP_TIMES = flags.DEFINE_bool(
+    "keep_times", False, "Outputs get the file times of their inputs."
+)
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
@@ -63,6 +67,7 @@ def main(inputs: list[str]) -> int:
         "seed": SEED.value,
         "weights_sha256": weights_digest(method),
         **dataclasses.asdict(mix),
+        **({"keep_times": True} if KEEP_TIMES.value else {}),
     }
     todo = list(files.pending(jobs, settings))
     for problem in problems:
@@ -111,7 +116,7 @@ def denoise(todo, settings: dict, mix, method) -> int:
     failed = 0
     with app.progress("denoising", len(todo), "files") as on_files:
         for outcome in files.denoise(
-            denoiser, todo, settings, mix, SEED.value, on_files
+            denoiser, todo, settings, mix, SEED.value, on_files, KEEP_TIMES.value
         ):
             if outcome.error:
                 failed += 1
