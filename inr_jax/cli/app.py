@@ -130,7 +130,7 @@ def _parse(argv: list[str]) -> list[str]:
                 raise flags.IllegalFlagValueError(f"--{name} must be finite: {value}")
         return rest
     except flags.Error as error:
-        sys.exit(print_error(str(error)))
+        sys.exit(print_error(str(error).removeprefix("ERROR:: ")))
 
 
 @contextlib.contextmanager

@@ -113,9 +113,17 @@ class Denoiser:
 class Source(Protocol):
     """A noisy recording: one in memory, or one that is read as it is needed."""
 
-    name: str
-    sample_rate: int
-    num_samples: int  # for progress alone: a file may hold others than it declares
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def num_samples(self) -> int:
+        """For progress alone: a file may hold others than it declares."""
 
     def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
         """Its samples (samples, channels) float32, at most so many at a time."""

@@ -62,11 +62,11 @@ class ClipFit:
         part of the pytree.
     """
 
-    segments: Sequence[SegmentFit]
+    segments: Sequence[SegmentFit] = dataclasses.field(repr=False)
     num_samples: int
     sample_rate: int
     config: FitConfig
-    computed: np.ndarray | None = None
+    computed: np.ndarray | None = dataclasses.field(default=None, repr=False)
     work_s: float = dataclasses.field(default=float("nan"), init=False, compare=False)
 
     def __call__(self, times) -> np.ndarray:
@@ -91,7 +91,13 @@ class ClipFit:
         return self._at(times * self.sample_rate)
 
     def at_rate(self, sample_rate: int) -> np.ndarray:
-        """The clip (samples,) at any rate; above its own, frequencies may be new."""
+        """The clip (samples,) at any rate; above its own, frequencies may be new.
+
+        Raises:
+          ValueError: the rate is not positive.
+        """
+        if sample_rate <= 0:
+            raise ValueError(f"sample_rate must be positive, got {sample_rate}")
         count = -(-self.num_samples * sample_rate // self.sample_rate)
         position = np.arange(count) * (self.sample_rate / sample_rate)
         return self._at(position)

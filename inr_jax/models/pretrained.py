@@ -68,9 +68,12 @@ def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
       InputError: there is none.
     """
     folder = pathlib.Path(model)
-    if not folder.is_dir() and str(model) in _CONFIGS:
-        folder = trained_dir(str(model))
-    return load(folder)
+    if folder.is_dir():
+        return load(folder)
+    if str(model) not in _CONFIGS:
+        known = ", ".join(_CONFIGS)
+        raise InputError(f"{model}: no such folder, and no model of {known}")
+    return load(trained_dir(str(model)))
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:

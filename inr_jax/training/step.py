@@ -62,7 +62,7 @@ def schedule(config: TrainingConfig) -> optax.Schedule:
 def momentum(config: TrainingConfig) -> optax.Schedule:
     """First decay of Adam over steps of "one_cycle": .85 where the rate is largest.
 
-    It falls from .95 while the rate rises and comes back as that falls (Smith 2018).
+    It falls from 0.95 while the rate rises and comes back as that falls (Smith 2018).
     """
     peak = 0.05 * config.num_steps
 

@@ -1,4 +1,4 @@
-"""Trains the hypernetwork of the emitted gain field, from noisy to clean speech.
+r"""Trains the hypernetwork of the emitted gain field, from noisy to clean speech.
 
   inr-jax train --speech_dirs=DIR,DIR --noise_dir=DIR \
       --valid_dir=DIR --valid_noise_dir=DIR --output_dir=results/training

@@ -1,4 +1,4 @@
-"""Trains a hypernetwork that denoises speech, from noisy to clean.
+r"""Trains a hypernetwork that denoises speech, from noisy to clean.
 
   inr-jax train-hypersound \
       --flagfile=experiments/configs/local_hypersound.flags \
@@ -6,7 +6,7 @@
 
 Noise is mixed anew for every step. Interrupted and started again with the same flags, it
 goes on as if nothing had happened. log.jsonl and curves.png say how it goes, model/ is
-what --checkpoint of denoise.py takes.
+what --checkpoint of inr-jax denoise takes.
 """
 
 import dataclasses
@@ -25,6 +25,8 @@ from inr_jax.errors import InputError
 flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
 flags.adopt_module_key_flags(training_flags)
+flags.set_default(training_flags.SAVE_EVERY, 500)
+flags.set_default(training_flags.VALIDATE_EVERY, 1000)
 BAND_LIMITED_DIRS = flags.DEFINE_list(
     "band_limited_dirs",
     [],
