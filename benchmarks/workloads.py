@@ -115,9 +115,11 @@ def denoise(clips: np.ndarray, method: str, watch: Stopwatch) -> Timing:
 
 def train(speech: list[np.ndarray], settings: Settings, watch: Stopwatch) -> Timing:
     """Seconds of sound, of steps of the training of HyperGain, mixing included."""
-    state = hyper_gain.init(jax.random.key(0), settings.model, settings.training)
+    params = hyper_gain.fresh_params(jax.random.key(0), settings.model)
+    params, fixed = hyper_gain.divide(params, settings.training)
+    state = hyper_gain.init(params, settings.training)
     step = hyper_gain.compiled_step(
-        _corpus(speech), settings.model, settings.mixing, settings.training, 0
+        *(_corpus(speech), settings.model, settings.mixing, settings.training, 0, fixed)
     )
 
     def run():

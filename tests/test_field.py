@@ -9,19 +9,20 @@ from inr_jax.configs.hyper_gain import FieldConfig
 from inr_jax.nn import gain_field
 from inr_jax.nn.gain_field import GainField
 
-CONFIG = FieldConfig(num_cells=4)
-BINS = CONFIG.num_cells * CONFIG.cell_bins
+CONFIG = FieldConfig(num_cells=4, high_edges_hz=(1000, 1250, 1750))
+BINS = 60  # up to 1875 Hz
 
 
 @pytest.fixture
 def field():
-    keys = jax.random.split(jax.random.key(0), 3)
+    keys = jax.random.split(jax.random.key(0), 4)
     shape = (6, CONFIG.num_cells)
     return GainField(
         jnp.asarray(gain_field.initial_frequencies(CONFIG.hidden)),
         jax.random.normal(keys[0], (*shape, CONFIG.hidden)),
         jax.random.normal(keys[1], (*shape, CONFIG.outputs, CONFIG.hidden)),
         jax.random.normal(keys[2], (*shape, CONFIG.outputs)),
+        jax.random.normal(keys[3], (6, CONFIG.num_high_bands)),
     )
 
 
@@ -30,7 +31,7 @@ def test_on_the_grid_both_evaluations_agree(field):
     times = np.arange(6) * CONFIG.hop_s
     frequencies = np.arange(BINS) * CONFIG.bin_hz
     gate, taps = gain_field.evaluate(field, times, frequencies, CONFIG)
-    fast_gate, fast_taps = gain_field.split(gain_field.on_bins(field, CONFIG))
+    fast_gate, fast_taps = gain_field.split(gain_field.on_bins(field, BINS, CONFIG))
     np.testing.assert_allclose(gate, fast_gate, atol=1e-5)
     np.testing.assert_allclose(taps, fast_taps, atol=2e-5)
 
@@ -41,7 +42,7 @@ def test_it_is_continuous_everywhere(field):
 
     def largest_steps(fineness):
         times = np.linspace(-0.01, 0.1, fineness)
-        frequencies = np.linspace(0, 1100, fineness)
+        frequencies = np.linspace(0, 2000, fineness)
         gate, taps = gain_field.evaluate(field, times, frequencies, CONFIG)
         return [
             float(jnp.max(jnp.abs(jnp.diff(x, axis=axis))))
@@ -55,7 +56,7 @@ def test_it_is_continuous_everywhere(field):
 
 
 def test_beyond_its_grid_it_is_constant(field):
-    at = (CONFIG.num_cells * CONFIG.cell_bins - 1) * CONFIG.bin_hz
+    at = float(CONFIG.high_edges_hz[-1])
     gate, _ = gain_field.evaluate(
         field, np.array([5, 9]) * CONFIG.hop_s, np.array([at, 2 * at]), CONFIG
     )

@@ -1,5 +1,7 @@
 """The hypernetwork of the gain field: what it promises whatever its weights are."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.dsp.stft import sine_window, stft
 from inr_jax.enhancement import driver, neural
 from inr_jax.models import hyper_gain, pretrained
+from inr_jax.nn import gain_field
 
 CONFIG = HyperGainConfig(
     field=FieldConfig(num_cells=4),
@@ -85,12 +88,15 @@ def test_the_receptive_field_is_as_stated(model, params):
 def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
     signal = noise(4000)
     gap = signal.at[1000:2000].set(0.0)
-    loud, quiet = (
-        hyper_gain.features(stft(x, sine_window(WINDOW), WINDOW // 2)[:, :32], 8, 128)
-        for x in (signal, gap)
-    )
+
+    def features(signal):
+        spectrum = stft(signal, sine_window(WINDOW), WINDOW // 2)[:, :32]
+        running = hyper_gain.running_level(spectrum, 128)
+        return jnp.stack(hyper_gain.features(jnp.abs(spectrum) ** 2, running))
+
+    loud, quiet = features(signal), features(gap)
     # frames far from the gap keep their features but for the smaller sample of noise
-    assert float(jnp.max(jnp.abs(loud[-20:] - quiet[-20:]))) < 0.1
+    assert float(jnp.max(jnp.abs(loud[:, -20:] - quiet[:, -20:]))) < 0.1
 
 
 @pytest.mark.slow
@@ -142,3 +148,35 @@ def test_a_window_has_the_same_seconds_at_any_rate():
     windows = [hyper_gain.window_of(rate, config) for rate in (8000, 16_000, 48_000)]
     assert windows == [256, 512, 1536]
     assert hyper_gain.window_of(44_100, config) == 1408  # 2**7 * 11
+
+
+def test_linked_channels_have_one_field(model, params):
+    left = noise(2000)
+    both = jnp.stack([left, -0.3 * left], axis=1)
+    # the mean power of both, whose scale does not matter
+    expected = denoise(model, params, left, WINDOW)
+    found = denoise(model, params, both, WINDOW)
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(found[:, 1], -0.3 * expected, atol=1e-6)
+
+
+HIGHS = dataclasses.replace(
+    CONFIG, field=FieldConfig(num_cells=2, high_edges_hz=(500, 700, 1000))
+)
+
+
+def test_bands_above_the_cells_change_nothing_below():
+    """Of one network, with and without them."""
+    wide = hyper_gain.HyperGain(HIGHS)
+    cells = dataclasses.replace(HIGHS, field=FieldConfig(num_cells=2))
+    params = jax.jit(wide.init)(jax.random.key(0), jnp.zeros((4, 33), jnp.complex64))
+    spectrum = stft(noise(2000), sine_window(WINDOW), WINDOW // 2)
+    outputs = []
+    for config in (HIGHS, cells):
+        field = hyper_gain.HyperGain(config).apply(params, spectrum)
+        outputs.append(gain_field.on_bins(field, 33, config.field))
+    with_bands, without = outputs
+    np.testing.assert_allclose(with_bands[:, :16], without[:, :16], atol=1e-6)
+    assert float(jnp.max(jnp.abs(with_bands[:, 18:] - without[:, 18:]))) > 0.01
+    # nothing above them but the gate of the last
+    np.testing.assert_allclose(with_bands[:, 30], with_bands[:, 32], atol=1e-6)

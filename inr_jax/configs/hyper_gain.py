@@ -16,6 +16,8 @@ class FieldConfig:
       cell_bins: Bins of a cell.
       num_cells: Cells of one time, from 0 Hz up.
       hidden: Sines of the SIREN of each cell.
+      high_edges_hz: Edges of the bands above the cells, where the gain is linear from
+        the centre of one to the next; without them it is constant there.
     """
 
     hop_s: float = 0.016
@@ -23,6 +25,17 @@ class FieldConfig:
     cell_bins: int = 8
     num_cells: int = 32
     hidden: int = 5
+    high_edges_hz: tuple[float, ...] = ()
+
+    @property
+    def high_edges(self) -> tuple[int, ...]:
+        """First bins of the bands above the cells, and the bin behind the last one."""
+        return tuple(round(edge / self.bin_hz) for edge in self.high_edges_hz)
+
+    @property
+    def num_high_bands(self) -> int:
+        """Bands above the cells."""
+        return max(0, len(self.high_edges_hz) - 1)
 
     @property
     def cell_hz(self) -> float:
@@ -100,6 +113,8 @@ class HyperGainTraining:
       weight_decay: Of Muon.
       max_gradient_norm: Gradients are scaled down to it.
       ema_decay: Of the running mean of the weights, which is validated and shipped.
+      trained: "all", or "highs" for the bands above the cells alone, whose loss is that of
+        the signal above the cells.
     """
 
     loss: LossWeights = DENOISING_LOSS
@@ -112,8 +127,11 @@ class HyperGainTraining:
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
     ema_decay: float = 0.999
+    trained: str = "all"
 
     def __post_init__(self):
+        if self.trained not in ("all", "highs"):
+            raise ValueError(f"trained must be all or highs, got {self.trained!r}")
         if self.warmup_steps + self.decay_steps > self.num_steps:
             raise ValueError("warmup_steps and decay_steps exceed num_steps")
 

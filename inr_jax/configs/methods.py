@@ -17,6 +17,9 @@ from inr_jax.configs.fitting import (
 from inr_jax.errors import InputError
 
 NOISE_ESTIMATORS = ("auto", "white", "stationary", "mmse_spp")
+# Of methods by gains: each channel has its own, or all have one, which keeps the level
+# and time differences between them.
+CHANNELS = ("independent", "linked")
 STOPPING_RULES = ("fixed", "discrepancy", "sure")
 
 
@@ -31,12 +34,14 @@ class ClassicalConfig:
 
     Attributes:
       noise_estimator: Of the noise PSD, a name of `inr_jax.dsp.noise_psd.ESTIMATORS`.
+      channels: "independent", or "linked" by one gain for all.
     """
 
     noise_estimator: str = "auto"
+    channels: str = "independent"
 
     def __post_init__(self):
-        require_one_of(self, noise_estimator=NOISE_ESTIMATORS)
+        require_one_of(self, noise_estimator=NOISE_ESTIMATORS, channels=CHANNELS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +50,15 @@ class GainFieldMethod(GainFieldConfig):
 
     Attributes:
       noise_estimator: Of the noise PSD, a name of `inr_jax.dsp.noise_psd.ESTIMATORS`.
+      channels: "independent", or "linked" by one gain for all.
     """
 
     noise_estimator: str = "auto"
+    channels: str = "independent"
 
     def __post_init__(self):
         super().__post_init__()
-        require_one_of(self, noise_estimator=NOISE_ESTIMATORS)
+        require_one_of(self, noise_estimator=NOISE_ESTIMATORS, channels=CHANNELS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +103,14 @@ class HyperGainMethod:
 
     Attributes:
       weights: Folder of a training's weights; the shipped ones where None.
+      channels: "independent", or "linked" by one gain for all.
     """
 
     weights: str | None = None
+    channels: str = "independent"
+
+    def __post_init__(self):
+        require_one_of(self, channels=CHANNELS)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,27 +15,32 @@ def segment_starts(num_samples: int, length: int) -> Int[np.ndarray, " segments"
 
 
 def split_overlapping(
-    signal: Float[np.ndarray, " samples"], length: int
-) -> list[Float[np.ndarray, " length"]]:
+    signal: Float[np.ndarray, " samples *channels"], length: int
+) -> list[Float[np.ndarray, " length *channels"]]:
     """Segments of a signal; a shorter signal is one segment."""
     starts = segment_starts(len(signal), length)
     return [signal[start : start + length] for start in starts]
 
 
 def crossfade(
-    segments: list[Float[np.ndarray, " length"]], num_samples: int, length: int
-) -> Float[np.ndarray, " {num_samples}"]:
+    segments: list[Float[np.ndarray, " length *channels"]],
+    num_samples: int,
+    length: int,
+) -> Float[np.ndarray, " {num_samples} *channels"]:
     """The signal of segments as from `split_overlapping`, cross-faded linearly.
 
     The weights sum to 1 at every sample: unchanged segments give the signal back.
     """
     if len(segments) == 1:
         return np.array(segments[0], np.float32)
-    total, weights = (np.zeros(num_samples, np.float32) for _ in range(2))
+    rest = np.shape(segments[0])[1:]
+    total = np.zeros((num_samples, *rest), np.float32)
+    weights = np.zeros((num_samples, *[1] * len(rest)), np.float32)
     for start, segment in zip(
         segment_starts(num_samples, length), segments, strict=True
     ):
         weight = fade(np.arange(len(segment)), len(segment))
+        weight = weight.reshape(-1, *[1] * len(rest))
         total[start : start + len(segment)] += weight * segment
         weights[start : start + len(segment)] += weight
     total /= weights

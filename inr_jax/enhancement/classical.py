@@ -20,10 +20,10 @@ POSTERIOR_CAP = 40.0
 def wiener(
     noisy: np.ndarray, sample_rate: int, noise_estimator: str = "auto"
 ) -> np.ndarray:
-    """Denoised signal (samples,) or signals (samples, channels).
+    """Denoised signal (samples,), or linked channels (samples, channels).
 
     Args:
-      noisy: (samples,) or (samples, channels); each channel has its own noise.
+      noisy: (samples,), or (samples, channels) that get one gain, by their mean power.
       sample_rate: In Hz.
       noise_estimator: A name of `noise_psd.ESTIMATORS`.
 
@@ -76,14 +76,11 @@ def log_mmse_gain(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
 
 def _denoise(noisy, sample_rate, noise_estimator, rule):
     noisy = np.asarray(noisy, np.float32)
-    if noisy.ndim == 2:
-        channels = [_denoise(x, sample_rate, noise_estimator, rule) for x in noisy.T]
-        return np.stack(channels, axis=1)
     frame = window_of(sample_rate)
     hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
-    spectrum = stft.stft(noisy, window, hop)
-    power = np.abs(spectrum) ** 2
+    spectra = [stft.stft(x, window, hop) for x in np.atleast_2d(noisy.T)]
+    power = np.mean([np.abs(spectrum) ** 2 for spectrum in spectra], axis=0)
     noise = noise_psd.estimate(power, noise_estimator)
-    gains = decision_directed(power / noise, rule)
-    spectrum *= gains.astype(np.float32)
-    return stft.istft(spectrum, window, hop, len(noisy))
+    gains = decision_directed(power / noise, rule).astype(np.float32)
+    estimates = [stft.istft(gains * x, window, hop, len(noisy)) for x in spectra]
+    return np.reshape(np.stack(estimates, axis=-1), noisy.shape)

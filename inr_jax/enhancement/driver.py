@@ -1,7 +1,7 @@
 """Runs any method on recordings of any length, level, rate and number of channels.
 
 A method is a function of windows (`Denoiser`). All that surrounds it happens here, once
-for all methods: channels are separated, resampled and cut into windows, windows of
+for all methods: channels are separated, unless they are linked, resampled and cut into windows, windows of
 several recordings make batches of few sizes, and estimates are put together at the rate
 and length of the recording. Batches compute in threads while the next ones are read and cut.
 """
@@ -34,7 +34,7 @@ class Window(NamedTuple):
     """What a method denoises at a time: a channel of a recording, or a part of one.
 
     Attributes:
-      samples: (samples,) float32, full scale 1.
+      samples: (samples,) float32, full scale 1; (samples, channels) of linked channels.
       sample_rate: In Hz.
       key: For methods that draw.
       context: What `Denoiser.context` gave for the whole channel.
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
     Attributes:
       position: Of the window in its batch.
-      samples: (samples,); may be longer than the window, by padding.
+      samples: As those of the window; may be longer, by padding.
       work_s: Seconds that it took, where the method knows better than the driver.
     """
 
@@ -83,6 +83,7 @@ class Denoiser:
       output_rate: Hz of estimates, which are then not resampled back.
       context: Of a whole channel and its rate, what all of its windows share.
       finish: Of a noisy channel and its whole estimate, what becomes of the estimate.
+      linked: Whether all channels of a recording are denoised as one, by one gain.
     """
 
     run: Callable[[Sequence[Window], int, Callable[[float], None]], Iterable[Result]]
@@ -96,6 +97,11 @@ class Denoiser:
     output_rate: int | None = None
     context: Callable[[np.ndarray, int], Any] = lambda signal, rate: None
     finish: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda noisy, x: x
+    linked: bool = False
+
+    def signals(self, samples: np.ndarray) -> list[np.ndarray]:
+        """What is denoised by itself of (samples, channels): each channel, or all."""
+        return [samples] if self.linked else list(samples.T)
 
     @property
     def is_streaming(self) -> bool:
@@ -179,9 +185,11 @@ class _Recording:
     def finished(self) -> Iterator[Estimate]:
         while self.parts and self.parts[0].is_done:
             part = self.parts.popleft()
-            samples = part.channels[0][:, None]  # a long one is not copied
-            if len(part.channels) > 1:
-                samples = np.stack(part.channels, axis=1)
+            samples = part.estimates[0]
+            if samples.ndim == 1:
+                samples = samples[:, None]  # a long one is not copied
+            if len(part.estimates) > 1:
+                samples = np.stack(part.estimates, axis=1)
             noisy = part.noisy[part.before : part.before + part.count]
             yield Estimate(self.position, samples, noisy, part.work_s, part.is_last)
 
@@ -193,15 +201,17 @@ class _Part:
       noisy: (samples, channels), with margins.
       before: Samples of the margin before.
       count: Samples without margins.
-      windows: Of each channel, the estimates of its windows so far.
-      channels: The finished estimates of channels, each (samples,).
+      signals: What is denoised by itself: its channels, or all of them linked.
+      windows: Of each signal, the estimates of its windows so far.
+      estimates: The finished estimates of the signals.
     """
 
-    def __init__(self, recording, noisy, before, count, is_last, is_only):
+    def __init__(self, denoiser, recording, noisy, before, count, is_last, is_only):
         self.recording, self.noisy, self.before = recording, noisy, before
         self.count, self.is_last, self.is_only = count, is_last, is_only
-        self.windows: list[list] = [[] for _ in noisy.T]
-        self.channels: list = [None] * noisy.shape[1]
+        self.signals = denoiser.signals(noisy)
+        self.windows: list[list] = [[] for _ in self.signals]
+        self.estimates: list = [None] * len(self.signals)
         self.work_s = 0.0
         declared = max(recording.source.num_samples, count)
         self.share = recording.share_left if is_last else count / declared
@@ -210,14 +220,14 @@ class _Part:
 
     @property
     def is_done(self):
-        return all(channel is not None for channel in self.channels)
+        return all(estimate is not None for estimate in self.estimates)
 
 
 class _Place(NamedTuple):
     """Where the estimate of a window belongs."""
 
     part: _Part
-    channel: int
+    signal: int
     index: int
     share: float  # of the recording
     size: int  # padded
@@ -228,7 +238,7 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
     source = recording.source
     if not denoiser.is_streaming:
         samples = _joined(list(source.blocks(_WHOLE)))
-        yield _Part(recording, samples, 0, len(samples), True, True)
+        yield _Part(denoiser, recording, samples, 0, len(samples), True, True)
         return
     length, margin = _streaming(denoiser, source.sample_rate)
     blocks = source.blocks(length)
@@ -241,7 +251,8 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
         count = min(length, len(held) - before)
         is_last = before + count == len(held)
         noisy = held[: before + count + margin]
-        yield _Part(recording, noisy, before, count, is_last, is_last and not before)
+        is_only = is_last and not before
+        yield _Part(denoiser, recording, noisy, before, count, is_last, is_only)
         if is_last:
             return
         dropped = max(0, before + count - margin)
@@ -262,24 +273,24 @@ def _joined(blocks):
 
 
 def _windows(denoiser, part, key) -> Iterator[tuple[_Place, Window]]:
-    """The windows of each channel of a part."""
-    own_rate, num_channels = part.recording.source.sample_rate, part.noisy.shape[1]
+    """The windows of each signal of a part."""
+    own_rate = part.recording.source.sample_rate
     rate = denoiser.sample_rate or own_rate
     is_cut = denoiser.window_s and not denoiser.is_streaming
-    for c, channel in enumerate(part.noisy.T):
-        noisy = audio.resample(np.ascontiguousarray(channel), own_rate, rate)
+    for s, signal in enumerate(part.signals):
+        noisy = audio.resample(np.ascontiguousarray(signal), own_rate, rate)
         context = denoiser.context(noisy, rate)
-        channel_key, pieces = jax.random.fold_in(key, c), [noisy]
+        signal_key, pieces = jax.random.fold_in(key, s), [noisy]
         if is_cut:
             length = _window_length(denoiser, rate)
             pieces = overlap_add.split_overlapping(noisy, length)
-        part.windows[c] = [None] * len(pieces)
-        share = part.share / num_channels / len(pieces)
+        part.windows[s] = [None] * len(pieces)
+        share = part.share / len(part.signals) / len(pieces)
         for i, piece in enumerate(pieces):
-            own_key = jax.random.fold_in(channel_key, i) if is_cut else channel_key
+            own_key = jax.random.fold_in(signal_key, i) if is_cut else signal_key
             size = _padded_size(denoiser, part, len(piece), rate)
             yield (
-                _Place(part, c, i, share, size),
+                _Place(part, s, i, share, size),
                 Window(piece, rate, own_key, context),
             )
 
@@ -302,19 +313,19 @@ def _put(denoiser, place, samples, work_s) -> Iterator[Estimate]:
     """Takes the estimate of a window; gives what is complete by it."""
     part, recording = place.part, place.part.recording
     part.work_s += work_s
-    part.windows[place.channel][place.index] = samples
-    if any(window is None for window in part.windows[place.channel]):
+    part.windows[place.signal][place.index] = samples
+    if any(window is None for window in part.windows[place.signal]):
         return
-    part.channels[place.channel] = _channel(denoiser, part, place.channel)
+    part.estimates[place.signal] = _estimate(denoiser, part, place.signal)
     yield from recording.finished()
 
 
-def _channel(denoiser, part, channel):
-    """The estimate of one channel of a part, at its rate and length."""
+def _estimate(denoiser, part, signal):
+    """The estimate of one signal of a part, at its rate and length."""
     own_rate = part.recording.source.sample_rate
     rate = denoiser.sample_rate or own_rate
-    noisy = part.noisy[:, channel]
-    windows, part.windows[channel] = part.windows[channel], []
+    noisy = part.signals[signal]
+    windows, part.windows[signal] = part.windows[signal], []
     up = denoiser.upsample
     if len(windows) == 1:
         estimate = windows[0]
@@ -329,22 +340,23 @@ def _channel(denoiser, part, channel):
     )
     estimate = _fit_length(estimate[start:stop], stop - start)
     noisy = noisy[part.before : part.before + part.count]
-    estimate = _finite(denoiser.finish(noisy, estimate), noisy, part, channel)
+    estimate = _finite(denoiser.finish(noisy, estimate), noisy, part, signal)
     return np.require(estimate, requirements="W")  # arrays of JAX are read-only
 
 
 def _fit_length(estimate, count):
     if len(estimate) == count:
         return estimate
-    return np.pad(estimate[:count], (0, max(0, count - len(estimate))))
+    missing = max(0, count - len(estimate))
+    return np.pad(estimate[:count], ((0, missing), *[(0, 0)] * (estimate.ndim - 1)))
 
 
-def _finite(estimate, noisy, part, channel):
+def _finite(estimate, noisy, part, signal):
     if np.isfinite(np.sum(estimate)):  # no array as long as the recording
         return estimate
     logging.warning(
         "%s: the estimate of channel %d is not finite; it stays noisy",
-        *(part.recording.source.name, channel),
+        *(part.recording.source.name, signal),
     )
     # at the rate of the estimate
     return audio.resample(noisy, len(noisy), len(estimate))[: len(estimate)]
@@ -355,7 +367,7 @@ class _Batches:
 
     def __init__(self, denoiser, on_clips):
         self._denoiser, self._on_clips = denoiser, on_clips
-        self._waiting: dict[tuple[int, int], list] = {}
+        self._waiting: dict[tuple, list] = {}
         self._computing: collections.deque = collections.deque()
         self._first: dict[tuple, concurrent.futures.Future] = {}
         self._at_once = compute.batches_at_once()
@@ -369,7 +381,7 @@ class _Batches:
 
     def add(self, place, window) -> Iterator[Estimate]:
         """Takes a window; gives what batches have made complete."""
-        kind = place.size, window.sample_rate
+        kind = place.size, window.sample_rate, window.samples.shape[1:]
         waiting = self._waiting.setdefault(kind, [])
         waiting.append((place, window))
         if len(waiting) >= self._denoiser.batch_size(place.size):
@@ -392,7 +404,7 @@ class _Batches:
                 yield from self._take(result, work_s, places, windows, progress)
                 start = time.monotonic()
             return
-        kind = size, windows[0].sample_rate, len(windows)
+        kind = size, windows[0].sample_rate, windows[0].samples.shape[1:], len(windows)
         future = self._threads.submit(
             *(_compute, self._denoiser, windows, size, progress),
             *(self._first.get(kind), jax.config.jax_default_device),

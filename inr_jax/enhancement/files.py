@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from inr_jax import audio
+from inr_jax.audio import metadata
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
@@ -251,6 +252,7 @@ def denoise(
     mix: DryWetMix,
     seed: int = 0,
     on_files: Callable[[float], None] = lambda files: None,
+    keep_times: bool = False,
 ) -> Iterator[Outcome]:
     """Reads, denoises and writes files, several in a batch; one that fails stops no other.
 
@@ -261,6 +263,7 @@ def denoise(
       mix: What is done with estimates.
       seed: Of methods that draw.
       on_files: Called with files done since the last call, shares too.
+      keep_times: Whether outputs get the times of last change of their inputs.
     """
     with contextlib.ExitStack() as spooled:
         sources = _Sources(todo, denoiser, on_files, spooled)
@@ -271,7 +274,7 @@ def denoise(
             job, tracks, track = sources.opened[part.position]
             if job not in writers:
                 rates = [denoiser.output_rate or x.sample_rate for x in tracks]
-                writers[job] = _Writer(job, tracks, rates, settings)
+                writers[job] = _Writer(job, tracks, rates, settings, keep_times)
             writers[job].take(part, mix, track)
             if part.is_last:  # nothing of it is needed any more, but its place
                 sources.opened[part.position] = None
@@ -365,9 +368,11 @@ def _file_target(job, source):
 class _Writer:
     """The outputs of one job: all of them appear whole, or none."""
 
-    def __init__(self, job, tracks, rates, settings):
+    def __init__(self, job, tracks, rates, settings, keep_times):
         self.job, self._tracks, self._rates = job, tracks, rates
         self.tracks_left = len(tracks)
+        self._keep_times = keep_times
+        self._lost: set[str] = set()  # of the metadata
         self.outcome: Outcome | None = None
         self._clipped, self._remarks = 0, []
         self._folder = self._piped = None  # what goes to standard output when whole
@@ -412,8 +417,17 @@ class _Writer:
 
     def _opened(self, path, rates):
         return self._files.enter_context(
-            audio.open_track_writers(path, self._tracks, rates, self._remarks)
+            audio.open_track_writers(
+                path, self._tracks, rates, self._remarks, self._carry
+            )
         )
+
+    def _carry(self, path):
+        """Gives a finished file what belongs to the recording beside its sound."""
+        source = self._tracks[0].path
+        self._lost.update(metadata.carry(source, path))
+        if self._keep_times and self.job.source != PIPE:
+            metadata.carry_times(source, path)
 
     def _close(self):
         self._files.close()
@@ -426,6 +440,9 @@ class _Writer:
             self._record.add()
         told = [track.remark for track in self._tracks]
         told += [*self._remarks, audio.clipping_note(self.job.target, self._clipped)]
+        if self._lost:
+            names = ", ".join(sorted(self._lost))
+            told.append(f"{self.job.target}: could not carry over: {names}")
         remark = "\n".join(dict.fromkeys(filter(None, told)))
         self.outcome = Outcome(self.job, remark=remark)
 

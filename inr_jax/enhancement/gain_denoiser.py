@@ -52,6 +52,7 @@ def denoiser(
         bucketing.bucket_size,
         window_s=WINDOW_S,
         context=context,
+        linked=config.channels == "linked",
     )
 
 
@@ -74,11 +75,18 @@ def _noise_of(signal, sample_rate, estimator):
 
 
 def _power(signal, window):
-    return np.abs(_stft(signal, window)) ** 2
+    return _mean_power(_spectra(signal, window))
 
 
-def _stft(signal, window):
-    return stft.stft(signal, stft.sqrt_hann(window), window // OVERLAP)
+def _mean_power(spectra):
+    return np.mean(np.abs(spectra) ** 2, axis=0)
+
+
+def _spectra(signal, window):
+    """(channels, frames, bins) of (samples,) or of linked channels."""
+    channels = np.atleast_2d(signal.T)
+    hop, window = window // OVERLAP, stft.sqrt_hann(window)
+    return np.stack([stft.stft(channel, window, hop) for channel in channels])
 
 
 def _posterior_snr(power, psd):
@@ -89,10 +97,10 @@ def _denoise(windows, size, config, compute):
     sample_rate = windows[0].sample_rate
     frame = window_of(sample_rate)
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
-    spectra = [_stft(window.samples, frame) for window in windows]
+    spectra = [_spectra(window.samples, frame) for window in windows]
     ratios = [
-        _posterior_snr(np.abs(spectrum) ** 2, window.context.psd)
-        for spectrum, window in zip(spectra, windows, strict=True)
+        _posterior_snr(_mean_power(of_window), window.context.psd)
+        for of_window, window in zip(spectra, windows, strict=True)
     ]
     padded = [
         np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
@@ -106,9 +114,12 @@ def _denoise(windows, size, config, compute):
         config,
         compute,
     )
-    for spectrum, gain, window in zip(spectra, gains, windows, strict=True):
-        gain = np.maximum(gain[: len(spectrum)] ** config.exponent, config.floor)
-        spectrum *= gain.astype(np.float32)
-        yield stft.istft(
-            spectrum, stft.sqrt_hann(frame), frame // OVERLAP, len(window.samples)
-        )
+    hop, sqrt_hann = frame // OVERLAP, stft.sqrt_hann(frame)
+    for of_window, gain, window in zip(spectra, gains, windows, strict=True):
+        gain = np.maximum(gain[: of_window.shape[1]] ** config.exponent, config.floor)
+        count = len(window.samples)
+        estimates = [
+            stft.istft(spectrum * gain.astype(np.float32), sqrt_hann, hop, count)
+            for spectrum in of_window
+        ]
+        yield np.reshape(np.stack(estimates, axis=-1), window.samples.shape)

@@ -24,12 +24,13 @@ HYPERSOUND_BATCH = 8
 SEPFORMER_WINDOW_S = 16.0
 
 
-def hyper_gain(model: HyperGain, params: dict) -> Denoiser:
+def hyper_gain(model: HyperGain, params: dict, linked: bool = False) -> Denoiser:
     """HyperGain at the rate of its input; exact in windows, as the STFT mask network.
 
     Args:
       model: As from `pretrained.load`.
       params: Its weights.
+      linked: Whether one gain is for all channels of a recording.
     """
     config = model.config
     num_devices, batch_size = _batches()
@@ -45,6 +46,7 @@ def hyper_gain(model: HyperGain, params: dict) -> Denoiser:
         window_s=STFT_WINDOW_S,
         receptive_field_s=config.look_ahead_s,
         alignment=lambda rate: hyper_gains.window_of(rate, config) // 2,
+        linked=linked,
     )
 
 

@@ -54,6 +54,7 @@ def _signal_by_signal(
     function: Callable[[np.ndarray, int], np.ndarray],
     window_s: float | None = None,
     receptive_field_s: float | None = None,
+    linked: bool = False,
 ) -> Denoiser:
     """A method that is a function of a signal (samples,) and its rate."""
 
@@ -62,7 +63,9 @@ def _signal_by_signal(
         for i, window in enumerate(windows):
             yield Result(i, function(window.samples, window.sample_rate))
 
-    return Denoiser(run, window_s=window_s, receptive_field_s=receptive_field_s)
+    return Denoiser(
+        run, window_s=window_s, receptive_field_s=receptive_field_s, linked=linked
+    )
 
 
 def _function(
@@ -83,6 +86,7 @@ def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoi
     return _signal_by_signal(
         functools.partial(function, noise_estimator=config.noise_estimator),
         CLASSICAL_WINDOW_S,
+        linked=config.channels == "linked",
     )
 
 
@@ -172,7 +176,8 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
 
 def _hyper_gain(config: HyperGainMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
-    return _room("neural").hyper_gain(*_pretrained("hyper_gain", config.weights))
+    loaded = _pretrained("hyper_gain", config.weights)
+    return _room("neural").hyper_gain(*loaded, config.channels == "linked")
 
 
 def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:

@@ -8,7 +8,7 @@ from inr_jax.metrics.composite import all_metrics, composite
 from inr_jax.metrics.perceptual import estoi, pesq, stoi
 from inr_jax.metrics.segmental import llr, ssnr, wss
 from inr_jax.metrics.value import Value
-from inr_jax.metrics.waveform import gain, lag, si_sdr, snr
+from inr_jax.metrics.waveform import gain, high_sdr, lag, si_sdr, snr
 
 __all__ = [
     "Value",
@@ -16,6 +16,7 @@ __all__ = [
     "composite",
     "estoi",
     "gain",
+    "high_sdr",
     "lag",
     "llr",
     "pesq",

@@ -16,6 +16,8 @@ from inr_jax import audio, metrics
 
 # Hz, at which PESQ and the composites are defined; both signals are resampled to it.
 SCORE_RATE = 16_000
+# These are of the rate of the clip.
+NATIVE = ("high_sdr",)
 METRICS = (
     "ssnr",
     "stoi",
@@ -62,13 +64,9 @@ def score(job: Job) -> dict[str, object]:
             f"{job.clip}: shapes differ: reference {job.reference.shape} and "
             f"{job.method} {job.estimate.shape}"
         )
-    reference, estimate = (
-        audio.resample(x, job.sample_rate, SCORE_RATE)
-        for x in (job.reference, job.estimate)
-    )
     channels = [
-        _scores(job.metrics, reference[:, i], estimate[:, i])
-        for i in range(reference.shape[1])
+        _scores(job.metrics, job.reference[:, i], job.estimate[:, i], job.sample_rate)
+        for i in range(job.reference.shape[1])
     ]
     row: dict[str, object] = {
         "clip": job.clip,
@@ -85,11 +83,21 @@ def score(job: Job) -> dict[str, object]:
     return row
 
 
-def _scores(names, reference, estimate):
+def _scores(names, reference, estimate, sample_rate):
+    native = {
+        name: getattr(metrics, name)(reference, estimate, sample_rate)
+        for name in names
+        if name in NATIVE
+    }
+    reference, estimate = (
+        audio.resample(x, sample_rate, SCORE_RATE) for x in (reference, estimate)
+    )
     if names == METRICS:  # composites share their parts
         return metrics.all_metrics(reference, estimate, SCORE_RATE)
-    return {
-        name: getattr(metrics, name)(reference, estimate, SCORE_RATE) for name in names
+    return native | {
+        name: getattr(metrics, name)(reference, estimate, SCORE_RATE)
+        for name in names
+        if name not in NATIVE
     }
 
 

@@ -1,9 +1,11 @@
-"""Metrics of the whole waveform: SI-SDR, SNR, gain and lag."""
+"""Metrics of the whole waveform: SI-SDR, SNR, SDR of the highs, gain and lag."""
 
 import numpy as np
 from scipy import signal as scipy_signal
 
 from inr_jax.metrics.value import Signal, Undefined, metric, require_not_silent
+
+HIGH_HZ = (8000, 20_000)
 
 
 @metric
@@ -26,6 +28,26 @@ def snr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
     del sample_rate
     require_not_silent("reference", reference)
     return _ratio_db(reference, estimate - reference)
+
+
+@metric
+def high_sdr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Signal-to-distortion ratio in dB from 8 to 20 kHz, the band beyond wideband speech.
+
+    0 where the estimate has nothing there.
+    """
+    if sample_rate <= 2 * HIGH_HZ[0]:
+        raise Undefined(f"{sample_rate} Hz has nothing above {HIGH_HZ[0]} Hz")
+    reference, estimate = (_highs(x, sample_rate) for x in (reference, estimate))
+    require_not_silent("reference", reference)
+    return _ratio_db(reference, estimate - reference)
+
+
+def _highs(signal: Signal, sample_rate: int) -> Signal:
+    spectrum = np.fft.rfft(signal)
+    frequency = np.fft.rfftfreq(len(signal), 1 / sample_rate)
+    low, high = HIGH_HZ
+    return np.fft.irfft(spectrum * (frequency >= low) * (frequency < high), len(signal))
 
 
 @metric

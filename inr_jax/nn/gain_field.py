@@ -9,7 +9,8 @@ u the distance in frequency from its centre in half widths. The frequencies omeg
 shared by all cells, the phases phi_j and the output weights w_j, b are the cell's own.
 Between centres, neighbouring cells are blended linearly in time and in frequency, as in
 local implicit image functions (Chen et al. 2021, arXiv 2012.09161), so that the
-function is continuous everywhere. Beyond the first and the last bin it is constant.
+function is continuous everywhere. Above the last cell are broader bands, which have a
+gate alone, linear from the centre of one to the next. Beyond all of them it is constant.
 
 Its outputs at a place (t, f) are the logit of a gate and the taps of a deep filter
 (Mack and Habets 2019, arXiv 1904.08369). The estimate of an STFT Y is
@@ -36,12 +37,14 @@ class GainField(NamedTuple):
       phases: phi_j of each cell.
       weights: w_j of each cell.
       bias: b of each cell.
+      highs: Logit of the gate at the centre of each band above the cells.
     """
 
     frequencies: Float[Array, " hidden"]
     phases: Float[Array, "times cells hidden"]
     weights: Float[Array, "times cells outputs hidden"]
     bias: Float[Array, "times cells outputs"]
+    highs: Float[Array, "times bands"]
 
 
 def initial_frequencies(hidden: int) -> Float[np.ndarray, " hidden"]:
@@ -68,12 +71,17 @@ def evaluate(
     """
     num_times, num_cells = field.phases.shape[:2]
     last_bin = config.num_cells * config.cell_bins - 1
-    bins = jnp.clip(jnp.asarray(frequencies) / config.bin_hz, 0, last_bin)
+    bins = jnp.maximum(jnp.asarray(frequencies) / config.bin_hz, 0)
+    high_weights = _high_weights(bins, config)
+    bins = jnp.minimum(bins, last_bin)
     # the centre of a cell is the mean of its bins
     at_cell = (bins + 0.5) / config.cell_bins - 0.5
     at_time = jnp.clip(jnp.asarray(times) / config.hop_s, 0, num_times - 1)
     total = 0.0
+    highs = 0.0
     for time, time_weight in _neighbours(at_time):
+        here = field.highs[jnp.clip(time, 0, num_times - 1)]
+        highs += time_weight[:, None] * (here @ high_weights[:, 1:].T)
         for cell, cell_weight in _neighbours(at_cell):
             weight = time_weight[:, None, None] * cell_weight[None, :, None]
             place = 2 * (at_cell - cell)
@@ -87,7 +95,27 @@ def evaluate(
             hidden = fast_sin(phases)[:, :, None, :]
             outputs = jnp.sum(field.weights[here] * hidden, axis=3) + field.bias[here]
             total += weight * outputs
-    return split(total)
+    return split(_with_highs(total, highs, high_weights))
+
+
+def _high_weights(bins, config):
+    """How much of the last cell's outputs, and of each band above, is at some bins.
+
+    (n, 1 + bands), linear from centre to centre.
+    """
+    edges = np.array(config.high_edges, np.float32)
+    last_bin = config.num_cells * config.cell_bins - 1
+    centres = np.concatenate([[last_bin], (edges[1:] + edges[:-1] - 1) / 2])
+    xp = jnp if isinstance(bins, jax.Array) else np
+    return xp.stack([xp.interp(bins, centres, hat) for hat in np.eye(len(centres))], 1)
+
+
+def _with_highs(outputs, highs, high_weights):
+    """Outputs (times, n, outputs) of cells, and logits (times, n) of bands above."""
+    outputs *= high_weights[None, :, :1]
+    return outputs + jnp.pad(
+        highs[..., None], ((0, 0), (0, 0), (0, outputs.shape[2] - 1))
+    )
 
 
 def _neighbours(position):
@@ -106,13 +134,25 @@ def split(
 
 
 def on_bins(
-    field: GainField, config: FieldConfig
-) -> Float[Array, "times bins outputs"]:
-    """Outputs at the centres of cells in time, on all their bins.
+    field: GainField, num_bins: int, config: FieldConfig
+) -> Float[Array, "times {num_bins} outputs"]:
+    """Outputs at the centres of cells in time, on the first bins of an STFT.
 
-    As `evaluate` but in few matrix products, for training: by the angle sum identity, a
-    cell's outputs are products of its weights with sines and cosines shared by all.
+    As `evaluate` but in few matrix products: by the angle sum identity, a cell's outputs
+    are products of its weights with sines and cosines shared by all.
     """
+    outputs = _on_cells(field, config)[:, :num_bins]
+    above = np.arange(outputs.shape[1], num_bins)
+    if not len(above):
+        return outputs
+    weights = _high_weights(above, config).astype(np.float32)
+    last = jnp.repeat(outputs[:, -1:], len(above), axis=1)
+    highs = _with_highs(last, field.highs @ weights[:, 1:].T, weights)
+    return jnp.concatenate([outputs, highs], axis=1)
+
+
+def _on_cells(field, config):
+    """Outputs (times, bins, outputs) on the bins of the cells."""
     count = config.cell_bins
     place = (2 * np.arange(2 * count) + 1 - 2 * count) / count  # two widths
     angles = field.frequencies[:, None] * place[None].astype(np.float32)

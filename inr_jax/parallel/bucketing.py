@@ -114,10 +114,11 @@ def filled(clips: Sequence, num_devices: int = 1) -> list:
 
 
 def pad(signals: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Stacks (samples,) arrays into float32 (clips, size), zeros behind each."""
-    return np.stack(
-        [np.pad(np.asarray(s, np.float32), (0, size - len(s))) for s in signals]
-    )
+    """Stacks arrays (samples, ...) into float32 (clips, size, ...), zeros behind each."""
+    padded = np.zeros((len(signals), size, *np.shape(signals[0])[1:]), np.float32)
+    for row, signal in zip(padded, signals, strict=True):
+        row[: len(signal)] = signal
+    return padded
 
 
 def checked(position: int, signal: np.ndarray) -> np.ndarray:

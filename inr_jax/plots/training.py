@@ -8,7 +8,13 @@ import matplotlib.figure
 from inr_jax.plots import style
 
 _COLORS = tuple(style.OKABE_ITO.values())
-_PANELS = (("si_sdr", "SI-SDR (dB)"), ("pesq", "PESQ"), ("stoi", "STOI"))
+# Of what was validated, the first three.
+_LABELS = {
+    "si_sdr": "SI-SDR (dB)",
+    "pesq": "PESQ",
+    "stoi": "STOI",
+    "high_sdr": "SDR from 8 to 20 kHz (dB)",
+}
 
 
 def draw(log: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
@@ -24,14 +30,17 @@ def draw(log: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
             color=_COLORS[0],
         )
     panels[0].set(ylabel="Training loss")
-    for panel, (name, label) in zip(panels[1:], _PANELS, strict=True):
-        kinds = [key.split("/")[0] for key in validation[-1:] and validation[-1]]
+    scored = (
+        [key.split("/") for key in validation[0] if "/" in key] if validation else []
+    )
+    names = [name for name in _LABELS if name in {name for _, name in scored}]
+    for panel, name in zip(panels[1:], names, strict=False):
         for color, kind in zip(
-            _COLORS, dict.fromkeys(k for k in kinds if k != "step"), strict=False
+            _COLORS, dict.fromkeys(kind for kind, _ in scored), strict=False
         ):
             points = [(v["step"], v[f"{kind}/{name}"]) for v in validation]
             panel.plot(*zip(*points, strict=True), ".-", color=color, label=kind)
-        panel.set(ylabel=label)
+        panel.set(ylabel=_LABELS[name])
     if validation:
         panels[1].legend(title="Validation noise")
     for panel in panels:

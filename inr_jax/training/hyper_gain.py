@@ -11,12 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 from optax.contrib import MuonDimensionNumbers, muon
 
 from inr_jax import losses
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.hyper_gain import HyperGainConfig, HyperGainTraining
+from inr_jax.configs.hyper_gain import (
+    FieldConfig,
+    HyperGainConfig,
+    HyperGainTraining,
+)
 from inr_jax.data import augment
+from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.models import hyper_gain
 from inr_jax.training import state as states
 from inr_jax.training.state import State
@@ -80,18 +86,29 @@ def denoise_examples(
     }
 
 
-def init(key: jax.Array, config: HyperGainConfig, training: HyperGainTraining) -> State:
-    """A fresh state."""
+def fresh_params(key: jax.Array, config: HyperGainConfig) -> dict:
+    """Weights of a network that has not been trained."""
+    bins = config.field.num_cells * config.field.cell_bins
+    spectrum = jnp.zeros((4, bins), jnp.complex64)
+    return jax.jit(hyper_gain.HyperGain(config).init)(key, spectrum)
 
-    @jax.jit
-    def make(key):
-        bins = config.field.num_cells * config.field.cell_bins
-        params = hyper_gain.HyperGain(config).init(
-            key, jnp.zeros((4, bins), jnp.complex64)
-        )
-        return states.fresh(params, optimizer(training))
 
-    return make(key)
+def divide(params: dict, training: HyperGainTraining) -> tuple[dict, dict]:
+    """Weights that are trained, and those that stay as they are."""
+    if training.trained == "all":
+        return params, {"params": {}}
+    rest = dict(params["params"])
+    return {"params": {"highs": rest.pop("highs")}}, {"params": rest}
+
+
+def together(trained: dict, fixed: dict) -> dict:
+    """All weights, from what `divide` gave."""
+    return {"params": {**fixed["params"], **trained["params"]}}
+
+
+def init(params: dict, training: HyperGainTraining) -> State:
+    """The state of a training that begins with these weights."""
+    return jax.jit(lambda x: states.fresh(x, optimizer(training)))(params)
 
 
 def compiled_step(
@@ -100,6 +117,7 @@ def compiled_step(
     mixing: AugmentConfig,
     training: HyperGainTraining,
     seed: int,
+    fixed: dict,
 ) -> Callable[[State], tuple[State, dict[str, jax.Array]]]:
     """`step(state)` over all devices of this process; takes the state's memory over.
 
@@ -109,6 +127,7 @@ def compiled_step(
       mixing: How examples are made.
       training: How it is trained.
       seed: Of the examples.
+      fixed: Weights that stay as they are, as from `divide`.
 
     Returns:
       A function to the next state and `loss`, its terms and `gradient_norm` before it.
@@ -120,7 +139,14 @@ def compiled_step(
     window = hyper_gain.window_of(mixing.sample_rate, model_config)
 
     def terms_of(params, noisy, clean):
-        estimate = hyper_gain.denoise(model, params, noisy, window)
+        estimate = hyper_gain.denoise(model, together(params, fixed), noisy, window)
+        if training.trained == "highs":
+            noisy, estimate, clean = (
+                above_cells(x, window, model_config.field)
+                for x in (noisy, estimate, clean)
+            )
+            peak = jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-6)
+            estimate, clean = estimate / peak, clean / peak
         return losses.terms(
             estimate, clean, len(clean), mixing.sample_rate, training.loss
         )
@@ -155,3 +181,13 @@ def compiled_step(
         return jax.block_until_ready(update(*jax.device_put((state, parts), local[0])))
 
     return step
+
+
+def above_cells(
+    signal: Float[Array, " samples"], window: int, config: FieldConfig
+) -> Float[Array, " samples"]:
+    """What a signal has above the cells of a field."""
+    hop, window = window // 2, sine_window(window)
+    spectrum = stft(signal, window, hop)
+    is_above = np.arange(spectrum.shape[1]) >= config.num_cells * config.cell_bins
+    return istft(spectrum * is_above[None], window, hop, len(signal))

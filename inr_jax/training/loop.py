@@ -28,6 +28,7 @@ class Task(NamedTuple):
         positions.
       examples: For validation, of other speakers.
       sample_rate: Hz.
+      metrics: That validation scores.
       waited_s: Gives the seconds that steps have waited for data so far.
     """
 
@@ -37,6 +38,7 @@ class Task(NamedTuple):
     denoise: Callable[[Any], Mapping[int, np.ndarray]]
     examples: Sequence[validation.ValidationExample]
     sample_rate: int
+    metrics: Sequence[str] = validation.METRICS["all"]
     waited_s: Callable[[], float] = lambda: 0.0
 
 
@@ -105,4 +107,6 @@ def train(
 def _validate(state, task, pool) -> dict[str, float]:
     """Mean scores of the running mean of the weights."""
     estimates = task.denoise(state.ema)
-    return validation.mean_scores(estimates, task.examples, task.sample_rate, pool)
+    return validation.mean_scores(
+        estimates, task.examples, task.sample_rate, task.metrics, pool
+    )

@@ -6,8 +6,8 @@
 
 Any format, rate, channel count and length that libsndfile or FFmpeg reads, videos too, of
 which the sound is denoised; rate, channels, length, level and format stay as they are, or
-the extension of the output names another format. Run again, it leaves alone what is done
-already.
+the extension of the output names another format. Tags, dates, cover art, cue points and
+chapters stay too. Run again, it leaves alone what is done already.
 """
 
 import dataclasses
@@ -46,6 +46,9 @@ OUTPUT_RATE = flags.DEFINE_integer(
     1,
 )
 flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
+KEEP_TIMES = flags.DEFINE_bool(
+    "keep_times", False, "Outputs get the file times of their inputs."
+)
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
 
 
@@ -73,6 +76,7 @@ def main(inputs: list[str]) -> int:
         "seed": SEED.value,
         "weights_sha256": weights_digest(method),
         **dataclasses.asdict(mix),
+        **({"keep_times": True} if KEEP_TIMES.value else {}),
     }
     todo = list(files.pending(jobs, settings))
     for problem in problems:
@@ -121,7 +125,7 @@ def denoise(todo, settings: dict, mix, method) -> int:
     failed = 0
     with app.progress("denoising", len(todo), "files") as on_files:
         for outcome in files.denoise(
-            denoiser, todo, settings, mix, SEED.value, on_files
+            denoiser, todo, settings, mix, SEED.value, on_files, KEEP_TIMES.value
         ):
             if outcome.error:
                 failed += 1

@@ -50,7 +50,7 @@ def main() -> None:
 
     from inr_jax.io import run_dir
     from inr_jax.models import pretrained
-    from inr_jax.training import hyper_gain, loop, state
+    from inr_jax.training import hyper_gain, loop, validation
     from inr_jax.training.run import TrainingRun
 
     settings = configs()
@@ -66,40 +66,47 @@ def main() -> None:
     seed = training_flags.SEED.value
     corpus, examples = load_data(settings, folder)
     run = TrainingRun(folder)
-    fresh = hyper_gain.init(jax.random.key(seed), settings.model, training)
+    params = hyper_gain.fresh_params(jax.random.key(seed), settings.model)
     if training_flags.START_FROM.value:
-        fresh = state.with_params(fresh, known_params(settings.model))
+        params = known_params(settings.model, params)
+    params, fixed = hyper_gain.divide(params, training)
+    fresh = hyper_gain.init(params, training)
     rate = settings.mixing.sample_rate
     task = loop.Task(
         hyper_gain.compiled_step(
-            corpus, settings.model, settings.mixing, training, seed
+            corpus, settings.model, settings.mixing, training, seed, fixed
         ),
         min(training.num_steps, STOP_AT.value or training.num_steps),
         training.batch_size * settings.mixing.num_samples / rate,
         lambda params: hyper_gain.denoise_examples(
-            params, examples, settings.model, rate
+            hyper_gain.together(params, fixed), examples, settings.model, rate
         ),
         examples,
         rate,
+        metrics=validation.METRICS[training.trained],
     )
     try:
         loop.train(run, run.resume(fresh), task, training_flags.intervals(), report)
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     weights, best = run.best(fresh.ema)
+    weights = hyper_gain.together(weights, fixed)
     pretrained.save(folder / "model", settings.model, weights, best)
     print(f"the best weights, of step {best}: {folder / 'model'}")
 
 
-def known_params(config):
-    """Weights of --start_from."""
+def known_params(config, fresh):
+    """Weights of --start_from; those of the bands above the cells may be new."""
     from inr_jax.models import pretrained
 
     folder = training_flags.START_FROM.value
     known, params = pretrained.load(folder)
-    if known.config != config:
+    field = dataclasses.replace(
+        known.config.field, high_edges_hz=config.field.high_edges_hz
+    )
+    if dataclasses.replace(known.config, field=field) != config:
         raise InputError(f"{folder}: weights of other settings of the network")
-    return params
+    return {"params": fresh["params"] | params["params"]}
 
 
 def configs():

@@ -6,6 +6,7 @@ from absl import flags
 
 from inr_jax.configs import methods
 from inr_jax.configs.fitting import DnpConfig
+from inr_jax.errors import InputError
 
 CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Folder of a trained model instead of the shipped one."
@@ -37,9 +38,21 @@ NOISE_ESTIMATOR = flags.DEFINE(
     f"<{'|'.join(methods.NOISE_ESTIMATORS)}>: Noise PSD estimator of wiener, log_mmse "
     "and gain_field; auto is white in white noise, else mmse_spp.",
 )
+CHANNELS = flags.DEFINE_enum(
+    "channels",
+    "independent",
+    methods.CHANNELS,
+    "Whether each channel has a gain of its own, or all have one, which keeps the level "
+    "and time differences between them.",
+)
 # Setting and flag, for the methods that have the setting.
-_SHARED = {"finetune_steps": FINETUNE_STEPS, "noise_estimator": NOISE_ESTIMATOR}
+_SHARED = {
+    "finetune_steps": FINETUNE_STEPS,
+    "noise_estimator": NOISE_ESTIMATOR,
+    "channels": CHANNELS,
+}
 _OWN = {
+    "hyper_gain": {"weights": CHECKPOINT},
     "local_hypersound": {"weights": CHECKPOINT},
     "hypersound": {"weights": CHECKPOINT},
     "sepformer": {"weights": SEPFORMER_DIR},
@@ -62,6 +75,8 @@ def parse(text: str) -> methods.Method:
     method = methods.parse(text)
     in_text = {part.split("=")[0] for part in text.split(":")[1:]}
     known = {field.name for field in dataclasses.fields(method.config)}
+    if CHANNELS.value == "linked" and "channels" not in known:
+        raise InputError(f"{method.name} has no gain that could link channels")
     given = {name: flag.value for name, flag in _SHARED.items()}
     given |= {name: flag.value for name, flag in _OWN.get(method.name, {}).items()}
     changes = {

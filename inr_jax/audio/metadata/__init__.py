@@ -1,0 +1,113 @@
+"""What belongs to a recording beside its sound, carried from one file to another.
+
+The target is finished when it gets the metadata of its source: tags, dates, cover art,
+cue points, markers, chapters, bext and iXML, speakers of the channels. Where both are of
+one family of files, blocks are copied as they are, those of programs that nobody knows
+too; positions in samples follow the sample rate. Between families goes what both can
+hold (`model.Metadata`): tags under their Vorbis names, pictures, markers in seconds.
+
+Files of chunks, blocks, pages and boxes (WAV, RF64, W64, AIFF, CAF, FLAC, Ogg, MP3, MP4)
+are simple to walk, and written anew as new bytes around the ranges of the sound, which
+never is in memory. PyAV writes the rest. libsndfile knows ten tags and nothing else, and
+FFmpeg neither iXML nor cue points nor tags of programs.
+"""
+
+import dataclasses
+import os
+from types import ModuleType
+from typing import IO
+
+from inr_jax.audio.metadata import (
+    aiff,
+    caf,
+    container,
+    flac,
+    id3,
+    mp4,
+    mpeg,
+    ogg,
+    wav,
+)
+from inr_jax.audio.metadata.model import Metadata
+
+__all__ = ["carry", "carry_times"]
+
+# How files begin; one of FORM is also known by its bytes from 8.
+_BEGINNINGS = (
+    *((b"RIFF", wav), (b"RF64", wav), (b"BW64", wav), (b"riff", wav)),
+    *((b"FORM", aiff), (b"caff", caf), (b"fLaC", flac), (b"OggS", ogg)),
+    *((b"\xff", mpeg), (b"\x1aE\xdf\xa3", container), (b"\x30\x26\xb2\x75", container)),
+)
+
+
+def carry(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
+    """Gives a finished sound file what belongs to the recording that it was made from.
+
+    The samples of the target stay as they are, whatever is wrong with the metadata.
+
+    Args:
+      source: The recording.
+      target: What was made from it, in any format and at any sample rate.
+
+    Returns:
+      What could not be carried, in a word or two each.
+    """
+    found, lost = Metadata(""), []
+    # Metadata are bytes of strangers: whatever they do, the sound is done and stays.
+    try:
+        found = _read(source)
+        if found.names() or any(found.blocks):
+            lost = _write(target, found)
+    except Exception:  # noqa: BLE001
+        lost = found.names() or ["metadata"]
+    return list(dict.fromkeys(lost + found.damaged))
+
+
+def carry_times(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Gives a file the times of another: of its last change and its last reading."""
+    times = os.stat(source)
+    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _family(file: IO[bytes]) -> ModuleType | None:
+    """The module for files of this kind."""
+    file.seek(id3.front(file))
+    head = file.read(12)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+        return mp4
+    known = (family for start, family in _BEGINNINGS if head.startswith(start))
+    return next(known, None)
+
+
+def _read(path) -> Metadata:
+    with open(path, "rb") as file:
+        family = _family(file) or container
+        try:
+            found = family.read(file)
+        except (ValueError, StopIteration):  # another codec
+            return container.read(file)
+        if family is mpeg and not found.tags:
+            container.read_into(file, found)
+        return found
+
+
+def _write(path, found) -> list[str]:
+    with open(path, "rb") as file:
+        family = _family(file)
+        rate = family.read(file).rate if family else 0
+    if family is None:
+        return found.names()
+    _rescale(found, rate)
+    try:
+        return family.write(path, found)
+    # some block breaks the file; what is known of it is written anew
+    except Exception:  # noqa: BLE001
+        return family.write(path, dataclasses.replace(found, family=""))
+
+
+def _rescale(found, rate):
+    """The time of day in samples, at the sample rate of the target."""
+    values = found.tags.get("TIME_REFERENCE", [])
+    if found.rate and rate and values and values[0].isdecimal():
+        samples = round(int(values[0]) * rate / found.rate)
+        found.tags["TIME_REFERENCE"] = [str(samples)]

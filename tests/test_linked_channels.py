@@ -1,0 +1,49 @@
+"""One gain for all channels: the differences between them stay."""
+
+import numpy as np
+import pytest
+
+import inr_jax
+from inr_jax.data import noise
+
+RATE = 16_000
+LINKED = ("wiener", "log_mmse", pytest.param("gain_field", marks=pytest.mark.slow))
+
+
+def stereo(speech):
+    """Speech at the left, in noise of its own in each channel."""
+    speech = speech[:RATE]
+    clean = np.stack([speech, 0.5 * np.roll(speech, 8)], axis=1)
+    return noise.add_white(clean, 0, 10.0)
+
+
+@pytest.mark.parametrize("method", LINKED)
+def test_what_two_channels_share_keeps_its_level_difference(speech, method):
+    noisy = noise.add_white(speech[:RATE], 0, 5.0)
+    both = np.stack([noisy, -0.3 * noisy], axis=1)
+    found = inr_jax.denoise(both, RATE, method, channels="linked")
+    np.testing.assert_allclose(found[:, 1], -0.3 * found[:, 0], atol=1e-6)
+    assert np.std(found[:, 0] - noisy) > 0.1 * np.std(noisy)
+
+
+@pytest.mark.parametrize("method", LINKED)
+def test_one_channel_is_linked_to_nothing(speech, method):
+    noisy = noise.add_white(speech[:RATE], 0, 5.0)
+    expected = inr_jax.denoise(noisy, RATE, method)
+    found = inr_jax.denoise(noisy, RATE, method, channels="linked")
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", LINKED)
+def test_independent_channels_are_denoised_as_if_alone(speech, method):
+    both = stereo(speech)
+    found = inr_jax.denoise(both, RATE, method)
+    alone = inr_jax.denoise(both[:, 0], RATE, method)
+    np.testing.assert_allclose(found[:, 0], alone, atol=1e-6)
+    linked = inr_jax.denoise(both, RATE, method, channels="linked")
+    assert np.max(np.abs(linked - found)) > 1e-3
+
+
+def test_a_method_without_a_gain_links_nothing(speech):
+    with pytest.raises(inr_jax.InputError, match="siren has no setting 'channels'"):
+        inr_jax.denoise(stereo(speech), RATE, "siren", channels="linked")
