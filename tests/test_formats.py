@@ -179,7 +179,9 @@ def test_a_file_of_any_kind_keeps_format_length_lag_and_level(tmp_path, kind):
     else:
         source.write_bytes(by_libsndfile(container, codec, rate, channels))
     outcome = denoise(source, target)
-    assert not outcome.error and not outcome.remark
+    assert not outcome.error
+    # some containers cannot hold the title
+    assert not outcome.remark or "could not carry over: " in outcome.remark
     before, after = (audio.read_file(path) for path in (source, target))
     assert_same_sound(before, after)
     assert after.subtype == before.subtype

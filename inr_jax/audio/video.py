@@ -36,7 +36,8 @@ def open_track_writers(
       tracks: The sound of one source, of which all is read when the context ends.
       sample_rates: Hz of what is written, for each track.
       remarks: Lines on what cannot be kept are added to it.
-      finish: Called with the finished file, before it appears.
+      finish: Called with a finished file of sound alone, before it appears: others have
+        the tags of their source.
 
     Raises:
       InputError: as `audio.open_writer`.
@@ -60,7 +61,6 @@ def open_track_writers(
         sounds.close()
         with naming(path), replacing(path) as aside:
             left_out = _remux(first.path, paths, tracks, aside, path)
-            finish(aside)
         if left_out:
             remarks.append(f"{path}: cannot hold {', '.join(left_out)} of the source")
 

@@ -516,10 +516,7 @@ class _Writer:
 
     def _carry(self, path):
         """Gives a finished file what belongs to the recording beside its sound."""
-        if self.job.source != PIPE:
-            self._lost.update(metadata.carry(self.job.source, path))
-            if self._keep_times:
-                metadata.carry_times(self.job.source, path)
+        self._lost.update(metadata.carry(self._tracks[0].path, path))
 
     def _close(self):
         self._files.close()
@@ -528,6 +525,9 @@ class _Writer:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             self._clear()
+        if self._keep_times and self.job.source != PIPE:
+            for path in {self.job.target, self.job.residual} - {PIPE, None}:
+                metadata.carry_times(self.job.source, path)
         if self._record:
             self._record.add()
         told = [track.remark for track in self._tracks]

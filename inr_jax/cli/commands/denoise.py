@@ -6,8 +6,8 @@
 
 Any format, rate, channel count and length that libsndfile or FFmpeg reads, videos too, of
 which the sound is denoised; rate, channels, length, level and format stay as they are, or
-the extension of the output names another format, as do tags, dates, cover art, cue points
-and chapters. Run again, it leaves alone what is done already.
+the extension of the output names another format. Tags, dates, cover art, cue points and
+chapters stay too. Run again, it leaves alone what is done already.
 """
 
 import dataclasses
