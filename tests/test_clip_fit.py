@@ -65,6 +65,12 @@ def test_times_outside_of_the_clip_are_refused(fit):
         with pytest.raises(ValueError, match="from 0 to 0.1875 s"):
             fit([0.0, time])
     assert fit([]).shape == (0,)
+    with pytest.raises(ValueError, match="sample_rate must be positive, got 0"):
+        fit.at_rate(0)
+
+
+def test_printed_it_shows_no_weights(fit):
+    assert "num_samples=1500" in repr(fit) and "array" not in repr(fit)
 
 
 def test_a_fit_goes_on_where_it_was_saved(fit, tmp_path):

@@ -310,6 +310,16 @@ def test_results_that_papers_and_programs_read(tmp_path):
         ((f"--clean_dir={CLIPS}", "--merge=nowhere"), "holds no settings"),
         (("--manifest=nowhere",), "nowhere: no manifest.json"),
         ((f"--clean_dir={CLIPS}", "--methods=noisy:loud=1"), "no setting 'loud'"),
+        ((f"--clean_dir={CLIPS}", "--methods="), "names no method"),
+        ((f"--clean_dir={CLIPS}", "--rescore"), "holds no scores"),
+        (
+            (f"--clean_dir={CLIPS}", "--methods=hyper_gain", "--checkpoint=nowhere"),
+            "nowhere: no trained weights",
+        ),
+        (
+            (f"--clean_dir={CLIPS}", "--methods=local_hypersound:output_rate=-16000"),
+            "output_rate must be at least 1",
+        ),
         ((f"--clean_dir={CLIPS}", "--sigma=0.1", "--snr_db=0"), "not both"),
         ((f"--pairs_dir={CLIPS}", "--snr_db=0"), "make no sense with --pairs_dir"),
     ],

@@ -11,6 +11,8 @@ class Inner:
     sizes: tuple[int, ...] = (1, 2)
     name: str = "a"
     on: bool = False
+    length: float | None = None
+    folder: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,15 +42,32 @@ def test_truth_is_told_as_in_flags(text, value):
 
 
 @pytest.mark.parametrize(
+    "text, value",
+    [
+        ("length=2", 2.0),
+        ("length=None", None),
+        ("folder=5", "5"),
+        ("folder=None", None),
+    ],
+)
+def test_what_may_be_none_is_of_its_type(text, value):
+    (name, _) = text.split("=")
+    changed = overrides.apply(Inner(), [text])
+    assert getattr(changed, name) == value
+    assert type(getattr(changed, name)) is type(value)
+
+
+@pytest.mark.parametrize(
     "text, reason",
     [
         ("low", "must be name=value"),
         ("lo=1", "there is no setting 'lo'"),
         ("low.x=1", "there is no setting 'x'"),
-        ("low=a", "must be like 1"),
-        ("low=1.5", "must be like 1"),
-        ("inner.sizes=a", "must be like"),
-        ("inner=3", "must be like"),
+        ("low=a", "must be a whole number"),
+        ("low=1.5", "must be a whole number"),
+        ("inner.sizes=a", "must be a list"),
+        ("inner=3", "must be name.name=value"),
+        ("inner.length=a", "must be a number"),
         ("low=9", "low exceeds high"),
     ],
 )

@@ -90,9 +90,11 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
     ("flags", "message"),
     [
         (("--set=chanels=4",), "there is no setting 'chanels'"),
-        (("--set=channels=many",), "'channels=many': must be like"),
+        (("--set=channels=many",), "'channels=many': must be a whole number"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "give a number for each folder"),
+        (("--batch_size=0",), "batch_size must be at least 1"),
+        (("--set=channels=-1",), "channels must be at least 1"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),
         (("--model=hypersound", "--set=num_samples=4096"), "must be the model's"),
         (("--start_from=SHIPPED", "--set=channels=4"), "weights of other settings"),

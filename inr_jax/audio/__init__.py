@@ -1,39 +1,34 @@
 """Audio input and output: decoding, encoding, resampling, loudness."""
 
-from inr_jax.audio.read import (
+from inr_jax.audio.formats import check_writable, encoding, holds_pictures, is_audio
+from inr_jax.audio.read import Recording, as_array, checked, read, read_file
+from inr_jax.audio.resample import resample
+from inr_jax.audio.stream import (
     HIGHEST_RATE,
     LOWEST_RATE,
-    Recording,
-    check_not_truncated,
-    checked,
-    is_audio,
-    opened,
-    read,
-)
-from inr_jax.audio.resample import resample
-from inr_jax.audio.write import (
-    check_writable,
-    clipping_note,
+    FileSource,
     error_reason,
-    open_writer,
-    write,
-    write_stream,
 )
+from inr_jax.audio.video import open_track_writers
+from inr_jax.audio.write import clipping_note, open_writer, write
 
 __all__ = [
     "HIGHEST_RATE",
     "LOWEST_RATE",
+    "FileSource",
     "Recording",
-    "check_not_truncated",
+    "as_array",
     "check_writable",
     "checked",
     "clipping_note",
+    "encoding",
     "error_reason",
+    "holds_pictures",
     "is_audio",
+    "open_track_writers",
     "open_writer",
-    "opened",
     "read",
+    "read_file",
     "resample",
     "write",
-    "write_stream",
 ]

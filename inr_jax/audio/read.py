@@ -1,27 +1,15 @@
-"""Decoding: files and arrays as float32 recordings, full scale at 1.
+"""Files and arrays as float32 recordings, full scale at 1. No level is changed."""
 
-Whatever libsndfile decodes can be read (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and
-more), at any rate, channel count and length. No level is changed.
-"""
-
-import contextlib
 import os
-import pathlib
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
-import soundfile
+from absl import logging
 from jaxtyping import Float
 
-from inr_jax.audio.write import FORMATS, error_reason
+from inr_jax.audio import stream
 from inr_jax.errors import InputError
-
-_READABLE = {*map(str.lower, soundfile.available_formats()), *FORMATS}
-_READABLE -= {"raw"}
-# Values beyond come from broken headers or data, and would fill memory or overflow.
-LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
-LOUDEST = 1e12
 
 
 class Recording(NamedTuple):
@@ -30,14 +18,18 @@ class Recording(NamedTuple):
     Attributes:
       samples: float32, full scale at 1.
       sample_rate: In Hz.
-      subtype: libsndfile's name of the sample format, e.g. "PCM_16"; None for arrays.
+      subtype: As `FileSource.subtype`, e.g. "PCM_16"; None for arrays.
       name: For messages, e.g. the path of the file.
+      bit_rate: Bits per second of a lossy codec, where it is known.
+      remark: A line on what is missing of the file, or was converted; else empty.
     """
 
     samples: Float[np.ndarray, "samples channels"]
     sample_rate: int
     subtype: str | None = None
     name: str = "array"
+    bit_rate: int | None = None
+    remark: str = ""
 
     @property
     def num_samples(self) -> int:
@@ -55,32 +47,74 @@ class Recording(NamedTuple):
             yield self.samples[start : start + num_samples]
 
 
-def is_audio(path: pathlib.Path) -> bool:
-    """Whether the extension of a file name is that of a readable format."""
-    return path.suffix[1:].lower() in _READABLE
-
-
 def read(
-    source: str | os.PathLike | IO[bytes] | np.ndarray, sample_rate: int | None = None
+    source: str | os.PathLike | IO[bytes] | np.ndarray | Any,
+    sample_rate: int | None = None,
 ) -> Recording:
     """Reads a path, an open file or an array.
 
+    A file whose end is missing is read as far as it goes, and a warning is logged.
+
     Args:
-      source: Arrays are (samples,) or (samples, channels); integers are divided by
-        their full scale.
+      source: Arrays are (samples,) or (samples, channels), of numpy, JAX, torch or
+        lists: floating-point numbers of any width, or integers, which are divided by
+        their full scale. Unsigned ones are offset binary, as in 8-bit WAV files: half
+        of their range is zero.
       sample_rate: Hz of an array; files have their own.
 
     Raises:
-      InputError: not readable, truncated, empty, NaN or infinite samples, or a sample
-        rate out of range.
+      InputError: not readable, empty, NaN or infinite samples, or a sample rate out of
+        range.
     """
-    if isinstance(source, np.ndarray):
-        recording = _from_array(source, sample_rate)
-    else:
-        recording = _from_file(source)
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
+        recording = read_file(source)
+        if recording.remark:
+            logging.warning("%s", recording.remark)
+        return recording
+    recording = _from_array(source, sample_rate)
     if recording.samples.size == 0:
-        raise InputError(f"{_name(source)}: holds no samples; empty or cut short")
+        raise InputError("array: holds no samples; empty or cut short")
     return checked(recording)
+
+
+def read_file(source: str | os.PathLike | IO[bytes] | stream.FileSource) -> Recording:
+    """All of a file; what is missing of it is in the remark.
+
+    Raises:
+      InputError: as `read`.
+    """
+    if not isinstance(source, stream.FileSource):
+        source = stream.FileSource(source)
+    samples = _joined(source)
+    return Recording(
+        samples,
+        source.sample_rate,
+        source.subtype,
+        source.name,
+        source.bit_rate,
+        source.remark,
+    )
+
+
+def _joined(source):
+    """The blocks of a source in one array, which grows where the header tells too few."""
+    try:
+        samples = np.empty((source.num_samples, source.num_channels), np.float32)
+    except (MemoryError, ValueError, OverflowError):  # its header is wrong
+        samples = np.empty((0, source.num_channels), np.float32)
+    count = 0
+    for block in source.blocks():
+        if count + len(block) > len(samples):
+            longer = np.empty(
+                (2 * (count + len(block)), source.num_channels), np.float32
+            )
+            longer[:count] = samples[:count]
+            samples = longer
+        samples[count : count + len(block)] = block
+        count += len(block)
+    if len(samples) > 2 * count:  # untouched memory costs nothing, but say no more
+        return samples[:count].copy()
+    return samples[:count]
 
 
 def checked(recording: Recording) -> Recording:
@@ -89,23 +123,19 @@ def checked(recording: Recording) -> Recording:
     Raises:
       InputError: NaN or infinite samples, or a sample rate out of range.
     """
-    name = recording.name
-    if not -LOUDEST < recording.samples.min() <= recording.samples.max() < LOUDEST:
+    stream.checked_samples(recording.samples, recording.name)
+    if not stream.LOWEST_RATE <= recording.sample_rate <= stream.HIGHEST_RATE:
         raise InputError(
-            f"{name}: holds NaN or infinite samples, or some above {LOUDEST:g} times "
-            "full scale"
-        )
-    if not LOWEST_RATE <= recording.sample_rate <= HIGHEST_RATE:
-        raise InputError(
-            f"{name}: {recording.sample_rate} Hz is outside of {LOWEST_RATE} to "
-            f"{HIGHEST_RATE} Hz"
+            f"{recording.name}: {recording.sample_rate} Hz is outside of "
+            f"{stream.LOWEST_RATE} to {stream.HIGHEST_RATE} Hz"
         )
     return recording
 
 
-def _from_array(array, sample_rate):
+def _from_array(source, sample_rate):
     if sample_rate is None or sample_rate <= 0:
         raise InputError(f"array: sample_rate must be positive, got {sample_rate}")
+    array = as_array(source)
     if array.ndim not in (1, 2):
         raise InputError(
             f"array: shape must be (samples,) or (samples, channels), got {array.shape}"
@@ -114,59 +144,43 @@ def _from_array(array, sample_rate):
         raise InputError(
             f"array: shape {array.shape} looks like (channels, samples); transpose it"
         )
-    if array.dtype.kind == "i":
-        array = array / float(-np.iinfo(array.dtype).min)
-    elif array.dtype.kind != "f":
-        raise InputError(f"array: dtype must be float or signed, got {array.dtype}")
-    samples = np.asarray(array if array.ndim == 2 else array[:, None], np.float32)
+    samples = array if array.ndim == 2 else array[:, None]
     return Recording(samples, int(sample_rate))
 
 
-def _from_file(source):
-    if isinstance(source, (str, os.PathLike)):
-        source = os.fspath(source)
-        if not os.path.exists(source):
-            raise InputError(f"{source}: no such file")
-        if os.path.isdir(source):
-            raise InputError(f"{source}: is a folder, not an audio file")
-        if not os.path.isfile(source):  # opening a named pipe waits for a writer
-            raise InputError(f"{source}: is a device or a pipe, not an audio file")
+def as_array(source: Any) -> np.ndarray:
+    """float32 of the same shape, integers divided by their full scale.
+
+    Args:
+      source: As `read` takes.
+
+    Raises:
+      InputError: not numbers.
+    """
+    if hasattr(source, "detach"):  # torch: on any device, with or without gradients
+        source = source.detach().cpu()
+        if str(source.dtype) == "torch.bfloat16":  # numpy has none
+            source = source.float()
+        source = source.numpy()
     try:
-        with opened(source) as binary, soundfile.SoundFile(binary) as file:
-            samples = file.read(dtype="float32", always_2d=True)
-            num_declared = file.frames
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        array = np.asarray(source)
+    except ValueError:
+        raise InputError("array: rows must have one length") from None
+    if array.dtype.kind in "iu":
+        # lists of Python's integers have no full scale
+        if not hasattr(source, "dtype") and not isinstance(source, np.ndarray):
+            if np.any(np.abs(array) > 1):
+                raise InputError(
+                    "array: a list of integers has no full scale; give an array of "
+                    "numpy with a dtype, or divide"
+                )
+            return array.astype(np.float32)
+        half = 2.0 ** (8 * array.dtype.itemsize - 1)
+        offset = half if array.dtype.kind == "u" else 0.0
+        return ((array.astype(np.float64) - offset) / half).astype(np.float32)
+    if array.dtype.kind != "f" and "float" not in array.dtype.name:
         raise InputError(
-            f"{_name(source)}: cannot read: {error_reason(error)}"
-        ) from None
-    except (MemoryError, ValueError):
-        raise InputError(
-            f"{_name(source)}: cannot read: its header declares no length, or more "
-            "samples than fit into memory"
-        ) from None
-    check_not_truncated(_name(source), len(samples), num_declared)
-    return Recording(samples, file.samplerate, file.subtype, _name(source))
-
-
-def check_not_truncated(path: str, num_read: int, num_declared: int) -> None:
-    """Raises InputError where a file has fewer samples than its header declares."""
-    if num_read < num_declared:
-        raise InputError(
-            f"{path}: cut short: has {num_read} samples, its header declares "
-            f"{num_declared}"
+            f"array: dtype must be floating-point or integer, got {array.dtype}"
         )
-
-
-def opened(source: str | IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
-    """The source as an open file: libsndfile takes no paths that are not UTF-8."""
-    if isinstance(source, str):
-        return open(source, "rb")
-    return contextlib.nullcontext(source)
-
-
-def _name(source):
-    if isinstance(source, np.ndarray):
-        return "array"
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    return str(getattr(source, "name", "open file"))
+    with np.errstate(over="ignore"):  # found to be infinite where it is
+        return np.asarray(array, np.float32)

@@ -1,64 +1,318 @@
-"""Audio files read block by block, in bounded memory."""
+"""Audio files read block by block, in bounded memory, until nothing more comes."""
 
+import contextlib
 import os
 from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 import soundfile
+import soxr
 
-from inr_jax.audio.read import Recording, check_not_truncated, checked, opened
-from inr_jax.audio.write import error_reason
+from inr_jax.audio import containers, ffmpeg, sndfile
 from inr_jax.errors import InputError
+
+# Values beyond come from broken headers or data, and would fill memory or overflow.
+LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
+LOUDEST = 1e12
+_BLOCK = 2**16  # samples of a block where no one asks for another size
+# Lengths in headers are rounded, and those of tracks count what encoders fill up.
+_ROUNDING = 4096, 0.05  # samples, seconds
 
 
 class FileSource:
-    """An audio file that is decoded on demand.
+    """An audio file, or the sound of a video, that is decoded on demand.
+
+    The first of libsndfile and FFmpeg that reads it reliably does. What cannot be
+    decoded, and what was changed, is told in `remark` once all is read.
 
     Attributes:
+      path: Of the file, or the open file.
       name: For messages.
       sample_rate: In Hz.
-      num_samples: As its header declares.
+      num_samples: As its header declares or by a guess; 0 where neither is known.
       num_channels: Number of channels.
-      subtype: libsndfile's name of the sample format.
+      subtype: Sample format by libsndfile's name, e.g. "PCM_16", or FFmpeg's name of
+        a codec, e.g. "AAC" or "ALAC_24".
+      bit_rate: Bits per second of a lossy codec, where it is known.
+      extension: The usual one of its format, e.g. "m4a".
+      num_tracks: Tracks of sound.
+      has_pictures: Whether it is a video, or has subtitles.
+      start_s: Time of its first sample in a video, known when all is read.
+      remark: A line on what is missing or was converted; empty until all is read.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(
+        self,
+        path: str | os.PathLike | IO[bytes],
+        track: int = 0,
+        name: str | None = None,
+    ):
         """Reads the header.
+
+        Args:
+          path: Or an open file that can seek.
+          track: Which track of sound.
+          name: For messages, where it is not the path.
 
         Raises:
           InputError: it cannot be read.
         """
-        self.name = os.fspath(path)
-        try:
-            with opened(self.name) as binary:
-                info = soundfile.info(binary)
-        except (soundfile.LibsndfileError, OSError, TypeError) as error:
-            raise self._unreadable(error) from None
-        self.sample_rate, self.num_samples = info.samplerate, info.frames
-        self.num_channels, self.subtype = info.channels, info.subtype
+        self.path, self._track = path, track
+        self.name = name or _name(path)
+        _refuse_what_is_no_file(path)
+        with self._reading() as file:
+            self._links = containers.links(file)
+            reader = self._reader(file, self._links[0])
+            self.num_samples = reader.num_samples
+            for link in self._links[1:]:
+                with contextlib.suppress(InputError):  # told when it is read
+                    self.num_samples += self._reader(file, link).num_samples
+        self.sample_rate, self.num_channels = reader.sample_rate, reader.num_channels
+        self.subtype, self.bit_rate = reader.subtype, reader.bit_rate
+        self.extension, self.num_tracks = reader.extension, reader.num_tracks
+        self.has_pictures, self.start_s, self.remark = reader.has_pictures, 0.0, ""
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
+            raise InputError(
+                f"{self.name}: {self.sample_rate} Hz is outside of {LOWEST_RATE} to "
+                f"{HIGHEST_RATE} Hz"
+            )
 
     @property
     def duration_s(self) -> float:
         """Duration in seconds, as the header declares."""
         return self.num_samples / self.sample_rate
 
-    def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
+    def blocks(self, num_samples: int = _BLOCK) -> Iterator[np.ndarray]:
         """Blocks of at most `num_samples` samples, float32 (samples, channels).
 
         Raises:
-          InputError: not readable, NaN or infinite samples, or fewer samples than the
-            header declares.
+          InputError: not readable, NaN or infinite samples, or none at all.
         """
+        done, self.remark, remarks = 0, "", []
+        with self._reading() as file:
+            converter = _Converter(self.sample_rate, self.num_channels)
+            decoded = self._decoded(file, num_samples, remarks)
+            for block in converter.converted(decoded):
+                yield checked_samples(block, self.name)
+                done += len(block)
+        if not done:
+            raise InputError(f"{self.name}: holds no samples; empty or cut short")
+        remarks = "; ".join(filter(None, [*remarks, converter.remark]))
+        self.remark = f"{self.name}: {remarks}" if remarks else ""
+
+    def _decoded(self, file, num_samples, remarks):
+        """Blocks of all links, with their rates."""
+        for i, link in enumerate(self._links):
+            try:
+                reader = self._reader(file, link)
+            except InputError as error:
+                if not i:
+                    raise
+                reason = str(error).removeprefix(f"{self.name}: ")
+                remarks.append(
+                    f"what begins at byte {link.start} is left out: {reason}"
+                )
+                continue
+            done_s = 0.0
+            for rate, block in self._link_blocks(reader, file, link, num_samples):
+                yield rate, block
+                done_s += len(block) / rate
+            if not i:
+                self.start_s = reader.start_s
+            remarks.append(_ends_early(reader, file, link, done_s))
+            if count := reader.num_damaged:
+                noun = "packets are" if count > 1 else "packet is"
+                remarks.append(f"{count} damaged {noun} left out")
+
+    def _link_blocks(self, reader, file, link, num_samples):
+        """Blocks of a link; where libsndfile stops, FFmpeg goes on."""
         done = 0
         try:
-            with opened(self.name) as binary, soundfile.SoundFile(binary) as file:
-                while len(block := file.read(num_samples, "float32", always_2d=True)):
-                    block = Recording(block, self.sample_rate, self.subtype, self.name)
-                    yield checked(block).samples
-                    done += len(block.samples)
-        except (soundfile.LibsndfileError, OSError, TypeError) as error:
-            raise self._unreadable(error) from None
-        check_not_truncated(self.name, done, self.num_samples)
+            for rate, block in reader.blocks(num_samples):
+                yield rate, block
+                done += len(block)
+            return
+        except soundfile.LibsndfileError as error:
+            try:
+                rest = ffmpeg.Reader(_span(file, link)).blocks(num_samples)
+            except (ValueError, ImportError):
+                if done:
+                    reader.num_damaged = 1
+                    return
+                raise error from None
+        for rate, block in rest:
+            if len(block) > done:
+                yield rate, block[done:]
+            done = max(0, done - len(block))
 
-    def _unreadable(self, error):
-        return InputError(f"{self.name}: cannot read: {error_reason(error)}")
+    def _reader(self, file, link):
+        """The one that reads this link."""
+        why, span = None, _span(file, link)
+        if not self._track and not _is_mpeg(span):
+            try:
+                reader = sndfile.Reader(file, link)
+                if not reader.is_mpeg:
+                    return reader
+            except soundfile.LibsndfileError as error:
+                why = error
+        try:
+            return ffmpeg.Reader(span, self._track)
+        except ImportError as error:
+            told = f"{error_reason(why)}; " if why else ""
+            raise InputError(f"{self.name}: cannot read: {told}{error}") from None
+        except ValueError as error:
+            reason = str(error)
+            if why and ("Invalid data" in reason or "not recognised" not in str(why)):
+                reason = error_reason(why)
+            raise InputError(f"{self.name}: cannot read: {reason}") from None
+
+    @contextlib.contextmanager
+    def _reading(self):
+        """The open file; what goes wrong names it."""
+        try:
+            with opened(self.path) as file:
+                yield file
+        except InputError:
+            raise
+        except (soundfile.LibsndfileError, OSError, TypeError) as error:
+            raise InputError(
+                f"{self.name}: cannot read: {error_reason(error)}"
+            ) from None
+
+
+def _span(file, link):
+    return containers.Span(file, link.start, link.stop)
+
+
+def _is_mpeg(file):
+    """Whether it begins as MP3 and ADTS do: with a tag or a frame."""
+    file.seek(0)
+    head = file.read(3)
+    return head == b"ID3" or head[:1] == b"\xff" and head[1:2] >= b"\xe0"
+
+
+def _ends_early(reader, file, link, done_s):
+    """A remark where less was there than the header tells of."""
+    declared_s, allowed_s = reader.declared_s or 0.0, 0.0
+    found = containers.extent(_span(file, link))
+    if found and found.declared and 0 < found.present < found.declared:
+        declared_s = done_s * found.declared / found.present
+    elif isinstance(reader, ffmpeg.Reader):
+        samples, seconds = _ROUNDING
+        allowed_s = max(samples / reader.sample_rate, seconds)
+    if done_s + allowed_s < declared_s:
+        digits = 1 if declared_s - done_s >= 0.1 else 3
+        return (
+            f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
+            "that its header tells of"
+        )
+    if not link.is_whole:
+        return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
+    return ""
+
+
+class _Converter:
+    """Brings parts of another rate or number of channels to those of the first."""
+
+    def __init__(self, sample_rate, num_channels):
+        self._rate, self._channels = sample_rate, num_channels
+        self._resampler, self._from_rate = None, sample_rate
+        self.remark = ""
+
+    def converted(self, blocks):
+        for rate, block in blocks:
+            if rate != self._from_rate:
+                yield from self._flushed()
+                self._from_rate = rate
+            if block.shape[1] != self._channels or rate != self._rate:
+                self.remark = (
+                    f"parts of another rate or number of channels were converted to "
+                    f"{self._rate} Hz and {self._channels}"
+                )
+            block = _with_channels(block, self._channels)
+            if rate == self._rate:
+                yield block
+                continue
+            if self._resampler is None:
+                self._resampler = soxr.ResampleStream(
+                    rate, self._rate, self._channels, dtype="float32"
+                )
+            if len(block := self._resampler.resample_chunk(block)):
+                yield block
+        yield from self._flushed()
+
+    def _flushed(self):
+        if self._resampler is not None:
+            nothing = np.zeros((0, self._channels), np.float32)
+            rest = self._resampler.resample_chunk(nothing, last=True)
+            self._resampler = None
+            if len(rest):
+                yield rest
+
+
+def _with_channels(block, channels):
+    """The first channels, or the mean of all for one; one channel goes to all."""
+    if block.shape[1] == channels:
+        return block
+    if channels == 1:
+        return block.mean(axis=1, keepdims=True)
+    if block.shape[1] == 1:
+        return np.repeat(block, channels, axis=1)
+    # what does not fit is added to the last, so that nothing is lost
+    fitted = np.zeros((len(block), channels), np.float32)
+    shared = min(block.shape[1], channels)
+    fitted[:, :shared] = block[:, :shared]
+    if block.shape[1] > channels:
+        fitted[:, -1] = block[:, channels - 1 :].mean(axis=1)
+    return fitted
+
+
+def checked_samples(samples: np.ndarray, name: str) -> np.ndarray:
+    """The samples themselves, when they are valid.
+
+    Raises:
+      InputError: NaN or infinite samples.
+    """
+    if not -LOUDEST < samples.min() <= samples.max() < LOUDEST:
+        raise InputError(
+            f"{name}: holds NaN or infinite samples, or some above {LOUDEST:g} times "
+            "full scale"
+        )
+    return samples
+
+
+def _refuse_what_is_no_file(path):
+    if not isinstance(path, (str, os.PathLike)):
+        return
+    name = os.fspath(path)
+    if not os.path.exists(name):
+        raise InputError(f"{name}: no such file")
+    if os.path.isdir(name):
+        raise InputError(f"{name}: is a folder, not an audio file")
+    if not os.path.isfile(name):  # opening a named pipe waits for a writer
+        raise InputError(f"{name}: is a device or a pipe, not an audio file")
+
+
+def opened(
+    source: str | os.PathLike | IO[bytes],
+) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """The source as an open file: libsndfile takes no paths that are not UTF-8."""
+    if isinstance(source, (str, os.PathLike)):
+        return open(source, "rb")
+    source.seek(0)
+    return contextlib.nullcontext(source)
+
+
+def error_reason(error: Exception) -> str:
+    """What went wrong, in a few words without the path."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = getattr(error, "error_string", None) or str(error)
+    return text.strip().rstrip(".")
+
+
+def _name(source):
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "open file"))

@@ -1,25 +1,36 @@
 """Encoding: audio files written block by block, atomically, with errors that say why.
 
-No level is changed; integer formats clip at full scale.
+No level is changed; integer formats round to the nearest value and clip at full scale.
 """
 
 import contextlib
-import functools
 import io
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 import numpy as np
 import soundfile
+import soxr
 
+from inr_jax.audio import ffmpeg, formats
+from inr_jax.audio.formats import Encoding
+from inr_jax.audio.stream import error_reason
 from inr_jax.errors import InputError
 from inr_jax.io.atomic import replacing
 
-# Extensions that are not the name of their libsndfile format.
-FORMATS = {"aif": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV", "snd": "AU"}
 _BLOCK = 2**16  # frames; libsndfile's Vorbis encoder crashes on long ones
+# Bytes of samples in a WAV file, whose header has 32 bits for the length.
+WAV_LIMIT = 2**32 - 2**16
+_INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_INTEGER_BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
+_UNCLIPPED = ("FLOAT", "DOUBLE")
+# Bits per second of each channel at libsndfile's quality 1 and 0.
+_OPUS_RATES = 256_000, 6000
+_MP3_RATES = ((32_000, 320_000, 32_000), (16_000, 160_000, 8000), (0, 64_000, 8000))
+# Bits per second of Vorbis at 44.1 kHz in stereo, by tenths of its quality.
+_VORBIS_RATES = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 
 
 @contextlib.contextmanager
@@ -29,6 +40,7 @@ def open_writer(
     channels: int,
     subtype: str | None = None,
     finish: Callable[[pathlib.Path], None] = lambda file: None,
+    bit_rate: int | None = None,
 ) -> Iterator[Callable[[np.ndarray], int]]:
     """A context that yields a function which appends blocks of samples to a file.
 
@@ -38,40 +50,48 @@ def open_writer(
 
     Args:
       path: Of the file; its extension names the format.
-      sample_rate: In Hz.
+      sample_rate: Hz of the samples, resampled where the codec has not this rate.
       channels: Number of channels.
-      subtype: libsndfile's sample format; the default of the file format where None or
-        where the file format does not have it.
+      subtype: Sample format or codec of the source, as `Recording.subtype`; the nearest
+        that the file format has is written, or its default where None.
       finish: Called with the finished file, before it appears.
+      bit_rate: Of the source, which lossy codecs keep.
 
     Raises:
-      InputError: an extension or a rate that cannot be written, a full disk, or a lack
-        of permission.
+      InputError: an extension or a number of channels that cannot be written, a full
+        disk, or a lack of permission.
     """
-    form, subtype = _format(pathlib.Path(path), subtype)
+    encoding = formats.encoding(path, sample_rate, channels, subtype, bit_rate)
     errors = []
     with (
-        _naming(path, errors),
+        naming(path, errors),
         replacing(path) as aside,
         _ErrorKeepingFile(aside, errors) as file,
     ):
-        with soundfile.SoundFile(
-            file, "w", sample_rate, channels, subtype, format=form
-        ) as sound:
-            yield _naming(path, errors)(functools.partial(_add, sound))
+        opened = ffmpeg.writer if encoding.library == "ffmpeg" else _sndfile_writer
+        with opened(file, encoding) as add:
+            encoder = _Encoder(add, encoding, sample_rate)
+            yield naming(path, errors)(encoder.add)
+            encoder.finish()
         if errors:
             raise errors[0]
         finish(aside)
 
 
 @contextlib.contextmanager
-def _naming(path, errors) -> Iterator[None]:
+def naming(path: str | os.PathLike, errors: Sequence[OSError] = ()) -> Iterator[None]:
     """Names the file where it cannot be written, and the first of the kept errors."""
     try:
         yield
     except InputError:  # of the caller's block
         raise
-    except (soundfile.LibsndfileError, OSError, ValueError, AssertionError) as error:
+    except (
+        soundfile.LibsndfileError,
+        OSError,
+        ValueError,
+        AssertionError,
+        ImportError,
+    ) as error:
         # libsndfile only reports that less was written
         why = error_reason(errors[0] if errors else error)
         raise InputError(f"{path}: cannot write: {why}") from None
@@ -98,24 +118,6 @@ def clipping_note(path: str | os.PathLike, num_clipped: int) -> str:
     return f"{path}: {num_clipped} samples clipped to full scale" if num_clipped else ""
 
 
-def check_writable(path: str | os.PathLike) -> None:
-    """Raises InputError where the extension of a path is that of no known format."""
-    _format(pathlib.Path(path), None)
-
-
-def _format(path, subtype):
-    """libsndfile's names of the file format and the sample format."""
-    extension = path.suffix[1:].lower()
-    form = FORMATS.get(extension, extension.upper())
-    if form not in soundfile.available_formats():
-        raise InputError(f"{path}: unknown audio format {path.suffix!r}")
-    if extension == "opus":
-        subtype = "OPUS"
-    if subtype is None or not soundfile.check_format(form, subtype):
-        subtype = soundfile.default_subtype(form)
-    return form, subtype
-
-
 class _ErrorKeepingFile(io.FileIO):
     """A file open for writing that keeps operating system errors for its opener."""
 
@@ -133,34 +135,137 @@ class _ErrorKeepingFile(io.FileIO):
         return len(data) - len(left)
 
 
-def _add(sound, samples):
-    clipped = 0
-    for start in range(0, len(samples), _BLOCK):
-        block = samples[start : start + _BLOCK]
-        sound.write(block)
-        if sound.subtype not in ("FLOAT", "DOUBLE"):
-            clipped += int(np.sum(np.abs(block) > 1))
-    return clipped
+class _Encoder:
+    """Brings samples to the rate of a file, counts what it clips, and writes them."""
+
+    def __init__(self, add, encoding, sample_rate):
+        self._add, self._codec = add, encoding.codec
+        self._channels, self._resampler = encoding.num_channels, None
+        if encoding.sample_rate != sample_rate:
+            rates = sample_rate, encoding.sample_rate
+            self._resampler = soxr.ResampleStream(*rates, self._channels, "float32")
+
+    def add(self, samples):
+        samples = np.asarray(samples)
+        samples = samples.reshape(len(samples), self._channels)
+        clipped = 0
+        for start in range(0, len(samples), _BLOCK):
+            block = samples[start : start + _BLOCK]
+            if self._codec not in _UNCLIPPED:
+                clipped += int(np.sum(np.abs(block) > 1))
+            self._write(block)
+        return clipped
+
+    def finish(self):
+        """Writes what the resampler has kept."""
+        if self._resampler is not None:
+            self._write(np.zeros((0, self._channels), np.float32), is_last=True)
+
+    def _write(self, block, is_last=False):
+        if self._resampler is not None:
+            block = np.ascontiguousarray(block, np.float32)
+            block = self._resampler.resample_chunk(block, is_last)
+        if len(block):
+            self._add(block)
 
 
-def write_stream(
-    stream: IO[bytes], samples: np.ndarray, sample_rate: int, subtype: str | None
-) -> None:
-    """Writes WAV to a stream that cannot seek, such as standard output."""
-    if subtype is None or not soundfile.check_format("WAV", subtype):
-        subtype = "PCM_16"
-    whole = io.BytesIO()
-    with soundfile.SoundFile(
-        whole, "w", sample_rate, samples.shape[1], subtype, format="WAV"
-    ) as sound:
-        _add(sound, samples)
-    stream.write(whole.getbuffer())
-    stream.flush()
+@contextlib.contextmanager
+def _sndfile_writer(
+    file: IO[bytes], encoding: Encoding
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Writes by libsndfile; a WAV file that gets too long goes on as RF64."""
+    bits = _INTEGER_BITS.get(encoding.codec)
+    sounds = [_opened(file, encoding.container, encoding)]
+    written, limit = 0, _limit(encoding)
+    width = encoding.num_channels * _bytes(encoding.codec)
+    gain = np.float32(1)
+    if encoding.container == "MP3" and encoding.bit_rate:
+        gain = np.float32(1 / formats.lame_gain(encoding.bit_rate))
+
+    def add(block):
+        nonlocal written, limit
+        written += len(block) * width
+        if written > limit:
+            if encoding.container != "WAV":
+                raise ValueError(f"{encoding.container} files hold 4 GB at most")
+            sounds[0].close()
+            sounds[0] = _as_rf64(file, encoding)
+            limit = float("inf")
+        sounds[0].write(gain * block if bits is None else _integers(block, bits))
+
+    try:
+        yield add
+    finally:
+        sounds[0].close()
 
 
-def error_reason(error: Exception) -> str:
-    """What went wrong, in a few words without the path."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = getattr(error, "error_string", None) or str(error)
-    return text.strip().rstrip(".")
+def _opened(file, container, encoding):
+    settings = {}
+    if encoding.bit_rate and (level := _compression(encoding)) is not None:
+        settings = {"compression_level": level}
+        if container == "MP3":
+            # frames of constant size may be too small to tell of the encoder's delay
+            settings["bitrate_mode"] = "AVERAGE"
+    return soundfile.SoundFile(
+        file,
+        "w",
+        encoding.sample_rate,
+        encoding.num_channels,
+        encoding.codec,
+        format=container,
+        **settings,
+    )
+
+
+def _limit(encoding):
+    """Bytes that a file format has room for."""
+    return WAV_LIMIT if encoding.container in ("WAV", "AIFF", "AU") else float("inf")
+
+
+def _bytes(subtype):
+    """Of a sample; lossy codecs take less."""
+    if subtype in _INTEGER_BITS:
+        return _INTEGER_BITS[subtype] // 8
+    return {"FLOAT": 4, "DOUBLE": 8}.get(subtype, 1)
+
+
+def _as_rf64(file, encoding):
+    """The WAV file so far as an RF64 file, open for more samples."""
+    copied = io.FileIO(f"{file.name}.wav", "x+")
+    os.unlink(copied.name)  # it goes when it is closed
+    with copied:
+        file.seek(0)
+        while data := file.read(2**20):
+            copied.write(data)
+        file.seek(0)
+        file.truncate()
+        copied.seek(0)
+        sound = _opened(file, "RF64", encoding)
+        kind = "float64" if encoding.codec in _UNCLIPPED else "int32"
+        with soundfile.SoundFile(copied) as old:
+            while len(block := old.read(_BLOCK, kind, always_2d=True)):
+                sound.write(block)
+    return sound
+
+
+def _integers(samples, bits):
+    """The nearest integers, in the upper bits of 32; libsndfile itself rounds down."""
+    full = 2 ** (bits - 1)
+    rounded = np.rint(np.asarray(samples, np.float64) * full).clip(-full, full - 1)
+    return rounded.astype(np.int32) << (32 - bits)
+
+
+def _compression(encoding):
+    """libsndfile's compression level, 0 to 1, of a bit rate; None where it has none."""
+    asked, rate = encoding.bit_rate, encoding.sample_rate
+    if encoding.codec == "MPEG_LAYER_III":
+        _, highest, lowest = next(row for row in _MP3_RATES if rate >= row[0])
+    elif encoding.codec == "OPUS":
+        highest, lowest = (r * encoding.num_channels for r in _OPUS_RATES)
+    elif encoding.codec == "VORBIS":
+        asked *= 2 * 44_100 / (rate * encoding.num_channels)
+        tenths = np.arange(len(_VORBIS_RATES))
+        return 1 - float(np.interp(asked / 1000, _VORBIS_RATES, tenths)) / 10
+    else:
+        return None
+    return float(np.clip((highest - asked) / (highest - lowest), 0, 1))

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from inr_jax.configs.fitting import require_at_least_1, require_range
+
 # Kinds of noise; see `data.augment`.
 NOISE_KINDS = (
     "white",
@@ -49,6 +51,8 @@ class AugmentConfig:
     clipped_share: float = 0.05
 
     def __post_init__(self):
+        require_at_least_1(self, "num_samples")
+        require_range(self, "snr_range_db")
         if len(self.noise_shares) != len(NOISE_KINDS):
             raise ValueError(f"noise_shares must be {len(NOISE_KINDS)} numbers")
         for name, value in dataclasses.asdict(self).items():

@@ -35,6 +35,31 @@ def require_one_of(config, **known: tuple[str, ...]) -> None:
         )
 
 
+def require_at_least_1(config, *names: str) -> None:
+    """Refuses a config where a setting of these names, a number, is below 1.
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name in names:
+        value = getattr(config, name)
+        _require(value >= 1, f"{name} must be at least 1, got {value}")
+
+
+def require_range(config, *names: str) -> None:
+    """Refuses a config where a setting of these names is not (minimum, maximum).
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name in names:
+        value = getattr(config, name)
+        _require(
+            len(value) == 2 and value[0] <= value[1],
+            f"{name} must be two numbers, minimum and maximum",
+        )
+
+
 def _positive(value) -> bool:
     """Of numbers; those that jax traces, as in a sweep under vmap, pass unseen."""
     return not isinstance(value, int | float) or math.isfinite(value) and value > 0
@@ -47,8 +72,9 @@ class SirenConfig:
     Attributes:
       width: Units of every sine layer.
       depth: Hidden sine layers, after the first sine layer and before the linear one.
-      first_omega: Factor inside the first sine, in rad per unit of the coordinate; a
-        fit also takes None, see `FitConfig.siren_at`.
+      first_omega: Factor inside the first sine, in rad per unit of the coordinate. A
+        fit also takes None, which chooses it by the coordinates: 3000 for "unit", 1/50
+        of the Nyquist frequency for "seconds"; see `FitConfig.siren_at`.
       hidden_omega: Factor inside the other sines.
     """
 
@@ -70,7 +96,19 @@ class SirenConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term of a waveform loss; see `inr_jax.losses` for the terms."""
+    """Weight of each term of a waveform loss; see `inr_jax.losses` for the terms.
+
+    Attributes:
+      mse: Weight of the mean squared error.
+      l1: Weight of the mean absolute error.
+      smooth_l1: Weight of the mean smooth L1 (Huber) loss.
+      stft: Weight of the multi-resolution STFT loss.
+      mel: Weight of the multi-resolution mel loss.
+      compressed: Weight of the squared error of power-law compressed spectra.
+      snr: Weight of the negative SNR, in units of 10 dB.
+      segmental: Weight of the negative segmental SNR, in units of 10 dB.
+      disturbance: Weight of PMSQE, modelled on the disturbance of PESQ.
+    """
 
     mse: float = 1.0
     l1: float = 0.0
@@ -135,9 +173,7 @@ class FitConfig:
             _positive(self.learning_rate),
             f"learning_rate must be positive, got {self.learning_rate}",
         )
-        _require(
-            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
-        )
+        require_at_least_1(self, "num_steps")
 
     def siren_at(self, sample_rate: int) -> SirenConfig:
         """The network, its first factor chosen by the coordinate rule where it is None.
@@ -173,7 +209,7 @@ class GainFieldConfig:
       context_scale: Input for a factor of ten in the power of a bin nearby.
       exponent: Of the gains: above 1 removes more noise than the least squared error
         would, which listeners and SSNR prefer.
-      floor: Smallest gain; None for .015 in white noise and .1 in other noise.
+      floor: Smallest gain; None for 0.015 in white noise and 0.1 in other noise.
       divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 
@@ -222,9 +258,7 @@ class DnpConfig:
 
     def __post_init__(self):
         require_one_of(self, mask=("wiener", "lsa"))
-        _require(
-            self.num_steps >= 1, f"num_steps must be at least 1, got {self.num_steps}"
-        )
+        require_at_least_1(self, "num_levels", "num_filters", "num_steps")
 
 
 # experiments/configs/siren_fast.flags: small networks over segments, found on clean

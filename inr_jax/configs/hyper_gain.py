@@ -3,7 +3,7 @@
 import dataclasses
 
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.fitting import LossWeights
+from inr_jax.configs.fitting import LossWeights, require_at_least_1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,9 @@ class FieldConfig:
     hidden: int = 5
     high_edges_hz: tuple[float, ...] = ()
 
+    def __post_init__(self):
+        require_at_least_1(self, "cell_bins", "num_cells", "hidden")
+
     @property
     def high_edges(self) -> tuple[int, ...]:
         """First bins of the bands above the cells, and the bin behind the last one."""
@@ -36,11 +39,6 @@ class FieldConfig:
     def num_high_bands(self) -> int:
         """Bands above the cells."""
         return max(0, len(self.high_edges_hz) - 1)
-
-    @property
-    def cell_hz(self) -> float:
-        """Hz from one cell to the next."""
-        return self.cell_bins * self.bin_hz
 
     @property
     def outputs(self) -> int:
@@ -82,6 +80,9 @@ class HyperGainConfig:
     frame_dilations: tuple[int, ...] = (1, 2, 4, 8)
     level_frames: int = 128
     causal: bool = False
+
+    def __post_init__(self):
+        require_at_least_1(self, "channels", "frame_channels", "level_frames")
 
     @property
     def receptive_field(self) -> int:
@@ -133,6 +134,7 @@ class HyperGainTraining:
     trained: str = "all"
 
     def __post_init__(self):
+        require_at_least_1(self, "batch_size", "num_steps")
         if self.trained not in ("all", "highs"):
             raise ValueError(f"trained must be all or highs, got {self.trained!r}")
         if self.warmup_steps + self.decay_steps > self.num_steps:

@@ -12,6 +12,7 @@ from inr_jax.configs.fitting import (
     DnpConfig,
     FitConfig,
     GainFieldConfig,
+    require_at_least_1,
     require_one_of,
 )
 from inr_jax.errors import InputError
@@ -96,6 +97,10 @@ class TrainedMethod:
     weights: str | None = None
     output_rate: int | None = None
 
+    def __post_init__(self):
+        if self.output_rate is not None:
+            require_at_least_1(self, "output_rate")
+
 
 @dataclasses.dataclass(frozen=True)
 class HyperGainMethod:
@@ -122,6 +127,13 @@ class HyperSoundMethod(TrainedMethod):
     """
 
     finetune_steps: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.finetune_steps < 0:
+            raise ValueError(
+                f"finetune_steps must be at least 0, got {self.finetune_steps}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import os
 import pathlib
 
-from inr_jax.configs.fitting import require_one_of
+from inr_jax.configs.fitting import require_at_least_1, require_one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,8 @@ class MaskNetConfig:
     causal: bool = False
 
     def __post_init__(self):
+        sizes = ("window", "channels", "expansion", "band_bins", "band_channels")
+        require_at_least_1(self, *sizes)
         if self.window % 2 or self.kernel % 2 == 0:
             raise ValueError("window must be even and kernel odd")
 
@@ -111,6 +113,7 @@ class HyperSoundConfig:
     norm: str = "position"
 
     def __post_init__(self):
+        require_at_least_1(self, "num_samples", "encoder_channels", "width")
         require_one_of(
             self,
             target=("nerf", "siren", "harmonics"),

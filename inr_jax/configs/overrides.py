@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import types
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +28,8 @@ def apply(config: Any, settings: Sequence[str]) -> Any:
         *outer, name = path.split(".")
         for part in outer:
             of, place = _field(of, part, text), place.setdefault(part, {})
-        place[name] = _like(_field(of, name, text), value, text)
+        _field(of, name, text)
+        place[name] = _value(typing.get_type_hints(type(of))[name], value, text)
     return _replaced(config, changes)
 
 
@@ -52,21 +55,36 @@ def _replaced(config, changes):
     return dataclasses.replace(config, **values)
 
 
-def _like(old, value, text):
-    if isinstance(old, str):
+def _value(hint, value, text):
+    """The value that a text stands for, of the type of a field."""
+    kinds = typing.get_args(hint) if _is_union(hint) else (hint,)
+    (kind,) = [kind for kind in kinds if kind is not type(None)]
+    if len(kinds) > 1 and value == "None":
+        return None
+    if kind is str:
         return value
-    if isinstance(old, bool):
-        value = value.capitalize()
     try:
-        new = ast.literal_eval(value)
+        new = ast.literal_eval(value.capitalize() if kind is bool else value)
     except (SyntaxError, ValueError):
         new = None
-    if old is None:  # a number, or any text
-        return value if new is None and value != "None" else new
-    if isinstance(old, float) and type(new) is int:
+    if kind is float and type(new) is int:
         new = float(new)
-    if isinstance(old, tuple) and type(new) is int:
-        new = (new,)
-    if type(new) is not type(old):
-        raise ValueError(f"{text!r}: must be like {old!r}")
+    if typing.get_origin(kind) is tuple:
+        kind = tuple
+        if type(new) in (int, float):
+            new = (new,)
+    if type(new) is not kind:
+        raise ValueError(f"{text!r}: must be {_NAMES.get(kind, 'name.name=value')}")
     return new
+
+
+def _is_union(hint):
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    tuple: "a list as 1,2",
+}

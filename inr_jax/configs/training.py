@@ -2,7 +2,12 @@
 
 import dataclasses
 
-from inr_jax.configs.fitting import LossWeights, require_one_of
+from inr_jax.configs.fitting import (
+    LossWeights,
+    require_at_least_1,
+    require_one_of,
+    require_range,
+)
 
 TRAINING_SCHEDULES = ("constant", "one_cycle", "cosine")
 PRECISIONS = ("float32", "bfloat16")
@@ -39,13 +44,12 @@ class MixingConfig:
     band_limit_hz: float = 6000.0
 
     def __post_init__(self):
-        for name in ("snr_range_db", "level_range_db"):
-            if len(getattr(self, name)) != 2:
-                raise ValueError(f"{name} must be two numbers, minimum and maximum")
+        require_at_least_1(self, "num_samples")
+        require_range(self, "snr_range_db", "level_range_db")
         noisy = self.white + self.coloured + self.recorded + self.babble
         total = noisy + self.clean
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"shares of noise must sum to 1, got {total}")
+            raise ValueError(f"shares of noise must sum to 1, got {total:g}")
 
 
 # Power-law compressed spectra, and the negative SNR, in which all clips count alike.
@@ -82,6 +86,7 @@ class TrainingConfig:
 
     def __post_init__(self):
         require_one_of(self, schedule=TRAINING_SCHEDULES, precision=PRECISIONS)
+        require_at_least_1(self, "batch_size", "num_steps")
         if self.warmup_steps >= self.num_steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} must be below "

@@ -104,7 +104,7 @@ def mmse_spp(power: np.ndarray) -> np.ndarray:
 
     Gerkmann and Hendriks, "Unbiased MMSE-based noise power estimation with low
     complexity and low tracking delay", 2012: the power of a frame counts as noise by the
-    probability that it holds no speech (15 dB where it does), and is smoothed by .8.
+    probability that it holds no speech (15 dB where it does), and is smoothed by 0.8.
     Starts from `stationary` rather than from the first frames, which may hold speech.
     """
     speech_snr, noise = 10**1.5, stationary(power)[0]

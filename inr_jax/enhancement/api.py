@@ -25,8 +25,8 @@ def denoise(
     With a setting `output_rate` they are at that rate, and so many more.
 
     Args:
-      samples: (samples,) or (samples, channels), float of full scale 1, or signed
-        integers.
+      samples: (samples,) or (samples, channels) as `audio.read` takes: of numpy, JAX or
+        torch, or lists; floating-point numbers of full scale 1 or integers of any width.
       sample_rate: In Hz, any.
       method: A name of `inr_jax.configs.methods.METHODS`.
       seed: Of methods that draw.
@@ -35,7 +35,7 @@ def denoise(
     Raises:
       InputError: unknown method or setting, or samples that are not audio.
     """
-    samples = np.asarray(samples)
+    samples = audio.as_array(samples)
     recording = audio.read(samples, sample_rate)
     denoiser = registry.make(method, methods.replace(method, **settings))
     (estimate,) = denoise_recordings(denoiser, [recording], [seed])

@@ -4,12 +4,13 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import io
 import itertools
 import json
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,10 +18,11 @@ import jax
 import numpy as np
 
 from inr_jax import audio
-from inr_jax.audio import metadata, stream
+from inr_jax.audio import metadata
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
+from inr_jax.enhancement.levels import LevelMeter, Levels
 from inr_jax.errors import InputError, one_line
 from inr_jax.io import atomic
 
@@ -64,47 +66,77 @@ class Job(NamedTuple):
     source: str
     target: str
     residual: pathlib.Path | None
+    output_format: str | None = None  # of standard output; else that of the source
+
+
+class LeftOut(NamedTuple):
+    """What is not denoised.
+
+    Attributes:
+      problems: A line for each input, or kind of files, that cannot be read.
+      hidden: Files and folders whose name begins with a dot.
+    """
+
+    problems: list[str]
+    hidden: list[pathlib.Path]
 
 
 def jobs(
-    inputs: Sequence[str], output: str, residual: str | None
-) -> tuple[list[Job], list[str]]:
+    inputs: Sequence[str],
+    output: str,
+    residual: str | None,
+    output_format: str | None = None,
+) -> tuple[list[Job], LeftOut]:
     """Which file goes where.
 
     One file goes to a file, or into a folder where `output` is one or ends in a slash;
     folders keep their tree below `output`.
 
+    Args:
+      inputs: Files and folders.
+      output: File or folder.
+      residual: File or folder for what was removed.
+      output_format: Extension of what is written into a folder or to standard output;
+        that of the input where None.
+
     Returns:
-      The jobs, and a line for each input that cannot be read.
+      The jobs, and what is left out.
 
     Raises:
       InputError: the output cannot hold the inputs.
     """
+    left_out = LeftOut([], [])
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
             raise InputError("standard input and output hold one file, not several")
-        return [Job(inputs[0], output, residual and pathlib.Path(residual))], []
+        aside = residual and pathlib.Path(residual)
+        return [Job(inputs[0], output, aside, output_format)], left_out
     into_folder = (
         len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
+    if not into_folder and output_format:
+        raise InputError(f"{output}: its own extension names the format of the output")
     if not into_folder:
         _require_file(pathlib.Path(inputs[0]))
         job = Job(inputs[0], output, residual and _beside(inputs[0], residual))
-        for path in filter(None, job[1:]):
+        for path in filter(None, (job.target, job.residual)):
             audio.check_writable(path)
         _refuse_collisions([job])
-        return [job], []
+        return [job], left_out
     for path in filter(None, (output, residual)):
         if pathlib.Path(path).is_file():
             raise InputError(f"{path}: is a file, but several are to be written")
-    found, problems = [], []
+    found = []
     for item in inputs:
         try:
-            found += _below(pathlib.Path(item), pathlib.Path(output), residual)
+            found += _below(
+                *(pathlib.Path(item), pathlib.Path(output), residual),
+                *(output_format, left_out),
+            )
         except InputError as error:
-            problems.append(str(error))
+            left_out.problems.append(str(error))
     _refuse_collisions(found)
-    return found, problems
+    return found, left_out
 
 
 def _is_folder(path):
@@ -122,21 +154,28 @@ def _require_file(path):
         raise InputError(f"{path}: no such file")
 
 
-def _below(item, output, residual):
+def _below(item, output, residual, output_format, left_out):
     paths = [item]
     if item.is_dir():
         # what an earlier run wrote is no input
         ours = [_real(folder) for folder in (output, residual) if folder]
         ours = [folder for folder in ours if folder != _real(item)]
-        paths = [
-            clip.path
-            for clip in datasets.find_clips(item)
-            if not any(_real(clip.path).is_relative_to(folder) for folder in ours)
-        ]
+
+        def is_foreign(path):
+            return path.name != RECORD and not any(
+                _real(path).is_relative_to(folder) for folder in ours
+            )
+
+        found = datasets.find(item)
+        left_out.problems.extend(found.problems)
+        left_out.hidden.extend(filter(is_foreign, found.hidden))
+        paths = [clip.path for clip in found.clips if is_foreign(clip.path)]
     else:
         _require_file(item)
     for path in paths:
         relative = path.relative_to(item if item.is_dir() else item.parent)
+        if output_format:
+            relative = relative.with_suffix(f".{output_format}")
         aside = residual and pathlib.Path(residual) / relative
         yield Job(str(path), str(output / relative), aside)
 
@@ -150,7 +189,7 @@ def _refuse_collisions(found):
     """Nothing that is written is a source, or written twice."""
     owners, sources = {}, {_real(job.source) for job in found}
     for job in found:
-        for path in filter(None, job[1:]):
+        for path in filter(None, (job.target, job.residual)):
             real = _real(path)
             if real in sources:
                 raise InputError(f"{path}: would be overwritten; choose another output")
@@ -212,6 +251,50 @@ def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
             yield job
 
 
+def writable(todo: Sequence[Job]) -> tuple[list[Job], list["Outcome"]]:
+    """Jobs whose folders can be written to, and what became of the others.
+
+    Raises:
+      InputError: none can be; names the first.
+    """
+    why_not, good, bad = functools.cache(_why_not), [], []
+    for job in todo:
+        reasons = [
+            f"{path}: {why}"
+            for path in (job.target, job.residual)
+            if path and path != PIPE and (why := why_not(pathlib.Path(path).parent))
+        ]
+        if reasons:
+            bad.append(Outcome(job, reasons[0]))
+        else:
+            good.append(job)
+    if bad and not good:
+        raise InputError(bad[0].error)
+    return good, bad
+
+
+def _why_not(folder):
+    try:
+        atomic.check_writable(folder)
+        return ""
+    except OSError as error:
+        return f"cannot write: {audio.error_reason(error)}"
+
+
+class Measured(NamedTuple):
+    """What a job was.
+
+    Attributes:
+      seconds: Of sound.
+      work_s: Seconds of work, of a batch its share.
+      levels: Of the noise before and after.
+    """
+
+    seconds: float
+    work_s: float
+    levels: Levels
+
+
 class Outcome(NamedTuple):
     """What became of a job.
 
@@ -219,11 +302,13 @@ class Outcome(NamedTuple):
       job: The job.
       error: Why it failed; nothing was written then.
       remark: On something worth knowing.
+      measured: None where it failed.
     """
 
     job: Job
     error: str = ""
     remark: str = ""
+    measured: Measured | None = None
 
 
 def denoise(
@@ -246,40 +331,80 @@ def denoise(
       on_files: Called with files done since the last call, shares too.
       keep_times: Whether outputs get the times of last change of their inputs.
     """
-    sources = _Sources(todo, denoiser, on_files)
-    writers: dict[int, _Writer] = {}
-    keys = itertools.repeat(jax.random.key(seed))
-    for part in driver.run(denoiser, sources, keys, on_files):
+    with contextlib.ExitStack() as spooled:
+        sources = _Sources(todo, denoiser, on_files, spooled)
+        writers: dict[Job, _Writer] = {}
+        measuring: dict[Job, _Measuring] = {}
+        keys = itertools.repeat(jax.random.key(seed))
+        for part in driver.run(denoiser, sources, keys, on_files):
+            yield from sources.failures()
+            job, tracks, track = sources.opened[part.position]
+            if job not in writers:
+                rates = [denoiser.output_rate or x.sample_rate for x in tracks]
+                writers[job] = _Writer(job, tracks, rates, settings, keep_times)
+                measuring[job] = _Measuring(x.sample_rate for x in tracks)
+            writers[job].take(part, mix, track)
+            if not part.error:
+                measuring[job].take(part, mix, track)
+            if part.is_last:  # nothing of it is needed any more, but its place
+                sources.opened[part.position] = None
+                if not writers[job].tracks_left:
+                    outcome = writers.pop(job).outcome
+                    measured = measuring.pop(job).measured
+                    yield outcome._replace(measured=None if outcome.error else measured)
         yield from sources.failures()
-        job, source = sources.opened[part.position]
-        if part.position not in writers:
-            rate = denoiser.output_rate or source.sample_rate
-            writers[part.position] = _Writer(job, source, rate, settings, keep_times)
-        writer = writers[part.position]
-        writer.take(part, mix)
-        if part.is_last:
-            yield writer.outcome
-            # nothing of it is needed any more, but its place
-            writers[part.position] = sources.opened[part.position] = None
-    yield from sources.failures()
+
+
+class _Opened(NamedTuple):
+    """A recording under way: a track of the sound of a job, one of one as a rule."""
+
+    job: Job
+    tracks: list[audio.FileSource]
+    track: int
+
+
+class _Measuring:
+    """What a job is, part by part of each of its tracks."""
+
+    def __init__(self, sample_rates):
+        self._rates = list(sample_rates)
+        self._meters = [LevelMeter(rate) for rate in self._rates]
+        self._counts, self._work_s = [0] * len(self._rates), 0.0
+
+    def take(self, part, mix, track):
+        self._meters[track].add(part.noisy, mix.apply(part.noisy, part.samples))
+        self._counts[track] += len(part.noisy)
+        self._work_s += part.work_s
+
+    @property
+    def measured(self) -> Measured:
+        seconds = [n / rate for n, rate in zip(self._counts, self._rates, strict=True)]
+        levels = sum((meter.levels for meter in self._meters), Levels())
+        return Measured(max(seconds), self._work_s, levels)
 
 
 class _Sources:
     """The recordings of jobs, each read while others are denoised."""
 
-    def __init__(self, todo, denoiser, on_files):
+    def __init__(self, todo, denoiser, on_files, spooled):
         self._todo, self._denoiser, self._on_files = todo, denoiser, on_files
+        self._spooled = spooled
         self._failures: list[Outcome] = []
-        self.opened: list[tuple[Job, Source]] = []
+        self.opened: list[_Opened | None] = []
 
     def __iter__(self):
         with prefetch.Prefetch(self._open, range(len(self._todo))) as ahead:
-            for i, source in ahead:
-                if isinstance(source, Exception):
-                    self._failures.append(Outcome(self._todo[i], one_line(source)))
+            for i, found in ahead:
+                job = self._todo[i]
+                if isinstance(found, Exception):
+                    self._failures.append(Outcome(job, one_line(found)))
                     self._on_files(1)
-                else:
-                    self.opened.append((self._todo[i], source))
+                    continue
+                tracks = [track for track, _ in found]
+                if len(tracks) > 1:  # together they are one file
+                    self._on_files(1 - len(tracks))
+                for number, (_, source) in enumerate(found):
+                    self.opened.append(_Opened(job, tracks, number))
                     yield source
 
     def failures(self):
@@ -289,37 +414,69 @@ class _Sources:
 
     def _open(self, i):
         try:
-            return self._source(self._todo[i].source)
+            return self._tracks(self._todo[i])
         except (InputError, OSError) as error:
             return error
 
-    def _source(self, path):
+    def _tracks(self, job) -> list[tuple[audio.FileSource, Source]]:
+        """Tracks of sound, each with what is denoised: itself, or all of it."""
+        path, name = job.source, None
         if path == PIPE:
-            return audio.read(io.BytesIO(sys.stdin.buffer.read()))
-        if self._denoiser.is_streaming:
-            source = stream.FileSource(path)
-            if source.duration_s > READ_AT_ONCE_S:
-                return source
-        return audio.read(path)
+            path, name = self._stdin(), "standard input"
+        first = audio.FileSource(path, name=name)
+        found = [first]
+        if audio.holds_pictures(_file_target(job, first)):
+            more = range(1, first.num_tracks)
+            found += [audio.FileSource(path, track, name) for track in more]
+        for track in found:
+            # what an output cannot hold is known before the work begins
+            for target in (_file_target(job, first), *filter(None, [job.residual])):
+                rate = self._denoiser.output_rate or track.sample_rate
+                audio.encoding(target, rate, track.num_channels, track.subtype)
+        return [(track, self._whole_or_stream(track)) for track in found]
+
+    def _whole_or_stream(self, track):
+        is_short = 0 < track.duration_s <= READ_AT_ONCE_S
+        if self._denoiser.is_streaming and not is_short:
+            return track
+        return audio.read_file(track)
+
+    def _stdin(self):
+        """Standard input as a file: many formats need to seek."""
+        folder = self._spooled.enter_context(tempfile.TemporaryDirectory())
+        path = os.path.join(folder, "stdin")
+        with open(path, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return path
+
+
+def _file_target(job, source):
+    """The file that is written; for standard output one in the format of the source."""
+    if job.target != PIPE:
+        return job.target
+    return f"standard output.{job.output_format or source.extension}"
 
 
 class _Writer:
     """The outputs of one job: all of them appear whole, or none."""
 
-    def __init__(self, job, source, rate, settings, keep_times):
-        self.job, self._source, self._rate = job, source, rate
+    def __init__(self, job, tracks, rates, settings, keep_times):
+        self.job, self._tracks, self._rates = job, tracks, rates
+        self.tracks_left = len(tracks)
         self._keep_times = keep_times
         self._lost: set[str] = set()  # of the metadata
         self.outcome: Outcome | None = None
-        self._clipped, self._piped = 0, []
+        self._clipped, self._remarks = 0, []
+        self._folder = self._piped = None  # what goes to standard output when whole
         self._files = contextlib.ExitStack()
         self._add = self._add_removed = None
         self._record = (
             None if PIPE in (job.source, job.target) else Record(job, settings)
         )
 
-    def take(self, part, mix):
-        """Writes the next part; `outcome` is there behind the last one."""
+    def take(self, part, mix, track):
+        """Writes the next part; `outcome` is there behind the last one of all tracks."""
+        self.tracks_left -= part.is_last
         if self.outcome:  # it failed before
             return
         try:
@@ -328,50 +485,59 @@ class _Writer:
             if self._add is None:
                 self._open()
             output = mix.apply(part.noisy, part.samples)
-            self._clipped += self._add(output) or 0
-            if self._add_removed:
-                self._add_removed(part.noisy - output)
-            if part.is_last:
+            self._clipped += self._add[track](output)
+            if self._add_removed and track < len(self._add_removed):
+                self._add_removed[track](part.noisy - output)
+            if not self.tracks_left:
                 self._close()
         except (InputError, OSError) as error:
             self._files.__exit__(type(error), error, error.__traceback__)
+            self._clear()
             self.outcome = Outcome(self.job, one_line(error))
 
     def _open(self):
         if self._record:
             self._record.remove()
         if self.job.residual:
-            self._add_removed = self._opened(
-                self.job.residual, self._source.sample_rate
-            )
+            own_rates = [track.sample_rate for track in self._tracks]
+            self._add_removed = self._opened(self.job.residual, own_rates)
+        target = _file_target(self.job, self._tracks[0])
         if self.job.target == PIPE:
-            self._add = self._piped.append
-        else:
-            self._add = self._opened(self.job.target, self._rate)
+            self._folder = tempfile.TemporaryDirectory()
+            self._piped = target = pathlib.Path(self._folder.name) / target
+        self._add = self._opened(target, self._rates)
 
-    def _opened(self, path, rate):
-        channels, subtype = self._source.num_channels, self._source.subtype
+    def _opened(self, path, rates):
         return self._files.enter_context(
-            audio.open_writer(path, rate, channels, subtype, self._carry)
+            audio.open_track_writers(
+                path, self._tracks, rates, self._remarks, self._carry
+            )
         )
 
     def _carry(self, path):
         """Gives a finished file what belongs to the recording beside its sound."""
-        if self.job.source != PIPE:
-            self._lost.update(metadata.carry(self.job.source, path))
-            if self._keep_times:
-                metadata.carry_times(self.job.source, path)
+        self._lost.update(metadata.carry(self._tracks[0].path, path))
 
     def _close(self):
         self._files.close()
         if self._piped:
-            whole = np.concatenate(self._piped)
-            stdout, subtype = sys.stdout.buffer, self._source.subtype
-            audio.write_stream(stdout, whole, self._rate, subtype)
+            with open(self._piped, "rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            self._clear()
+        if self._keep_times and self.job.source != PIPE:
+            for path in {self.job.target, self.job.residual} - {PIPE, None}:
+                metadata.carry_times(self.job.source, path)
         if self._record:
             self._record.add()
-        remarks = [audio.clipping_note(self.job.target, self._clipped)]
+        told = [track.remark for track in self._tracks]
+        told += [*self._remarks, audio.clipping_note(self.job.target, self._clipped)]
         if self._lost:
             names = ", ".join(sorted(self._lost))
-            remarks.append(f"{self.job.target}: could not carry over: {names}")
-        self.outcome = Outcome(self.job, remark="\n".join(filter(None, remarks)))
+            told.append(f"{self.job.target}: could not carry over: {names}")
+        remark = "\n".join(dict.fromkeys(filter(None, told)))
+        self.outcome = Outcome(self.job, remark=remark)
+
+    def _clear(self):
+        if self._folder:
+            self._folder.cleanup()

@@ -25,6 +25,7 @@ from inr_jax.errors import InputError
 
 # Longer recordings are filtered in windows, in bounded memory.
 CLASSICAL_WINDOW_S = 120.0
+SAMPLE_WINDOW_S = 10.0
 # Channels that fits take together; each kind of fit makes its own batches of them.
 FITS_TOGETHER = 64
 
@@ -52,6 +53,7 @@ def make(
 def _signal_by_signal(
     function: Callable[[np.ndarray, int], np.ndarray],
     window_s: float | None = None,
+    receptive_field_s: float | None = None,
     linked: bool = False,
 ) -> Denoiser:
     """A method that is a function of a signal (samples,) and its rate."""
@@ -61,7 +63,9 @@ def _signal_by_signal(
         for i, window in enumerate(windows):
             yield Result(i, function(window.samples, window.sample_rate))
 
-    return Denoiser(run, window_s=window_s, linked=linked)
+    return Denoiser(
+        run, window_s=window_s, receptive_field_s=receptive_field_s, linked=linked
+    )
 
 
 def _function(
@@ -71,13 +75,18 @@ def _function(
     return _signal_by_signal(getattr(_room(module), name))
 
 
+def _sample_by_sample(name: str, config: NoSettings, checkpoint_dir: Any) -> Denoiser:
+    del config, checkpoint_dir
+    return _signal_by_signal(getattr(_room("trivial"), name), SAMPLE_WINDOW_S, 0.0)
+
+
 def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
     function = getattr(_room("classical"), name)
     return _signal_by_signal(
         functools.partial(function, noise_estimator=config.noise_estimator),
         CLASSICAL_WINDOW_S,
-        config.channels == "linked",
+        linked=config.channels == "linked",
     )
 
 
@@ -211,9 +220,10 @@ def _room(module):
 
 _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
     **{
-        name: functools.partial(_function, "trivial", name)
-        for name in ("noisy", "silence", "lowpass")
+        name: functools.partial(_sample_by_sample, name)
+        for name in ("noisy", "silence")
     },
+    "lowpass": functools.partial(_function, "trivial", "lowpass"),
     **{name: functools.partial(_classical, name) for name in ("wiener", "log_mmse")},
     "siren": _siren,
     "gain_field": _gain_field,

@@ -29,7 +29,7 @@ COLUMNS = ("method", "source", "clips", *SHOWN)
 _DIGITS = {"ssnr": 2, "si_sdr": 2}
 _NOT_RUN = {
     "sepformer": "weights not given",
-    OTHER_ARCHITECTURES["hypersound"][0]: "not trained here",
+    OTHER_ARCHITECTURES["hypersound"][0]: "not trained here to convergence",
 }
 
 

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
+from absl import logging
 
 from inr_jax import audio
 from inr_jax.configs.methods import Method
@@ -72,9 +73,17 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
             )
 
         for i, fits in systems.each_channel(examples, seeds, on_clips, fit):
+            samples = examples[i].noisy.copy()
             for channel, fitted in enumerate(fits):
-                fitted.save(path_of(folder, examples[i].name, channel))
-            samples = np.stack([fitted.estimate for fitted in fits], axis=1)
+                if np.all(np.isfinite(fitted.estimate)):
+                    fitted.save(path_of(folder, examples[i].name, channel))
+                    samples[:, channel] = fitted.estimate
+                else:
+                    logging.warning(
+                        "%s: the fit of channel %d is not finite; it is not kept, and "
+                        "the clip stays noisy",
+                        *(examples[i].name, channel),
+                    )
             yield Output(LABEL, i, samples, sum(fitted.work_s for fitted in fits))
 
     return System((LABEL,), run)

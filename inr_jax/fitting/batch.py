@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from inr_jax import audio
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
@@ -37,7 +38,8 @@ def fit_batch(
 
     Args:
       keys: One for each clip, so that a fit does not depend on its neighbours.
-      signals: Arrays (samples,) of at least one sample.
+      signals: Arrays (samples,) of at least one sample, of any dtype that `audio.read`
+        takes.
       sample_rates: Hz of each.
       config: The same for all.
       on_steps: Called with steps done since the last call, times clips; a segment
@@ -55,7 +57,9 @@ def fit_batch(
       ValueError: a signal is empty, not one-dimensional or not finite.
       InputError: a fit to start from is of another network, length or rate.
     """
-    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
+    signals = [
+        bucketing.checked(i, audio.as_array(signal)) for i, signal in enumerate(signals)
+    ]
     compute = compute or default_compute()
     starts = start_from or [None] * len(signals)
     pieces = [

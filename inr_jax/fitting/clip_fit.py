@@ -20,7 +20,7 @@ from inr_jax.errors import InputError
 from inr_jax.fitting.siren import evaluate
 from inr_jax.io import atomic
 from inr_jax.nn import siren
-from inr_jax.parallel import bucketing
+from inr_jax.parallel import bucketing, precision
 from inr_jax.parallel.compute import default_compute
 
 FORMAT = 1  # of the JSON file; rises when older versions would misread it
@@ -62,11 +62,11 @@ class ClipFit:
         part of the pytree.
     """
 
-    segments: Sequence[SegmentFit]
+    segments: Sequence[SegmentFit] = dataclasses.field(repr=False)
     num_samples: int
     sample_rate: int
     config: FitConfig
-    computed: np.ndarray | None = None
+    computed: np.ndarray | None = dataclasses.field(default=None, repr=False)
     work_s: float = dataclasses.field(default=float("nan"), init=False, compare=False)
 
     def __call__(self, times) -> np.ndarray:
@@ -91,7 +91,13 @@ class ClipFit:
         return self._at(times * self.sample_rate)
 
     def at_rate(self, sample_rate: int) -> np.ndarray:
-        """The clip (samples,) at any rate; above its own, frequencies may be new."""
+        """The clip (samples,) at any rate; above its own, frequencies may be new.
+
+        Raises:
+          ValueError: the rate is not positive.
+        """
+        if sample_rate <= 0:
+            raise ValueError(f"sample_rate must be positive, got {sample_rate}")
         count = -(-self.num_samples * sample_rate // self.sample_rate)
         position = np.arange(count) * (self.sample_rate / sample_rate)
         return self._at(position)
@@ -170,7 +176,7 @@ class ClipFit:
         atomic.write_json(_with_suffix(path, ".json"), described)
 
 
-_values = jax.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
+_values = precision.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
 
 
 def load_fit(path: str | os.PathLike) -> ClipFit:

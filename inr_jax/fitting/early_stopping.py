@@ -26,7 +26,8 @@ RULES = ("discrepancy", "sure")
 # Steps between looks.
 EVERY = 25
 # Deviation of the added noise over that of the noise. Smaller ones drown in what rounding
-# does to a path of Adam: at .1 the estimate was off by up to .3, at .3 by .05.
+# does to a path of Adam: at 0.1 the estimate was off by up to 0.3, at 0.3 by
+# 0.05.
 _PROBE = 0.3
 
 

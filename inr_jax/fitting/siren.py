@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from inr_jax import losses
+from inr_jax import audio, losses
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.fitting import driver
 from inr_jax.nn import coords, siren
@@ -49,13 +49,16 @@ def fit(
 
     Args:
       key: Draws the first weights.
-      signal: (samples,); a peak of about 1 suits the published learning rate.
+      signal: (samples,) of any dtype that `audio.read` takes, floating-point where it is
+        traced; a peak of about 1 suits the published learning rate.
       sample_rate: In Hz.
       config: Network, loss, coordinates, rate and number of steps.
       num_samples: How many samples count, where the signal is padded behind; by default
         all.
       compute: Sine, precision and block; `compute.default_compute()` suits the device.
     """
+    if not isinstance(signal, jax.core.Tracer):  # integers have a full scale
+        signal = audio.as_array(signal)
     samples = jnp.asarray(signal, jnp.float32)
     target = Signal(samples, samples.shape[0] if num_samples is None else num_samples)
 
@@ -218,7 +221,7 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config, compute):
         new = jax.value_and_grad(block_loss)(params, index[i], targets[i])
         return jax.tree.map(jnp.add, total, new)
 
-    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+    zero = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, params))
     # blocks of nothing but padding are left out
     num_blocks = -(-signal.num_samples // targets.shape[1])
     return jax.lax.fori_loop(0, num_blocks, add_block, zero)

@@ -31,7 +31,8 @@ def keep_settings(
     """
     path = folder / NAME
     known = {}
-    if path.exists():
+    # settings without results are those of a run that failed at once
+    if path.exists() and any(other != path for other in folder.iterdir()):
         before = _read(folder)
         if methods is not None and "methods" not in before:
             raise InputError(

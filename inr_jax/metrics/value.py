@@ -1,9 +1,12 @@
 """The value of a metric, or NaN together with the reason why it is undefined."""
 
 import functools
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 Signal = Float[np.ndarray, " samples"]
 
@@ -19,11 +22,26 @@ class Value(float):
         return self
 
 
+class Metric(Protocol):
+    """A metric as it is called, what `metric` makes."""
+
+    __name__: str
+
+    def __call__(
+        self,
+        reference: ArrayLike,
+        estimate: ArrayLike,
+        sample_rate: int,
+        **options: Any,
+    ) -> Value:
+        """The value of an estimate (samples,) against its reference."""
+
+
 class Undefined(Exception):
     """Raised inside a metric that is undefined for the given signals."""
 
 
-def metric(function):
+def metric(function: Callable[..., float]) -> Metric:
     """Decorator of metrics: converts and checks the signals, returns a `Value`.
 
     The metric takes float64 (reference, estimate, sample_rate), one-dimensional, at any

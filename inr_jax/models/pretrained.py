@@ -22,6 +22,7 @@ from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.parallel import failures, precision
 
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
 # Those of this library fit their settings (tested); to check takes half a second.
@@ -67,9 +68,12 @@ def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
       InputError: there is none.
     """
     folder = pathlib.Path(model)
-    if not folder.is_dir() and str(model) in _CONFIGS:
-        folder = trained_dir(str(model))
-    return load(folder)
+    if folder.is_dir():
+        return load(folder)
+    if str(model) not in _CONFIGS:
+        known = ", ".join(_CONFIGS)
+        raise InputError(f"{model}: no such folder, and no model of {known}")
+    return load(trained_dir(str(model)))
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
@@ -78,13 +82,16 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     Read again only where its files are others than the last time.
 
     Raises:
-      InputError: the folder does not hold such a model, or one of other shapes, of a
-        later format, or changed since it was saved.
+      InputError: neither the folder nor `model` in it holds such a model, or it is one of
+        other shapes, of a later format, or changed since it was saved.
     """
-    return _load(pathlib.Path(folder), weights.stamp(folder))
+    folder = weights.folder_of(folder)
+    failures.require_device()  # to lack one is no fault of the weights
+    return _load(folder, weights.stamp(folder))
 
 
 @functools.lru_cache(maxsize=8)
+@precision.in_32_bits
 def _load(folder, stamp):
     del stamp
     described, tensors = weights.load(folder)

@@ -1,1 +1,5 @@
 """Training from noisy to clean: step, loop, validation, what is kept."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

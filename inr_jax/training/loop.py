@@ -28,8 +28,8 @@ class Task(NamedTuple):
         positions.
       examples: For validation, of other speakers.
       sample_rate: Hz.
-      metrics: That validation scores.
       waited_s: Gives the seconds that steps have waited for data so far.
+      metrics: That validation scores.
     """
 
     step: Callable[[State], tuple[State, dict[str, jax.Array]]]
@@ -38,8 +38,8 @@ class Task(NamedTuple):
     denoise: Callable[[Any], Mapping[int, np.ndarray]]
     examples: Sequence[validation.ValidationExample]
     sample_rate: int
-    metrics: Sequence[str] = validation.METRICS["all"]
     waited_s: Callable[[], float] = lambda: 0.0
+    metrics: Sequence[str] = validation.METRICS["all"]
 
 
 class Intervals(NamedTuple):

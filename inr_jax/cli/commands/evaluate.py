@@ -1,4 +1,4 @@
-"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
+r"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page.
 
   inr-jax evaluate --clean_dir=DIR --snr_db=0,5,10 \
       --methods=noisy,wiener,gain_field,gain_field:num_fields=1 \
@@ -46,6 +46,8 @@ def main() -> int:
     from inr_jax.io import run_dir
     from inr_jax.parallel import distributed
 
+    if not METHODS.value:
+        raise InputError("--methods names no method")
     folder, index, count = shard()
     methods = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
     conditions = datasets.conditions()
@@ -60,6 +62,8 @@ def main() -> int:
     else:
         source = source.share(index, count)
     settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
+    if RESCORE.value and not Store(folder).rows:
+        raise InputError(f"{folder}: holds no scores")
     run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
     store = Store(folder)
     if RESCORE.value:

@@ -1,4 +1,4 @@
-"""The paper's Table 1 beside the same rows of evaluations in white noise at 0 dB.
+r"""The paper's Table 1 beside the same rows of evaluations in white noise at 0 dB.
 
   inr-jax evaluate --clean_dir=DIR --output_dir=results/evaluation \
       --methods=noisy,silence,lowpass,wiener,log_mmse,siren,gain_field,local_hypersound
@@ -37,6 +37,8 @@ def main() -> None:
         rows += atomic.read_csv(path)
     try:
         lines = paper_table.lines(rows)
+    except KeyError as error:
+        raise InputError(f"scores.csv has no column {error}") from None
     except ValueError as error:
         raise InputError(str(error)) from None
     text = paper_table.markdown(lines)

@@ -1,0 +1,381 @@
+"""Where the sound of a file lies: what its bytes tell, not what its header claims.
+
+Recorders that die leave a length of zero, streams one of 4 GB, and files that were put
+one behind the other the length of the first.
+"""
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+# Lengths that stand for "not known": of recorders that died and of streams.
+_PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
+_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
+_FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
+_BEGINS, _ENDS = 2, 4  # flags of Ogg pages
+_TAGGED = (b"RIFF", b"FORM", b"fLaC", b"OggS")  # what players' tags are put in front of
+_HEAD = 2**20  # bytes in which the sound of a damaged WAV file begins
+
+
+class Link(NamedTuple):
+    """A part of a file that is a file of its own.
+
+    Attributes:
+      start: First byte.
+      stop: Behind the last byte.
+      is_whole: Whether its last part is there, where its format marks it.
+    """
+
+    start: int
+    stop: int
+    is_whole: bool = True
+
+
+class Extent(NamedTuple):
+    """The bytes of uncompressed sound.
+
+    Attributes:
+      start: First byte.
+      present: How many there are.
+      declared: How many the header tells of; None where it does not know.
+      endian: "LITTLE" or "BIG".
+    """
+
+    start: int
+    present: int
+    declared: int | None
+    endian: str
+
+
+class Span(io.RawIOBase):
+    """A stretch of an open file, as a file of its own."""
+
+    def __init__(self, file: IO[bytes], start: int, stop: int):
+        """Reads from `start` and up to `stop`."""
+        super().__init__()
+        self._file, self._start, self._stop, self._at = file, start, stop, start
+        self._patch_at, self._patch = start, b""
+
+    def patch(self, at: int, data: bytes) -> None:
+        """Has other bytes read at a place, counted from the start."""
+        self._patch_at, self._patch = self._start + at, data
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes from the start of the stretch."""
+        return self._at - self._start
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of any file."""
+        origins = {os.SEEK_SET: self._start, os.SEEK_CUR: self._at}
+        self._at = origins.get(whence, self._stop) + offset
+        return self.tell()
+
+    def readinto(self, buffer) -> int:
+        """As of any file."""
+        self._file.seek(self._at)
+        data = self._file.read(max(0, min(len(buffer), self._stop - self._at)))
+        if self._at < self._patch_at + len(self._patch):
+            data = self._patched(data)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _patched(self, data):
+        first = max(self._at, self._patch_at)
+        last = min(self._at + len(data), self._patch_at + len(self._patch))
+        if first >= last:
+            return data
+        own = self._patch[first - self._patch_at : last - self._patch_at]
+        return data[: first - self._at] + own + data[last - self._at :]
+
+
+def without_length(file: IO[bytes], link: Link) -> tuple[Span, int]:
+    """A FLAC file whose header does not know its length, and the one that it tells."""
+    span = Span(file, link.start, link.stop)
+    told = int.from_bytes(_at(file, link.start + 21, 5), "big")
+    span.patch(21, (told >> 36 << 36).to_bytes(5, "big"))
+    return span, told & (2**36 - 1)
+
+
+def size(file: IO[bytes]) -> int:
+    """Bytes of an open file."""
+    return file.seek(0, os.SEEK_END)
+
+
+def links(file: IO[bytes]) -> list[Link]:
+    """The files that a file was put together from, one as a rule.
+
+    Ogg has chains of them by its standard; the others come from people who joined files.
+    """
+    stop, head = size(file), _at(file, 0, 12)
+    if (front := _tag_length(file)) and _at(file, front, 4) in _TAGGED:
+        found = links(Span(file, front, stop))
+        return [Link(front + x.start, front + x.stop, x.is_whole) for x in found]
+    if head[:4] == b"OggS":
+        return _ogg_links(file, stop)
+    if head[:4] == b"fLaC":
+        starts = [0, *(at for at in _found(file, _FLAC) if at)]
+    elif end := _ENDS_OF.get(head[4:8] if head[4:8] == b"ftyp" else head[:4]):
+        starts = list(_starts(file, end, stop))
+    else:
+        starts = [0]
+    stops = [*starts[1:], stop]
+    return [Link(*ends) for ends in zip(starts, stops, strict=True)]
+
+
+def _starts(file, end, stop):
+    """Where files of one kind begin, each at the end of the one before."""
+    start, head = 0, _at(file, 0, 12)
+    is_mp4 = head[4:8] == b"ftyp"
+    while start + 12 < stop:
+        own = _at(file, start, 12)
+        same = own[4:8] == b"ftyp" if is_mp4 else own[:4] == head[:4]
+        if not same:
+            return
+        yield start
+        try:
+            start = end(file, start, stop)
+        except struct.error:  # the header itself ends early
+            return
+
+
+def _riff_end(file, start, stop):
+    (length,) = struct.unpack("<I", _at(file, start + 4, 4))
+    return start + 8 + length + length % 2
+
+
+def _form_end(file, start, stop):
+    (length,) = struct.unpack(">I", _at(file, start + 4, 4))
+    return start + 8 + length + length % 2
+
+
+def _au_end(file, start, stop):
+    offset, length = struct.unpack(">II", _at(file, start + 4, 8))
+    return start + offset + length
+
+
+def _caf_end(file, start, stop):
+    at = start + 8
+    while at + 12 <= stop and _at(file, at, 4) != b"caff":
+        (length,) = struct.unpack(">q", _at(file, at + 4, 8))
+        at = stop if length < 0 else at + 12 + length
+    return at
+
+
+def _mp4_end(file, start, stop):
+    at = start
+    while at + 8 <= stop and (at == start or _at(file, at + 4, 4) != b"ftyp"):
+        (length,) = struct.unpack(">I", _at(file, at, 4))
+        if length == 1:
+            (length,) = struct.unpack(">Q", _at(file, at + 8, 8))
+        at = at + length if length >= 8 else stop
+    return at
+
+
+_ENDS_OF = {
+    b"RIFF": _riff_end,
+    b"FORM": _form_end,
+    b".snd": _au_end,
+    b"caff": _caf_end,
+    b"ftyp": _mp4_end,
+}
+
+
+def _found(file, pattern, step=2**22) -> Iterator[int]:
+    """Places of a pattern."""
+    place, kept = 0, b""
+    file.seek(0)
+    while data := file.read(step):
+        data, at = kept + data, -1
+        while (at := data.find(pattern, at + 1)) >= 0:
+            yield place + at
+        kept = data[1 - len(pattern) :]
+        place += len(data) - len(kept)
+
+
+def _ogg_links(file, stop):
+    """A link begins where a page begins a stream and one before it did not."""
+    found: list[Link] = []
+    start = at = 0
+    began = ended = False
+    while at < stop:
+        head = _at(file, at, 27)
+        if len(head) < 27 or head[:4] != b"OggS":  # damaged: on to the next page
+            at = next(
+                (at + i for i in _found(Span(file, at, stop), b"OggS") if i), stop
+            )
+            continue
+        if head[5] & _BEGINS and not began and at > start:
+            found.append(Link(start, at, ended))
+            start = at
+        began, ended = bool(head[5] & _BEGINS), bool(head[5] & _ENDS)
+        at += 27 + head[26] + sum(_at(file, at + 27, head[26]))
+    return [*found, Link(start, stop, ended and at == stop)]
+
+
+def extent(file: IO[bytes]) -> Extent | None:
+    """Where uncompressed sound lies; None of other formats and of broken headers."""
+    kind = _at(file, 0, 4)
+    reader = {
+        b"RIFF": _riff,
+        b"RIFX": _riff,
+        b"RF64": _riff,
+        b"FORM": _aiff,
+        b"riff": _w64,
+        b"caff": _caf,
+        b".snd": _au,
+    }.get(kind)
+    try:
+        return reader and reader(file, size(file))
+    except struct.error:  # the header itself ends early
+        return None
+
+
+def _riff(file, stop):
+    order = ">" if _at(file, 0, 4) == b"RIFX" else "<"
+    length_64 = None
+    for name, at, length in _chunks(file, 12, stop, order):
+        if name == b"ds64":
+            (length_64,) = struct.unpack("<Q", _at(file, at + 8, 8))
+        if name == b"data":
+            if length == 0xFFFFFFFF and length_64:
+                length = length_64
+            endian = "BIG" if order == ">" else "LITTLE"
+            return _extent(file, at, length, stop, endian)
+    return None
+
+
+def _aiff(file, stop):
+    endian = "BIG"
+    for name, at, length in _chunks(file, 12, stop, ">"):
+        if name == b"COMM" and _at(file, at + 18, 4) == b"sowt":
+            endian = "LITTLE"
+        if name == b"SSND":
+            (offset,) = struct.unpack(">I", _at(file, at, 4))
+            length = max(0, length - 8 - offset) if length else 0
+            return _extent(file, at + 8 + offset, length, stop, endian)
+    return None
+
+
+def _chunks(file, at, stop, order):
+    """Name, place and length of the content of each chunk."""
+    while at + 8 <= stop:
+        name, length = struct.unpack(f"{order}4sI", _at(file, at, 8))
+        yield name, at + 8, length
+        at += 8 + length + length % 2
+
+
+def _w64(file, stop):
+    at = 40
+    while at + 24 <= stop:
+        name, length = struct.unpack("<4s12xQ", _at(file, at, 24))
+        if name == b"data":
+            return _extent(file, at + 24, max(0, length - 24), stop, "LITTLE")
+        at += max(24, -(-length // 8) * 8)
+    return None
+
+
+def _caf(file, stop):
+    at = 8
+    while at + 12 <= stop:
+        name, length = struct.unpack(">4sq", _at(file, at, 12))
+        if name == b"data":  # behind the count of edits
+            length = 0 if length < 0 else length - 4
+            return _extent(file, at + 16, length, stop, "BIG")
+        at += 12 + max(0, length)
+    return None
+
+
+def _au(file, stop):
+    start, length = struct.unpack(">II", _at(file, 4, 8))
+    return _extent(file, start, length, stop, "BIG")
+
+
+def _extent(file, start, declared, stop, endian):
+    left = max(0, stop - start)
+    if declared in _PLACEHOLDERS and declared > left:
+        return Extent(start, left, None, endian)
+    if declared > left:
+        return Extent(start, left, declared, endian)
+    if not _is_sound(file, start + declared, stop, endian):
+        return Extent(start, declared, declared, endian)
+    return Extent(start, left, declared or None, endian)
+
+
+def _is_sound(file, at, stop, endian):
+    """Whether bytes behind the declared end are neither chunks, tags nor padding."""
+    for start in (at, at + 1):
+        head = _at(file, start, 8)
+        if head.startswith(_TAGS) or _is_chunk(head, stop - start - 8, endian):
+            return False
+    file.seek(at)
+    return any(any(data) for data in iter(lambda: file.read(2**20), b""))
+
+
+def _is_chunk(head, left, endian):
+    if len(head) < 8:
+        return True
+    is_name = all(32 <= byte < 127 for byte in head[:4])
+    order = "<" if endian == "LITTLE" else ">"
+    return is_name and struct.unpack(f"{order}I", head[4:])[0] <= left + 1
+
+
+def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
+    """Samples of an MP3 file as its Xing or Info header tells; None without one.
+
+    Args:
+      file: Open.
+      per_frame: Samples of a frame.
+    """
+    frame = _at(file, _tag_length(file), 2048)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if at < 0 or len(frame) < at + 144 or not frame[at + 7] & 1:
+        return None
+    (count,) = struct.unpack(">I", frame[at + 8 : at + 12])
+    filled = int.from_bytes(frame[at + 141 : at + 144], "big")  # twice 12 bits, LAME's
+    is_known = frame[at + 120 : at + 122] in (b"LA", b"La")
+    return count * per_frame - is_known * ((filled >> 12) + (filled & 0xFFF))
+
+
+def _tag_length(file):
+    """Bytes of an ID3 tag in front; its length is in four times seven bits."""
+    head = _at(file, 0, 10)
+    if head[:3] != b"ID3":
+        return 0
+    return 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+
+
+def rebuilt_wav(file: IO[bytes], link: Link) -> Span | None:
+    """A WAV file whose chunks are damaged, with a new header right before its sound.
+
+    Returns:
+      None where it is no WAV file, or its format or its sound cannot be found.
+    """
+    head = _at(file, link.start, min(_HEAD, link.stop - link.start))
+    described = head.find(b"fmt ")
+    start = head.find(b"data", described) + 8
+    if head[:4] != b"RIFF" or described < 0 or start < 8:
+        return None
+    (length,) = struct.unpack_from("<I", head, described + 4)
+    format_chunk = head[described : described + 8 + length]
+    header = b"RIFF\xff\xff\xff\xffWAVE" + format_chunk + b"data\xff\xff\xff\xff"
+    if len(header) > start:
+        return None
+    span = Span(file, link.start + start - len(header), link.stop)
+    span.patch(0, header)
+    return span
+
+
+def _at(file, at, count):
+    file.seek(at)
+    return file.read(count)

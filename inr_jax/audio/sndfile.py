@@ -1,0 +1,120 @@
+"""Decoding by libsndfile, also of what its headers tell wrongly."""
+
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+import soundfile
+
+from inr_jax.audio import containers
+
+# Bytes of a sample, of what libsndfile reads without a header, where that is wrong.
+_WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
+_WIDTHS |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
+_BLOCK = 2**20  # samples; a header may tell of more than there is memory for
+_MOST = 2**50  # samples; more stand for a length that is not known
+
+
+class Reader:
+    """An open file that libsndfile reads.
+
+    Attributes:
+      sample_rate: In Hz.
+      num_channels: Number of channels.
+      num_samples: As the header tells; 0 where it does not.
+      subtype: libsndfile's name of the sample format.
+      extension: The usual one of its format.
+      bit_rate: Bits per second of a lossy codec, else None.
+      is_mpeg: Whether it is MPEG audio, whose length libsndfile does not know.
+      declared_s: Seconds that the header tells of; None where that is all there is.
+      start_s: Where its sound starts.
+      num_tracks: One.
+      has_pictures: False.
+      num_damaged: Packets that could not be decoded.
+    """
+
+    start_s, num_tracks, has_pictures, num_damaged = 0.0, 1, False, 0
+
+    def __init__(self, file: IO[bytes], link: containers.Link):
+        """Reads the headers.
+
+        Raises:
+          soundfile.LibsndfileError: no file of libsndfile's.
+        """
+        self._file, self._link = file, link
+        self._rebuilt = None
+        try:
+            self._opened_plainly().close()
+        except soundfile.LibsndfileError:
+            self._rebuilt = containers.rebuilt_wav(file, link)
+            if self._rebuilt is None:
+                raise
+        self._extent = containers.extent(self._span())
+        self.declared_s = None
+        with self._opened() as sound:
+            self.sample_rate, self.num_channels = sound.samplerate, sound.channels
+            self.subtype, form = sound.subtype, sound.format
+            self.num_samples = sound.frames if sound.frames < _MOST else 0
+        if self._is_flac:
+            _, self.num_samples = containers.without_length(file, link)
+            self.declared_s = self.num_samples / self.sample_rate
+        self.extension = _extension(form, self.subtype)
+        self.is_mpeg = form == "MP3" or self.subtype.startswith("MPEG")
+        self.bit_rate = None
+        if form == "OGG" and self.num_samples:
+            num_bits = 8 * (link.stop - link.start)
+            self.bit_rate = num_bits * self.sample_rate // self.num_samples
+
+    @property
+    def _is_flac(self):
+        self._file.seek(self._link.start)
+        return self._file.read(4) == b"fLaC"
+
+    def blocks(self, num_samples: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Sample rates and blocks (samples, channels) of float32.
+
+        Raises:
+          soundfile.LibsndfileError: damaged.
+        """
+        with self._opened() as sound:
+            count = min(num_samples, _BLOCK)
+            while len(block := sound.read(count, "float32", always_2d=True)):
+                yield sound.samplerate, block
+
+    def _span(self):
+        if self._rebuilt:
+            self._rebuilt.seek(0)
+            return self._rebuilt
+        if self._is_flac:
+            return containers.without_length(self._file, self._link)[0]
+        span = containers.Span(self._file, self._link.start, self._link.stop)
+        if span.read(4) == b"BW64":  # by another name
+            span.patch(0, b"RF64")
+        span.seek(0)
+        return span
+
+    def _opened_plainly(self):
+        return soundfile.SoundFile(self._span())
+
+    def _opened(self):
+        sound, found = self._opened_plainly(), self._extent
+        width = _WIDTHS.get(sound.subtype, 0) * sound.channels
+        # a sample more may be a byte that fills up a chunk
+        if not (found and width) or found.present - sound.frames * width <= width:
+            return sound
+        rate, channels, subtype = sound.samplerate, sound.channels, sound.subtype
+        sound.close()
+        span = self._span()
+        data = containers.Span(span, found.start, found.start + found.present)
+        return soundfile.SoundFile(
+            data, "r", rate, channels, subtype, found.endian, "RAW"
+        )
+
+
+def _extension(form, subtype):
+    special = {
+        "OGG": "opus" if subtype == "OPUS" else "ogg",
+        "WAVEX": "wav",
+        "RF64": "wav",
+    }
+    return special.get(form, form.lower())

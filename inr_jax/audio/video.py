@@ -1,0 +1,178 @@
+"""Videos, and files of several tracks: new sound, all else packet by packet as it was."""
+
+import contextlib
+import heapq
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from inr_jax.audio import ffmpeg, formats
+from inr_jax.audio.stream import FileSource
+from inr_jax.audio.write import naming, open_writer
+from inr_jax.io.atomic import replacing
+
+Add = Callable[[np.ndarray], int]
+
+
+@contextlib.contextmanager
+def open_track_writers(
+    path: str | os.PathLike,
+    tracks: Sequence[FileSource],
+    sample_rates: Sequence[int],
+    remarks: list[str],
+    finish: Callable[[pathlib.Path], None] = lambda file: None,
+) -> Iterator[list[Add]]:
+    """A context that yields functions which append samples, as `audio.open_writer`.
+
+    Where the file can hold what its source has beside one track of sound, each track
+    has a function, and pictures, subtitles, chapters and attachments are copied when the
+    context ends; else the first track has one.
+
+    Args:
+      path: Of the file; its extension names the format.
+      tracks: The sound of one source, of which all is read when the context ends.
+      sample_rates: Hz of what is written, for each track.
+      remarks: Lines on what cannot be kept are added to it.
+      finish: Called with a finished file of sound alone, before it appears: others have
+        the tags of their source.
+
+    Raises:
+      InputError: as `audio.open_writer`.
+    """
+    first = tracks[0]
+    has_more = first.has_pictures or first.num_tracks > 1
+    if not has_more or not formats.holds_pictures(path):
+        if has_more:
+            remarks.append(f"{path}: holds the sound alone, of one track")
+        remarks.append(_encoding(path, first, sample_rates[0]).remark)
+        with _writer(path, first, sample_rates[0], finish) as add:
+            yield [add]
+        return
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as sounds:
+        name, adds = pathlib.Path(path), []
+        paths = [pathlib.Path(folder) / f"{i}{name.suffix}" for i in range(len(tracks))]
+        for sound, track, rate in zip(paths, tracks, sample_rates, strict=True):
+            remarks.append(_encoding(path, track, rate).remark)
+            adds.append(sounds.enter_context(_writer(sound, track, rate)))
+        yield adds
+        sounds.close()
+        with naming(path), replacing(path) as aside:
+            left_out = _remux(first.path, paths, tracks, aside, path)
+        if left_out:
+            remarks.append(f"{path}: cannot hold {', '.join(left_out)} of the source")
+
+
+def _encoding(path, track, rate):
+    return formats.encoding(path, rate, track.num_channels, track.subtype)
+
+
+def _writer(path, track, rate, finish=lambda file: None):
+    return open_writer(
+        path, rate, track.num_channels, track.subtype, finish, track.bit_rate
+    )
+
+
+def _remux(source, sounds, tracks, aside, path):
+    """Copies all but the sound of `source`, and the sound of other files.
+
+    Returns:
+      Kinds of streams that the format cannot hold.
+    """
+    with ffmpeg.refusing():
+        for skipped in ((), ("data",), ("data", "attachment", "subtitle")):
+            try:
+                return _remux_without(skipped, source, sounds, tracks, aside, path)
+            except _CannotHoldError:
+                continue
+    raise ValueError("it cannot hold the pictures of its source")
+
+
+class _CannotHoldError(Exception):
+    """A format refuses a stream."""
+
+
+def _remux_without(skipped, source, sounds, tracks, aside, path):
+    container, _ = formats.ffmpeg_format(path)
+    with contextlib.ExitStack() as files:
+
+        def opened(name):
+            return files.enter_context(
+                ffmpeg.opened(files.enter_context(open(name, "rb")))
+            )
+
+        old, new = opened(source), iter(sounds)
+        rate = tracks[0].sample_rate
+        output = files.enter_context(ffmpeg.created(aside, container, rate))
+        output.metadata.update(old.metadata)
+        output.set_chapters(old.chapters())
+        targets, left_out, copied, packets = {}, set(), [], []
+        for stream in old.streams:
+            if stream.type == "audio":
+                sound = next(new)
+                offset_s = tracks[len(packets)].start_s - _start_s(sound)
+                sound = opened(sound)
+                target = _copied(output, sound.streams.audio[0], stream)
+                packets.append(_shifted(sound, target, offset_s))
+            elif stream.type == "data" and stream.name == "bin_data" and old.chapters():
+                continue  # MP4's track of chapters, which its writer makes anew
+            elif stream.type in skipped:
+                left_out.add(stream.type)
+            else:
+                try:
+                    targets[stream.index] = _copied(output, stream, stream)
+                except ffmpeg.errors():
+                    left_out.add(stream.type)
+                    continue
+                if stream.type != "attachment":
+                    copied.append(stream)
+        try:
+            output.start_encoding()
+        except ffmpeg.errors() as error:
+            raise _CannotHoldError from error
+        if copied:
+            packets.append(_packets(old.demux(copied), targets))
+        # by time, so that the muxer need not keep many of one stream
+        for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
+            output.mux_one(packet)
+    return sorted(left_out)
+
+
+def _copied(output, template, described):
+    """A stream of the output like `template`, with the words about `described`."""
+    stream = output.add_stream_from_template(template)
+    stream.metadata.update(described.metadata)
+    stream.disposition = described.disposition
+    return stream
+
+
+def _packets(demuxed, targets):
+    for packet in demuxed:
+        if packet.size or packet.dts is not None:
+            packet.stream = targets[packet.stream.index]
+            yield _time_s(packet), packet
+
+
+def _start_s(path):
+    """Time of the first sample that is decoded."""
+    with open(path, "rb") as file:
+        reader = ffmpeg.Reader(file)
+        next(reader.blocks(1))
+        return reader.start_s
+
+
+def _shifted(sound, target, offset_s):
+    for packet in sound.demux(sound.streams.audio[0]):
+        if packet.size:
+            ticks = round(offset_s / packet.time_base)
+            packet.pts += ticks
+            packet.dts += ticks
+            packet.stream = target
+            yield _time_s(packet), packet
+
+
+def _time_s(packet):
+    time = packet.pts if packet.dts is None else packet.dts
+    return float((time or 0) * packet.time_base)

@@ -1,0 +1,7 @@
+from . import hyper_gain as hyper_gain
+from . import loop as loop
+from . import meter as meter
+from . import run as run
+from . import state as state
+from . import step as step
+from . import validation as validation

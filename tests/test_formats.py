@@ -1,0 +1,855 @@
+"""Files of every kind: what goes in comes out, whatever the header claims."""
+
+import fractions
+import io
+import struct
+import sys
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from inr_jax import audio
+from inr_jax.audio import containers, ffmpeg
+from inr_jax.enhancement import files, registry
+from inr_jax.errors import InputError
+
+COUNT = 12_345
+ID3 = b"ID3\x03\x00\x00\x00\x00\x07\x76" + bytes(1014)
+
+
+def voice(count=COUNT, rate=16_000, channels=1):
+    """Harmonics in syllables, a little noise; each channel at a level of its own."""
+    times = np.arange(count) / rate
+    phase = 2 * np.pi * np.cumsum(180 + 25 * np.sin(4 * times)) / rate
+    tones = sum(np.sin(k * phase) / k**1.2 for k in range(1, 16) if k * 205 < rate / 2)
+    envelope = np.clip(np.sin(2 * np.pi * 2.3 * times + 0.5), 0, 1) ** 0.5
+    noise = np.random.default_rng(0).standard_normal(count)
+    mono = 0.12 * tones * envelope + 0.003 * noise
+    return np.float32(mono[:, None] * np.linspace(1, 0.5, channels))
+
+
+def by_libsndfile(form, subtype, rate=16_000, channels=1, count=COUNT, **settings):
+    file = io.BytesIO()
+    with soundfile.SoundFile(
+        file, "w", rate, channels, subtype, format=form, **settings
+    ) as sound:
+        sound.write(voice(count, rate, channels))
+    return file.getvalue()
+
+
+def by_ffmpeg(
+    path,
+    container,
+    codec,
+    rate=16_000,
+    channels=1,
+    pictures=None,
+    tracks=1,
+    start_s=0.0,
+):
+    """Writes sound, pictures and subtitles as FFmpeg does by itself."""
+    with av.open(str(path), "w", container) as output:
+        video = pictures and output.add_stream(pictures, rate=25)
+        if pictures:
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sounds = [output.add_stream(codec, rate=rate) for _ in range(tracks)]
+        packets = []
+        for i, stream in enumerate(sounds):
+            stream.layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+            known = [f.name for f in stream.codec_context.codec.audio_formats]
+            stream.format = next(f for f in ("s16", "s16p", "fltp") if f in known)
+            stream.bit_rate = 12_200 if "amr" in codec else 64_000 * channels
+            stream.metadata["language"] = ("eng", "deu")[i]
+            samples = voice(rate=rate, channels=channels) * (1 - 0.4 * i)
+            samples = ffmpeg.quantised(samples, stream.format.name)
+            planar = stream.format.name.endswith("p")
+            samples = samples.T if planar else samples.reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples), stream.format.name, stream.layout.name
+            )
+            frame.sample_rate, frame.pts = rate, round(start_s * rate)
+            frame.time_base = fractions.Fraction(1, rate)
+            packets += [*stream.encode(frame), *stream.encode(None)]
+        if pictures:
+            noise = np.random.default_rng(0)
+            for i in range(12):
+                picture = noise.integers(0, 255, (48, 64, 3), np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts = i
+                packets += video.encode(frame)
+            packets += video.encode(None)
+        output.metadata["title"] = "Interview 7"
+        output.mux(packets)
+    return path
+
+
+def denoise(source, target, method="noisy", output_format=None):
+    """What became of the file, and its remark."""
+    (job,), _ = files.jobs([str(source)], str(target), None, output_format)
+    (outcome,) = files.denoise(
+        registry.make(method), [job], {}, files.DryWetMix(), on_files=lambda share: None
+    )
+    return outcome
+
+
+def lag(before, after):
+    size = 2 * max(len(before), len(after))
+    spectra = (np.fft.rfft(x[:, 0], size) for x in (after, before))
+    found = np.fft.irfft(np.multiply(*(f(x) for f, x in zip(
+        (lambda x: x, np.conj), spectra, strict=True))), size)  # fmt: skip
+    at = int(np.argmax(found))
+    return at - size if at > size // 2 else at
+
+
+def assert_same_sound(before, after):
+    assert after.samples.shape == before.samples.shape
+    assert after.sample_rate == before.sample_rate
+    # a coder of speech moves phases
+    assert abs(lag(before.samples, after.samples)) <= 10 * (after.subtype == "AMR_NB")
+    levels = [np.sqrt(np.mean(x.samples**2, axis=0)) for x in (before, after)]
+    loose = after.subtype in ("AMR_NB", "ULAW", "IMA_ADPCM")
+    np.testing.assert_allclose(levels[1], levels[0], rtol=0.12 if loose else 0.04)
+
+
+LIBSNDFILE = [
+    ("wav", "WAV", "PCM_U8", 8000, 1),
+    ("wav", "WAV", "PCM_16", 44_100, 2),
+    ("wav", "WAV", "PCM_24", 48_000, 6),
+    ("wav", "WAV", "PCM_32", 96_000, 1),
+    ("wav", "WAV", "FLOAT", 16_000, 1),
+    ("wav", "WAV", "DOUBLE", 22_050, 2),
+    ("wav", "WAV", "ULAW", 8000, 1),
+    ("wav", "WAV", "IMA_ADPCM", 16_000, 1),
+    ("wav", "RF64", "PCM_16", 16_000, 2),
+    ("aiff", "AIFF", "PCM_16", 44_100, 1),
+    ("aif", "AIFF", "FLOAT", 48_000, 2),
+    ("caf", "CAF", "PCM_24", 48_000, 1),
+    ("caf", "CAF", "ALAC_16", 44_100, 2),
+    ("au", "AU", "PCM_16", 16_000, 1),
+    ("w64", "W64", "PCM_16", 16_000, 2),
+    ("flac", "FLAC", "PCM_16", 16_000, 1),
+    ("flac", "FLAC", "PCM_24", 96_000, 2),
+    ("ogg", "OGG", "VORBIS", 44_100, 2),
+    ("opus", "OGG", "OPUS", 16_000, 1),
+    ("opus", "OGG", "OPUS", 48_000, 2),
+    ("mp3", "MP3", "MPEG_LAYER_III", 44_100, 2),
+    ("mp3", "MP3", "MPEG_LAYER_III", 16_000, 1),
+    ("voc", "VOC", "PCM_16", 16_000, 1),
+]
+FFMPEG = [
+    ("m4a", "ipod", "aac", 44_100, 2),
+    ("m4a", "ipod", "aac", 16_000, 1),
+    ("m4a", "ipod", "alac", 48_000, 1),
+    ("m4b", "ipod", "aac", 22_050, 1),
+    ("mp4", "mp4", "aac", 48_000, 6),
+    ("mov", "mov", "pcm_s16le", 48_000, 2),
+    ("mov", "mov", "aac", 44_100, 1),
+    ("3gp", "3gp", "aac", 16_000, 1),
+    ("mka", "matroska", "aac", 44_100, 1),
+    ("mka", "matroska", "flac", 44_100, 2),
+    ("mka", "matroska", "libmp3lame", 44_100, 1),
+    ("mka", "matroska", "ac3", 48_000, 2),
+    ("webm", "webm", "libopus", 48_000, 1),
+    ("aac", "adts", "aac", 44_100, 2),
+    ("aac", "adts", "aac", 16_000, 1),
+    ("ac3", "ac3", "ac3", 48_000, 6),
+    ("eac3", "eac3", "eac3", 48_000, 2),
+    ("mp2", "mp2", "mp2", 44_100, 1),
+    ("mp3", "mp3", "libmp3lame", 22_050, 1),
+    ("wma", "asf", "wmav2", 44_100, 2),
+    ("wma", "asf", "wmav2", 16_000, 1),
+    ("amr", "amr", "libopencore_amrnb", 8000, 1),
+    ("wv", "wv", "wavpack", 44_100, 1),
+    ("ts", "mpegts", "aac", 48_000, 2),
+    ("avi", "avi", "libmp3lame", 44_100, 2),
+    ("flv", "flv", "aac", 44_100, 1),
+]
+
+
+@pytest.mark.parametrize(
+    "kind", LIBSNDFILE + FFMPEG, ids=lambda kind: "-".join(map(str, kind))
+)
+def test_a_file_of_any_kind_keeps_format_length_lag_and_level(tmp_path, kind):
+    ending, container, codec, rate, channels = kind
+    source, target = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+    if kind in FFMPEG:
+        by_ffmpeg(source, container, codec, rate, channels)
+    else:
+        source.write_bytes(by_libsndfile(container, codec, rate, channels))
+    outcome = denoise(source, target)
+    assert not outcome.error
+    # some containers cannot hold the title
+    assert not outcome.remark or "could not carry over: " in outcome.remark
+    before, after = (audio.read_file(path) for path in (source, target))
+    assert_same_sound(before, after)
+    assert after.subtype == before.subtype
+    assert audio.FileSource(target).extension == audio.FileSource(source).extension
+    # a header by itself is a large share of files as short as these
+    if before.bit_rate:
+        assert after.bit_rate < 1.8 * before.bit_rate + 20_000
+    assert abs(len(after.samples) - COUNT) < 3 * 2048
+
+
+TARGETS = ["wav", "flac", "aiff", "caf", "ogg", "opus", "mp3", "m4a", "mp4", "mov"]
+TARGETS += ["mka", "webm", "aac", "ac3", "mp2", "wma", "wv", "w64", "3gp", "ts"]
+
+
+@pytest.mark.parametrize("ending", TARGETS)
+def test_the_output_may_be_of_another_format(tmp_path, ending):
+    """To 48 kHz, which all of them have; those that count frames fill up the last."""
+    source, target = tmp_path / "in.wav", tmp_path / f"out.{ending}"
+    source.write_bytes(by_libsndfile("WAV", "PCM_16", 48_000, 2))
+    assert not denoise(source, target).error
+    before, after = (audio.read_file(path) for path in (source, target))
+    assert 0 <= len(after.samples) - COUNT < 2048
+    after = after._replace(samples=after.samples[:COUNT])
+    assert_same_sound(before, after)
+
+
+@pytest.mark.parametrize(
+    "source, subtype, target, expected",
+    [
+        ("WAV", "PCM_24", "flac", "PCM_24"),
+        ("WAV", "FLOAT", "flac", "PCM_24"),
+        ("WAV", "FLOAT", "aiff", "FLOAT"),
+        ("WAV", "PCM_U8", "flac", "PCM_16"),
+        ("WAV", "ULAW", "flac", "PCM_16"),
+        ("FLAC", "PCM_24", "wav", "PCM_24"),
+        ("FLAC", "PCM_24", "wv", "WAVPACK_24"),
+        ("CAF", "ALAC_24", "wav", "PCM_24"),
+        ("OGG", "VORBIS", "wav", "PCM_16"),
+        ("OGG", "OPUS", "m4a", "AAC"),
+        ("MP3", "MPEG_LAYER_III", "wav", "PCM_16"),
+        ("MP3", "MPEG_LAYER_III", "mka", "MPEG_LAYER_III"),
+        ("WAV", "PCM_16", "mka", "PCM_16"),
+    ],
+)
+def test_the_sample_format_holds_what_that_of_the_source_holds(
+    tmp_path, source, subtype, target, expected
+):
+    data = by_libsndfile(source, subtype)
+    (tmp_path / "in.x").write_bytes(data)
+    assert not denoise(tmp_path / "in.x", tmp_path / f"out.{target}").error
+    assert audio.FileSource(tmp_path / f"out.{target}").subtype == expected
+
+
+@pytest.mark.parametrize("form, subtype", [("MP3", None), ("OGG", "OPUS")])
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+def test_lossy_formats_keep_about_their_bit_rate(tmp_path, form, subtype, level):
+    ending = subtype.lower() if subtype else "mp3"
+    data = by_libsndfile(form, subtype, 48_000, count=96_000, compression_level=level)
+    (tmp_path / f"in.{ending}").write_bytes(data)
+    assert not denoise(tmp_path / f"in.{ending}", tmp_path / f"out.{ending}").error
+    size = (tmp_path / f"out.{ending}").stat().st_size
+    assert size == pytest.approx(len(data), rel=0.3)
+
+
+@pytest.mark.parametrize(
+    "target, rate, channels, told",
+    [
+        ("opus", 44_100, 1, "OPUS has no 44100 Hz: written at 48000 Hz"),
+        ("mp3", 96_000, 1, "MP3 has no 96000 Hz: written at 48000 Hz"),
+        ("webm", 22_050, 1, "OPUS has no 22050 Hz: written at 24000 Hz"),
+        ("amr", 16_000, 1, "AMR_NB has no 16000 Hz: written at 8000 Hz"),
+        ("m4a", 192_000, 1, "AAC has no 192000 Hz: written at 96000 Hz"),
+    ],
+)
+def test_rates_that_a_codec_has_not_are_resampled_with_a_line(
+    tmp_path, target, rate, channels, told
+):
+    (tmp_path / "in.wav").write_bytes(by_libsndfile("WAV", "PCM_16", rate, channels))
+    outcome = denoise(tmp_path / "in.wav", tmp_path / f"out.{target}")
+    assert not outcome.error and told in outcome.remark
+    after = audio.read_file(tmp_path / f"out.{target}")
+    assert len(after.samples) / after.sample_rate == pytest.approx(
+        COUNT / rate, abs=0.03
+    )
+
+
+@pytest.mark.parametrize(
+    "target, channels, told",
+    [
+        ("mp3", 6, "6 channels, MP3 has 2 at most"),
+        ("amr", 2, "2 channels, AMR_NB has 1 at most"),
+        ("flac", 9, "9 channels, FLAC has 8 at most"),
+        ("m4a", 9, "9 channels, AAC has 8 at most"),
+    ],
+)
+def test_channels_that_a_format_has_not_are_told_before_the_work(
+    tmp_path, monkeypatch, target, channels, told
+):
+    (tmp_path / "in.wav").write_bytes(by_libsndfile("WAV", "PCM_16", channels=channels))
+    monkeypatch.setattr(audio, "read_file", None)  # nothing is read
+    outcome = denoise(tmp_path / "in.wav", tmp_path / f"out.{target}")
+    assert told in outcome.error and "\n" not in outcome.error
+    assert not (tmp_path / f"out.{target}").exists()
+
+
+def test_formats_that_are_only_read_name_another(tmp_path):
+    with pytest.raises(InputError, match=r"no library writes \.ape"):
+        audio.check_writable("a.ape")
+    (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16"))
+    with pytest.raises(InputError, match="unknown audio format"):
+        files.jobs([str(tmp_path / "a.wav")], str(tmp_path / "b.xyz"), None)
+
+
+def half(data):
+    return data[: len(data) // 2]
+
+
+def without_xing(data):
+    """The frames of an MP3 file, without the first, which holds the header."""
+    return data[data.find(data[:2], 4) :]
+
+
+HALVES = ["WAV", "AIFF", "W64", "CAF", "AU", "FLAC", "RF64", "MP3", "OGG"]
+
+
+@pytest.mark.parametrize("form", HALVES)
+def test_half_a_file_is_done_and_named(tmp_path, form):
+    count = 3 * 16_000
+    data = by_libsndfile(form, None, count=count)
+    source, target = tmp_path / f"a.{form.lower()}", tmp_path / f"b.{form.lower()}"
+    source.write_bytes(half(data))
+    outcome = denoise(source, target)
+    assert not outcome.error
+    assert "\n" not in outcome.remark and f"{source}: cut short, ends early" in (
+        outcome.remark
+    )
+    if form != "OGG":  # which tells of no length
+        assert " of 3.0 s" in outcome.remark
+    samples = audio.read_file(target).samples
+    assert 0.25 * count < len(samples) < 0.6 * count
+    np.testing.assert_allclose(samples, voice(count)[: len(samples)], atol=0.05)
+
+
+@pytest.mark.parametrize("container, ending", [("ipod", "m4a"), ("matroska", "mka")])
+def test_half_a_container_is_done_where_its_index_is_there(tmp_path, container, ending):
+    by_ffmpeg(tmp_path / "whole.x", container, "aac")
+    path = tmp_path / f"a.{ending}"
+    with (
+        av.open(str(tmp_path / "whole.x")) as old,
+        av.open(str(path), "w", container, options={"movflags": "faststart"}) as new,
+    ):
+        stream = new.add_stream_from_template(old.streams.audio[0])
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    path.write_bytes(half(path.read_bytes()))
+    outcome = denoise(path, tmp_path / f"b.{ending}")
+    assert not outcome.error and "ends early" in outcome.remark
+    if ending == "m4a":
+        path.write_bytes(half((tmp_path / "whole.x").read_bytes()))
+        assert "its index is missing" in denoise(path, tmp_path / "c.m4a").error
+
+
+def riff(data, length, riff_length=None):
+    """A WAV file whose header tells of other lengths."""
+    at = data.find(b"data") + 4
+    data = data[:at] + struct.pack("<I", length) + data[at + 4 :]
+    if riff_length is not None:
+        data = data[:4] + struct.pack("<I", riff_length) + data[8:]
+    return data
+
+
+def with_bytes(data, at, new):
+    return data[:at] + new + data[at + len(new) :]
+
+
+def wrong_lengths():
+    """Files of COUNT samples whose headers tell of other lengths."""
+    wav, rf64, aiff, caf, au, w64, flac = (
+        by_libsndfile(form, "PCM_16")
+        for form in ("WAV", "RF64", "AIFF", "CAF", "AU", "W64", "FLAC")
+    )
+    odd = b"junk" + struct.pack("<I", 3) + b"abc\0" + b"bext" + struct.pack("<I", 602)
+    common, sound, data = (aiff.find(b"COMM"), aiff.find(b"SSND"), caf.find(b"data"))
+    total = (flac[21] >> 4 << 36).to_bytes(5, "big")
+    return {
+        "died.wav": riff(wav, 0, 0),
+        "died 2.wav": riff(wav, 0, 36),
+        "died 3.wav": riff(wav, 0),
+        "streamed.wav": riff(wav, 0xFFFFFFFF, 0xFFFFFFFF),
+        "sox.wav": riff(wav, 0x7FFFF000, 0x7FFFF024),
+        "arecord.wav": riff(wav, 0x80000000, 0x80000024),
+        "short.wav": riff(wav, 1000),
+        "odd.wav": riff(wav, 1001),
+        "chunks.wav": wav[:12] + odd + bytes(602) + wav[12:],
+        "unpadded.wav": wav[:12] + odd[:11] + wav[12:],
+        "endless chunk.wav": wav[:36] + b"LIST" + struct.pack("<I", 10**6) + wav[36:],
+        "tag in front.wav": ID3 + wav,
+        "tag in front.aiff": ID3 + aiff,
+        "tag in front.flac": ID3 + flac,
+        "bw64.wav": b"BW64" + rf64[4:],
+        "list.wav": wav + b"LIST" + struct.pack("<I", 4) + b"INFO",
+        "tag.wav": wav + b"TAG" + bytes(125),
+        "padded.wav": wav + bytes(512),
+        "died.rf64": with_bytes(rf64, 20, bytes(24)),
+        "died.aiff": with_bytes(aiff, sound + 4, bytes(4)),
+        "short.aiff": with_bytes(aiff, sound + 4, struct.pack(">I", 1008)),
+        "few.aiff": with_bytes(aiff, common + 10, struct.pack(">I", 10)),
+        "streamed.caf": with_bytes(caf, data + 4, b"\xff" * 8),
+        "streamed.au": with_bytes(au, 8, b"\xff" * 4),
+        "died.au": with_bytes(au, 8, bytes(4)),
+        "died.w64": with_bytes(w64, w64.find(b"data") + 16, bytes(8)),
+        "streamed.flac": with_bytes(flac, 21, total),
+        "short.flac": with_bytes(
+            flac, 21, (int.from_bytes(total, "big") | 999).to_bytes(5, "big")
+        ),
+    }
+
+
+def test_lengths_in_headers_are_not_believed(tmp_path):
+    for name, data in wrong_lengths().items():
+        (tmp_path / name).write_bytes(data)
+        found = audio.read_file(tmp_path / name)
+        assert found.samples.shape == (COUNT, 1), name
+        np.testing.assert_allclose(found.samples, voice(), atol=1e-4, err_msg=name)
+        assert not found.remark, name
+
+
+JOINED = ["WAV", "AIFF", "AU", "CAF", "FLAC", "OGG"]
+
+
+@pytest.mark.parametrize("form", JOINED)
+def test_joined_files_are_read_to_the_end(tmp_path, form):
+    data = by_libsndfile(form, None)
+    path = tmp_path / "a.x"
+    path.write_bytes(3 * data)
+    source = audio.FileSource(path)
+    found = audio.read_file(source)
+    assert source.num_samples == len(found.samples) == 3 * COUNT and not found.remark
+    one = audio.read_file(io.BytesIO(data)).samples
+    np.testing.assert_array_equal(found.samples, np.tile(one, (3, 1)))
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_chains_of_other_rates_and_channels_become_those_of_the_first(
+    tmp_path, subtype
+):
+    first, second, third = (
+        by_libsndfile("OGG", subtype, rate, channels)
+        for rate, channels in ((48_000, 1), (16_000, 1), (48_000, 2))
+    )
+    path = tmp_path / "a.ogg"
+    path.write_bytes(first + second + b"junk" * 20 + third)
+    found = audio.read_file(path)
+    assert found.sample_rate == 48_000
+    assert found.samples.shape == (5 * COUNT, 1)
+    assert "converted to 48000 Hz and 1" in found.remark
+    path.write_bytes(first + second[:60])
+    found = audio.read_file(path)
+    assert len(found.samples) == COUNT
+    assert f"what begins at byte {len(first)} is left out" in found.remark
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_mp3_files_are_read_to_the_end(tmp_path, mode, rate):
+    junk = np.random.default_rng(0).bytes(3000)
+    data = by_libsndfile(
+        "MP3", None, rate, count=3 * COUNT, bitrate_mode=mode, compression_level=0.3
+    )
+    quiet = by_libsndfile("MP3", None, rate, bitrate_mode=mode, compression_level=0.3)
+    cases = {  # with how many samples, and of how many files they are
+        "whole": (data, 3 * COUNT, 0),
+        "a tag behind": (data + b"TAG" + bytes(125), 3 * COUNT, 0),
+        "without a header": (without_xing(data), 3 * COUNT, 1),
+        "joined": (data + quiet + data, 7 * COUNT, 3),
+        "joined without headers": (2 * without_xing(data), 6 * COUNT, 2),
+        "tags between": (data + ID3 + data, 6 * COUNT, 2),
+        "junk between": (data + junk + data, 6 * COUNT, 2),
+        "junk in front": (junk + data, 3 * COUNT, 1),
+    }
+    for name, (content, expected, num_files) in cases.items():
+        (tmp_path / "a.mp3").write_bytes(content)
+        found = audio.read_file(tmp_path / "a.mp3")
+        # a header, and the delay of an encoder, are sound where files join
+        assert 0 <= len(found.samples) - expected <= 3500 * num_files, name
+        assert "early" not in found.remark, name
+
+
+def test_the_first_part_tells_rate_and_channels_of_an_mp3(tmp_path):
+    parts = [by_libsndfile("MP3", None, *x) for x in ((44_100, 1), (22_050, 2))]
+    (tmp_path / "a.mp3").write_bytes(b"".join(parts))
+    found = audio.read_file(tmp_path / "a.mp3")
+    assert found.sample_rate == 44_100 and "converted" in found.remark
+    assert found.samples.shape == (pytest.approx(3 * COUNT, abs=5000), 1)
+
+
+def packets(path):
+    """Of pictures: time base, times and bytes."""
+    with av.open(str(path)) as container:
+        (video,) = container.streams.video
+        return [
+            (p.pts * p.time_base, p.dts and p.dts * p.time_base, bytes(p))
+            for p in container.demux(video)
+            if p.size
+        ]
+
+
+@pytest.mark.parametrize(
+    "name, codec, pictures, rate",
+    [
+        ("a.mp4", "aac", "libx264", 44_100),
+        ("a.mov", "pcm_s16le", "mpeg4", 48_000),
+        ("a.mkv", "flac", "libx264", 16_000),
+        ("a.webm", "libopus", "libvpx-vp9", 48_000),
+        ("a.avi", "libmp3lame", "mpeg4", 44_100),
+        ("a.ts", "aac", "libx264", 48_000),
+        ("a.wmv", "wmav2", "wmv2", 44_100),
+        ("a.flv", "aac", "flv", 22_050),
+    ],
+)
+def test_pictures_of_videos_stay_bit_for_bit(tmp_path, name, codec, pictures, rate):
+    source, target = tmp_path / name, tmp_path / f"out_{name}"
+    by_ffmpeg(source, None, codec, rate, pictures=pictures)
+    outcome = denoise(source, target)
+    assert not outcome.error and not outcome.remark
+    assert packets(target) == packets(source)
+    sounds = [audio.FileSource(path) for path in (source, target)]
+    before, after = map(audio.read_file, sounds)
+    assert_same_sound(before, after)
+    assert sounds[1].start_s == pytest.approx(sounds[0].start_s, abs=0.001)
+    if name != "a.ts":
+        with av.open(str(target)) as container:
+            assert container.metadata["title"] == "Interview 7"
+
+
+def test_every_track_of_a_video_is_denoised(tmp_path):
+    source, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    by_ffmpeg(source, None, "flac", pictures="libx264", tracks=2)
+    assert not denoise(source, target, "silence").error
+    for track in range(2):
+        before, after = (
+            audio.read_file(audio.FileSource(path, track)).samples
+            for path in (source, target)
+        )
+        # 60 dB down: steps of 16 bits remain
+        np.testing.assert_allclose(after, 1e-3 * before, atol=2**-15)
+    with av.open(str(target)) as container:
+        languages = [s.metadata["language"] for s in container.streams.audio]
+    assert languages == ["eng", "deu"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_sound_that_starts_later_stays_in_place(tmp_path, name):
+    source, target = tmp_path / name, tmp_path / f"out_{name}"
+    by_ffmpeg(source, None, "aac", pictures="libx264", start_s=0.25)
+    assert not denoise(source, target).error
+    placed = []
+    for path in (source, target):
+        sound = audio.FileSource(path)
+        samples = audio.read_file(sound).samples
+        silence = np.zeros((round(sound.start_s * 16_000), 1), np.float32)
+        placed.append(np.concatenate([silence, samples]))
+    assert abs(lag(*placed)) <= 8  # Matroska counts milliseconds
+    assert len(placed[1]) == pytest.approx(len(placed[0]), abs=8)
+
+
+def with_words(source, target, subtitles):
+    """The same with subtitles, chapters and, in Matroska, a font."""
+    milliseconds = fractions.Fraction(1, 1000)
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        words = new.add_mux_stream(subtitles)
+        if target.suffix == ".mkv":
+            new.add_attachment("a.ttf", "font/ttf", b"font" * 100)
+        chapters = [
+            {"id": i, "start": 200 * i, "end": 200 * i + 200, "time_base": milliseconds}
+            for i in range(2)
+        ]
+        new.set_chapters([{**x, "metadata": {"title": str(x["id"])}} for x in chapters])
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+        text = b"Hello"
+        head = len(text).to_bytes(2, "big") if subtitles == "mov_text" else b""
+        packet = av.Packet(head + text)
+        packet.stream, packet.time_base = words, milliseconds
+        packet.pts = packet.dts = 100
+        packet.duration = 50
+        new.mux(packet)
+
+
+@pytest.mark.parametrize(
+    "name, codec, subtitles",
+    [("a.mp4", "aac", "mov_text"), ("a.mkv", "flac", "subrip")],
+)
+def test_subtitles_chapters_and_fonts_stay(tmp_path, name, codec, subtitles):
+    plain, source, target = (tmp_path / f"{x}_{name}" for x in ("plain", "in", "out"))
+    by_ffmpeg(plain, None, codec, pictures="libx264")
+    with_words(plain, source, subtitles)
+    outcome = denoise(source, target)
+    assert not outcome.error and not outcome.remark
+    found = []
+    for path in (source, target):
+        with av.open(str(path)) as container:
+            words = [
+                (p.pts * p.time_base, p.duration * p.time_base, bytes(p))
+                for p in container.demux(container.streams.subtitles[0])
+                if p.size
+            ]
+            fonts = [s.data for s in container.streams if s.type == "attachment"]
+            titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+            found.append((words, fonts, titles))
+    assert found[0] == found[1] and found[0][2] == ["0", "1"]
+    assert found[0][1] == ([b"font" * 100] if name == "a.mkv" else [])
+    other = tmp_path / "b.webm"  # holds neither
+    assert "cannot hold" in denoise(source, other).remark
+
+
+def test_the_sound_of_a_video_alone(tmp_path):
+    by_ffmpeg(tmp_path / "a.mp4", None, "aac", pictures="libx264")
+    outcome = denoise(tmp_path / "a.mp4", tmp_path / "a.wav")
+    assert not outcome.error and "holds the sound alone" in outcome.remark
+    assert len(audio.read_file(tmp_path / "a.wav").samples) == pytest.approx(
+        COUNT, abs=20
+    )
+
+
+def run_piped(monkeypatch, data, *args):
+    """The command with these bytes on standard input: its standard output."""
+    from inr_jax.enhancement import files
+
+    out = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    monkeypatch.setattr(sys, "stdout", out)
+    (job,), _ = files.jobs(["-"], "-", None, *args)
+    (outcome,) = files.denoise(registry.make("noisy"), [job], {}, files.DryWetMix())
+    monkeypatch.undo()
+    return outcome, out.buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["FLAC", "MP3", "OGG", "AIFF", "CAF"])
+def test_pipes_keep_the_format(monkeypatch, form):
+    data = by_libsndfile(form, None)
+    outcome, out = run_piped(monkeypatch, data)
+    assert not outcome.error
+    assert soundfile.info(io.BytesIO(out)).format == form
+    assert len(audio.read_file(io.BytesIO(out)).samples) == COUNT
+
+
+def test_pipes_of_other_formats(monkeypatch, tmp_path):
+    data = by_ffmpeg(tmp_path / "a.m4a", "ipod", "aac").read_bytes()
+    outcome, out = run_piped(monkeypatch, data)
+    assert not outcome.error and out[4:8] == b"ftyp"
+    outcome, out = run_piped(monkeypatch, data, "flac")
+    assert not outcome.error and out[:4] == b"fLaC"
+    path = by_ffmpeg(tmp_path / "a.mkv", None, "flac", pictures="libx264", tracks=2)
+    outcome, out = run_piped(monkeypatch, path.read_bytes(), "wav")
+    assert "holds the sound alone" in outcome.remark and out[:4] == b"RIFF"
+    outcome, out = run_piped(monkeypatch, path.read_bytes())
+    assert not outcome.remark and audio.FileSource(io.BytesIO(out)).num_tracks == 2
+    outcome, out = run_piped(monkeypatch, b"")
+    assert "standard input: cannot read" in outcome.error and not out
+
+
+def test_folders_may_become_another_format(tmp_path):
+    place = tmp_path / "in"
+    place.mkdir()
+    by_ffmpeg(place / "memo.m4a", "ipod", "aac")
+    (place / "b.wav").write_bytes(by_libsndfile("WAV", "PCM_24"))
+    found, _ = files.jobs([str(place)], f"{tmp_path}/out/", None, "flac")
+    names = sorted(job.target.rpartition("/")[2] for job in found)
+    assert names == ["b.flac", "memo.flac"]
+    with pytest.raises(InputError, match="names the format"):
+        files.jobs([str(place / "b.wav")], f"{tmp_path}/b.wav", None, "flac")
+
+
+@pytest.mark.parametrize(
+    "ending, subtype, bits",
+    [
+        ("wav", "PCM_U8", 8),
+        ("wav", "PCM_16", 16),
+        ("wav", "PCM_24", 24),
+        ("wav", "PCM_32", 32),
+        ("flac", "PCM_16", 16),
+        ("flac", "PCM_24", 24),
+        ("aiff", "PCM_S8", 8),
+        ("aiff", "PCM_16", 16),
+        ("caf", "ALAC_16", 16),
+        ("wv", "WAVPACK_16", 16),
+        ("mka", "FLAC_16", 16),
+        ("mov", "PCM_16", 16),
+    ],
+)
+def test_integers_are_rounded_to_the_nearest(tmp_path, ending, subtype, bits):
+    full = 2 ** (min(bits, 24) - 1)  # float32 has no finer steps
+    exact = np.linspace(-0.9, 0.9, 5000, dtype=np.float32)[:, None]
+    path = tmp_path / f"a.{ending}"
+    audio.write(path, exact, 16_000, subtype)
+    found = audio.read_file(path).samples
+    error = (found.astype(np.float64) - exact) * full
+    assert np.max(np.abs(error)) <= 0.5 + 1e-6
+    assert abs(np.mean(error)) < 0.02
+    loud = np.float32([[1.5], [-1.5], [1.0], [0.0]])
+    assert audio.write(path, loud, 16_000, subtype) == 2
+    found = audio.read_file(path).samples
+    np.testing.assert_allclose(found, [[1], [-1], [1], [0]], atol=1.01 / full)
+
+
+@pytest.mark.parametrize("subtype, width", [("PCM_16", 2), ("PCM_24", 3), ("FLOAT", 4)])
+def test_a_wav_file_that_gets_too_long_goes_on_as_rf64(
+    tmp_path, monkeypatch, subtype, width
+):
+    monkeypatch.setattr(
+        sys.modules["inr_jax.audio.write"], "WAV_LIMIT", 2 * COUNT * width
+    )
+    path = tmp_path / "a.wav"
+    for count, form in ((COUNT, "WAV"), (3 * COUNT, "RF64")):
+        samples = voice(count, channels=2)
+        with audio.open_writer(path, 16_000, 2, subtype) as add:
+            for start in range(0, count, 1000):
+                add(samples[start : start + 1000])
+        assert soundfile.info(path).format == form
+        found = audio.read_file(path)
+        assert found.subtype == subtype and found.samples.shape == samples.shape
+        np.testing.assert_allclose(found.samples, samples, atol=2**-16)
+        assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
+    with pytest.raises(InputError, match="AU files hold 4 GB at most"):
+        audio.write(tmp_path / "a.au", voice(3 * COUNT), 16_000, subtype)
+
+
+def test_memory_is_bounded_whatever_the_length(tmp_path):
+    """Blocks of a source are as asked for, and the reader keeps no others."""
+    import tracemalloc
+
+    seconds, second = 40, voice(44_100, 44_100, 2)
+    path = tmp_path / "a.m4a"
+    with audio.open_writer(path, 44_100, 2, "ALAC_16") as add:
+        for _ in range(seconds):
+            add(second)
+    tracemalloc.start()
+    count = 0
+    with audio.open_writer(tmp_path / "b.m4a", 44_100, 2) as add:
+        for block in audio.FileSource(path).blocks(44_100):
+            assert len(block) <= 44_100
+            count += len(block)
+            add(block)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == seconds * 44_100
+    assert peak < 6 * 2**20  # all of it takes 14 MB
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_signed_integers_of_any_width(dtype):
+    half = 2 ** (np.iinfo(dtype).bits - 2)
+    found = audio.read(np.array([0, half, -half, -2 * half], dtype), 16_000)
+    np.testing.assert_array_equal(found.samples[:, 0], [0, 0.5, -0.5, -1])
+    assert found.samples.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_unsigned_integers_are_offset_binary(dtype):
+    half = 2 ** (np.iinfo(dtype).bits - 1)
+    array = np.array([half, half + half // 2, 0], dtype)
+    found = audio.read(array, 16_000).samples[:, 0]
+    np.testing.assert_array_equal(found, [0, 0.5, -1])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floats_of_any_width(dtype):
+    found = audio.read(voice(100).astype(dtype), 16_000).samples
+    np.testing.assert_allclose(found, voice(100), atol=1e-3)
+    assert found.dtype == np.float32
+
+
+def test_lists_and_arrays_of_other_libraries():
+    import jax.numpy as jnp
+
+    import inr_jax
+
+    plain = [0.0, 0.5, -0.25]
+    for array in (plain, tuple(plain), jnp.array(plain), jnp.float16(jnp.array(plain))):
+        found = inr_jax.denoise(array, 16_000, "noisy")
+        assert isinstance(found, np.ndarray) and found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.float32(plain))
+    bfloat16 = jnp.array(plain, jnp.bfloat16)
+    np.testing.assert_array_equal(audio.as_array(bfloat16), np.float32(plain))
+    integers = jnp.array([16_384, -32_768], jnp.int16)
+    np.testing.assert_array_equal(audio.as_array(integers), [0.5, -1])
+    for bad in ([100, -3], [[0.1], [0.2, 0.3]], ["a"], np.array([1j])):
+        with pytest.raises(InputError):
+            audio.read(bad, 16_000)
+
+
+class Tensor:
+    """What this library uses of a tensor of torch."""
+
+    dtype, requires_grad = "torch.float32", True
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        return np.float32([0.5, 0.25])
+
+
+def test_tensors_of_torch():
+    np.testing.assert_array_equal(audio.read(Tensor(), 8000).samples[:, 0], [0.5, 0.25])
+
+
+def test_a_wav_file_needs_no_ffmpeg(tmp_path, monkeypatch):
+    (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16"))
+    (tmp_path / "a.mp3").write_bytes(by_libsndfile("MP3", None))
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(200))
+    monkeypatch.setitem(sys.modules, "av", None)  # not installed
+    assert not denoise(tmp_path / "a.wav", tmp_path / "b.flac").error
+    for name in ("a.mp3", "a.m4a"):
+        error = denoise(tmp_path / name, tmp_path / "b.wav").error
+        assert f"{name}: cannot read: " in error and "python -m pip install av" in error
+    error = denoise(tmp_path / "a.wav", tmp_path / "b.m4a").error
+    assert "b.m4a: cannot write: this format needs PyAV" in error
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n",
+        b"ffconcat version 1.0\nfile a.wav\n",
+        b"1\n00:00:01,000 --> 00:00:02,000\nHello\n",
+        bytes(50_000),
+        np.random.default_rng(0).bytes(50_000),
+    ],
+)
+def test_what_is_no_sound_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp3: ") as error:
+        audio.read_file(path)
+    assert "\n" not in str(error.value)
+
+
+def test_stretches_of_files_are_files():
+    span = containers.Span(io.BytesIO(b"0123456789"), 2, 8)
+    assert span.read() == b"234567" and span.tell() == 6
+    assert span.seek(-2, 2) == 4 and span.read(9) == b"67"
+    assert span.seek(1) == 1 and span.seek(1, 1) == 2
+    span.patch(3, b"xy")
+    assert span.read() == b"4xy7"
+    span.seek(4)
+    assert span.read() == b"y7"
+
+
+def test_fits_take_integers_at_their_full_scale():
+    import jax
+
+    import inr_jax
+
+    config = inr_jax.FitConfig(num_steps=2, siren=inr_jax.SirenConfig(width=8, depth=1))
+    signal = np.int16(2**15 * voice(64)[:, 0])
+    losses = [
+        inr_jax.fit(jax.random.key(0), x, 16_000, config).losses
+        for x in (signal, signal / np.float32(2**15), list(signal / 2**15))
+    ]
+    np.testing.assert_allclose(losses[0], losses[1])
+    np.testing.assert_allclose(losses[0], losses[2])

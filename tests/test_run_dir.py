@@ -1,0 +1,18 @@
+import pytest
+
+from inr_jax.errors import InputError
+from inr_jax.io import run_dir
+
+
+def test_results_are_joined_by_none_of_other_settings(tmp_path):
+    run_dir.keep_settings(tmp_path, {"snr_db": 0})
+    (tmp_path / "scores.csv").touch()
+    run_dir.keep_settings(tmp_path, {"snr_db": 0})
+    with pytest.raises(InputError, match="snr_db = 0, not 5; choose another folder"):
+        run_dir.keep_settings(tmp_path, {"snr_db": 5})
+
+
+def test_a_start_that_left_no_results_does_not_keep_the_folder(tmp_path):
+    run_dir.keep_settings(tmp_path, {"speech_dirs": ["nowhere"]})
+    run_dir.keep_settings(tmp_path, {"speech_dirs": ["here"]})
+    assert run_dir.read_settings(tmp_path) == {"speech_dirs": ["here"]}
