@@ -38,7 +38,7 @@ def main() -> None:
         config = overrides.apply(HyperSoundConfig(), MODEL_SETTINGS.value)
     except ValueError as error:
         raise InputError(str(error)) from None
-    app.use_compilation_cache()
+    app.start_jax()
     lines = list(curve(config, crops(config)))
     folder = pathlib.Path(OUTPUT_DIR.value)
     atomic.write_csv(folder / "overfit.csv", ("step", "loss", "si_sdr"), lines)

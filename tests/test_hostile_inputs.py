@@ -162,8 +162,8 @@ def test_strange_things_by_name(run, tmp_path, monkeypatch):
     for name in STRANGE:
         with pytest.raises(InputError, match="no such file"):
             files.jobs([str(folder / name)], str(tmp_path / "x.wav"), None)
-    found, problems = files.jobs([str(folder / "folder.wav")], str(tmp_path), None)
-    assert not found and "folder.wav: no audio files" in problems[0]
+    found, left_out = files.jobs([str(folder / "folder.wav")], str(tmp_path), None)
+    assert not found and "folder.wav: no audio files" in left_out.problems[0]
     target = tmp_path / "under" / "a.wav"
     target.parent.touch()  # a file where a folder is needed
     with pytest.raises(InputError, match=r"a\.wav: cannot write: "):

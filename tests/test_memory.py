@@ -120,7 +120,7 @@ for i, length in enumerate(lengths):
         assert found.samples.shape == (length, 1)
     if i + 1 >= len(sizes) and (i + 1 - len(sizes)) % ({count} // 4) == 0:
         curve.append((measuring.reset_peak(), len(compiled)))
-assert neural._stft_mask._cache_size() <= len(sizes)
+assert neural._stft_mask.__wrapped__._cache_size() <= len(sizes)
 print([round(mib) for mib, _ in curve], [n for _, n in curve], len(sizes))
 """
 

@@ -5,11 +5,11 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from inr_jax.errors import InputError, one_line
+from inr_jax.errors import InputError, listed, one_line
 
 COMPILATION_CACHE = flags.DEFINE_string(
     "compilation_cache",
@@ -41,6 +41,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             return main() or 0
         except (InputError, OSError) as error:
             return print_error(one_line(error))
+        except RuntimeError as error:
+            return _print_failure(error)
         except KeyboardInterrupt:
             print("interrupted: the same command goes on from here", file=sys.stderr)
             return EXIT_INTERRUPTED
@@ -48,10 +50,28 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     app.run(guarded, flags_parser=_parse)
 
 
-def use_compilation_cache() -> None:
-    """Lets jax keep compiled programs in the folder of --compilation_cache."""
+def _print_failure(error: RuntimeError) -> int:
+    """One line for what JAX says of devices; other errors are raised again."""
+    from inr_jax.parallel import failures
+
+    line = failures.explained(error)
+    if line is None:
+        raise error
+    return print_error(line)
+
+
+def start_jax() -> None:
+    """Opens devices; compiled programs are kept in the folder of --compilation_cache.
+
+    Raises:
+      InputError: there is no device of the kind that is asked for.
+    """
     import jax
     import pooch
+
+    from inr_jax.parallel import failures
+
+    failures.require_device()
 
     folder = COMPILATION_CACHE.value
     if folder is None:
@@ -65,6 +85,21 @@ def print_error(message: str) -> int:
     """Prints one line on stderr; returns the exit code for a mistake."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
     return EXIT_USAGE
+
+
+def print_problems(problems: Sequence[str], most: int = 20) -> int:
+    """Prints the first lines and how many more there are; returns the exit code."""
+    for problem in problems[:most]:
+        print_error(problem)
+    if len(problems) > most:
+        print_error(f"{len(problems) - most} more problems like these")
+    return EXIT_USAGE if problems else 0
+
+
+def print_hidden(paths: Sequence[object]) -> None:
+    """Says which files and folders are left out for the dot their names begin with."""
+    if paths:
+        print(f"left out {len(paths)} hidden ({listed(paths)})", file=sys.stderr)
 
 
 def parse_numbers(flag: flags.FlagHolder, kind=float, minimum: float = 1e-12) -> list:

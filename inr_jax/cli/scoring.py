@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inr_jax.cli import app
+from inr_jax.errors import InputError
 
 if TYPE_CHECKING:  # --help answers before anything heavy loads
     from inr_jax.evaluation.conditions import Condition, Source
@@ -23,28 +24,37 @@ def run(
     """Estimates and scores what is missing.
 
     Returns:
-      The exit code: bad input where a clip cannot be read, each with a line of its own.
+      The exit code: bad input where a file had to be left out, each with a line.
+
+    Raises:
+      InputError: there is no row, as no clip could be used; names the first.
     """
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
 
-    app.use_compilation_cache()
+    app.start_jax()
     num_labels = sum(len(system.labels) for system in systems)
     total = len(source.clips) * num_labels * len(conditions)
     with pool.ScorePool() as workers, app.progress("evaluating", total, "rows") as done:
         place = runner.Place(store, workers, keep_audio)
         problems = runner.run(place, source, systems, conditions, done)
-    return finish(store, problems)
+    clear_unfinished(store)
+    if source.clips:
+        require_rows(store, problems)
+    return app.print_problems([*problems, *source.problems])
 
 
-def finish(store: "Store", problems: Sequence[str]) -> int:
-    """Clears away the state of fits and prints problems; returns the exit code."""
+def clear_unfinished(store: "Store") -> None:
+    """Removes the state of fits, which are done."""
     from inr_jax.evaluation import systems
 
     shutil.rmtree(store.folder / systems.UNFINISHED, ignore_errors=True)
-    for problem in problems:
-        app.print_error(problem)
-    return app.EXIT_USAGE if problems else 0
+
+
+def require_rows(store: "Store", problems: Sequence[str]) -> None:
+    """Raises InputError where no clip has a row, and names the first problem."""
+    if not store.rows:
+        raise InputError("; the first: ".join(["no clip could be used", *problems[:1]]))
 
 
 def show(

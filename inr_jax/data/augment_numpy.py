@@ -32,7 +32,7 @@ class Speech:
     """A source of clean speech.
 
     Attributes:
-      samples: int16 (samples,), as from `decoded_cache.load`.
+      samples: int16 (samples,), as `decoded_cache.load` has them.
       weight: How often it is drawn, against other sources.
       band_limited: Whether it has nothing above `MixingConfig.band_limit_hz`; then its
         noise has neither, and the target stays right.

@@ -5,11 +5,12 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from inr_jax import audio
-from inr_jax.data import noise
+from inr_jax.data import folders, noise
 from inr_jax.errors import InputError
 
 _UTTERANCE = re.compile(r"(\d+)-\d+-\d+")
@@ -50,8 +51,22 @@ def shipped_clips() -> pathlib.Path:
     return shipped if shipped.is_dir() else here.parent / "experiments" / "clips"
 
 
-def find_clips(root: str | os.PathLike) -> list[Clip]:
-    """Every audio file below a folder, sorted; names are unique.
+class Found(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+      clips: Every file of sound, sorted; names are unique.
+      problems: A line for each kind of file that had to be left out.
+      hidden: Files and folders whose name begins with a dot; they are no clips.
+    """
+
+    clips: list[Clip]
+    problems: list[str]
+    hidden: list[pathlib.Path]
+
+
+def find(root: str | os.PathLike) -> Found:
+    """Every audio file below a folder, links to folders followed.
 
     LibriSpeech's tree, `<subset>/<speaker>/<chapter>/<utterance>.flac`, gives names and
     speakers of its own.
@@ -62,36 +77,41 @@ def find_clips(root: str | os.PathLike) -> list[Clip]:
     root = pathlib.Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    paths = sorted(
-        path
-        for path in root.rglob("*")
-        if audio.is_audio(path) and not path.name.startswith(".") and not path.is_dir()
-    )
-    if not paths:
-        raise InputError(f"{root}: no audio files in this folder")
+    contents = folders.contents(root)
+    problems = contents.problems(root)
+    if not contents.sound:
+        raise InputError(
+            "; ".join([f"{root}: no audio files in this folder", *problems])
+        )
     clips: dict[str, Clip] = {}
-    for path in paths:
+    for path in contents.sound:
         utterance = _UTTERANCE.fullmatch(path.stem)
         relative = path.relative_to(root)
         name = path.stem if utterance else relative.with_suffix("").as_posix()
         if name in clips:
             name = relative.as_posix()
         clips[name] = Clip(name, path, utterance[1] if utterance else "")
-    return list(clips.values())
+    return Found(list(clips.values()), problems, contents.hidden)
+
+
+def find_clips(root: str | os.PathLike) -> list[Clip]:
+    """The clips that `find` finds."""
+    return find(root).clips
 
 
 def find_pairs(root: str | os.PathLike) -> tuple[list[Clip], list[str]]:
     """Pairs of equally named files in `root/clean` and `root/noisy`.
 
     Returns:
-      The pairs, and one line for each file that has no partner.
+      The pairs, and one line for each file that has no partner and each kind of file
+      that cannot be read.
 
     Raises:
       InputError: a folder is missing or empty, or no name is in both.
     """
     root = pathlib.Path(root)
-    clean = {clip.name: clip for clip in find_clips(root / "clean")}
-    noisy = {clip.name: clip for clip in find_clips(root / "noisy")}
+    sides = [find(root / side) for side in ("clean", "noisy")]
+    clean, noisy = ({clip.name: clip for clip in side.clips} for side in sides)
     pairs = [
         dataclasses.replace(clip, noisy_path=noisy[name].path)
         for name, clip in clean.items()
@@ -99,13 +119,14 @@ def find_pairs(root: str | os.PathLike) -> tuple[list[Clip], list[str]]:
     ]
     if not pairs:
         raise InputError(f"{root}: no file of the same name in clean/ and noisy/")
-    alone = [
+    problems = [problem for side in sides for problem in side.problems]
+    problems += [
         f"{clip.path}: no file of this name in {other}/"
         for mine, theirs, other in ((clean, noisy, "noisy"), (noisy, clean, "clean"))
         for name, clip in mine.items()
         if name not in theirs
     ]
-    return pairs, alone
+    return pairs, problems
 
 
 def choose(clips: Sequence[Clip], max_clips: int | None, seed: int) -> list[Clip]:
@@ -122,7 +143,7 @@ def load(
     snr_db: float | None = 0.0,
     sigma: float | None = None,
     max_seconds: float | None = None,
-    noise_path: pathlib.Path | None = None,
+    recording: audio.Recording | None = None,
     read: Callable[[pathlib.Path], audio.Recording] = audio.read,
 ) -> Example:
     """Reads a clip and adds noise, or reads its recorded noisy version.
@@ -133,25 +154,75 @@ def load(
       snr_db: See `noise.add_white`; not used for pairs.
       sigma: The same.
       max_seconds: Only the beginning, when given.
-      noise_path: Recording to add at `snr_db`, its first channel; white noise if None.
+      recording: Noise to add at `snr_db`, its first channel; white noise if None.
       read: Decodes a file.
 
     Raises:
       InputError: a file cannot be read, or a pair differs in rate, channels or length.
     """
-    recording = read(clip.path)
-    rate = recording.sample_rate
-    clean = beginning(recording, max_seconds).samples
+    whole = read(clip.path)
+    rate = whole.sample_rate
+    clean = beginning(whole, max_seconds).samples
     noise_seed = noise.clip_seed(seed, clip.name)
     if clip.noisy_path is not None:
-        partner = _checked_partner(clip, recording, read(clip.noisy_path))
+        partner = _checked_partner(clip, whole, read(clip.noisy_path))
         noisy = beginning(partner, max_seconds).samples
-    elif noise_path is None:
+    elif recording is None:
         noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
     else:
-        noise_recording = mono(read(noise_path), rate)[:, None]
-        noisy = noise.add_recorded(clean, noise_recording, noise_seed, snr_db)
+        noisy = noise.add_recorded(
+            clean, mono(recording, rate)[:, None], noise_seed, snr_db
+        )
     return Example(clip.name, clean, noisy, rate)
+
+
+class NoiseRecordings:
+    """Recordings of noise, which clips have in turn.
+
+    One that cannot be read, or is silent, is passed over: the next one has its turn.
+
+    Attributes:
+      clips: All of them.
+      problems: A line for each that was passed over.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        read: Callable[[pathlib.Path], audio.Recording] = audio.read,
+    ):
+        """Names the recordings; they are read as their turns come."""
+        self.clips, self._read = clips, read
+        self._bad: dict[pathlib.Path, str] = {}
+
+    @property
+    def problems(self) -> list[str]:
+        return list(self._bad.values())
+
+    def at(self, turn: int) -> audio.Recording:
+        """The recording of a turn.
+
+        Raises:
+          InputError: none of them can be used; names the first.
+        """
+        for i in range(len(self.clips)):
+            path = self.clips[(turn + i) % len(self.clips)].path
+            if path in self._bad:
+                continue
+            try:
+                return self._checked(path)
+            except InputError as error:
+                self._bad[path] = str(error)
+        raise InputError(
+            f"none of {len(self.clips)} recordings of noise can be used; the first: "
+            f"{self.problems[0]}"
+        )
+
+    def _checked(self, path):
+        recording = self._read(path)
+        if not np.any(recording.samples[:, 0]):
+            raise InputError(f"{path}: holds nothing but silence, which is no noise")
+        return recording
 
 
 def mono(recording: audio.Recording, sample_rate: int) -> np.ndarray:

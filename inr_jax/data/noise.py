@@ -1,13 +1,16 @@
 """Noise at a known level, from a recorded seed; the clean signal is never touched."""
 
 import hashlib
+import os
 
 import numpy as np
 
 
 def clip_seed(seed: int, name: str) -> int:
     """Noise seed of one clip: the same whichever clips are chosen beside it."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4])
+    # names of files need not be UTF-8
+    text = os.fsencode(f"{seed}/{name}")
+    return int.from_bytes(hashlib.sha256(text).digest()[:4])
 
 
 def mix_at_snr(
@@ -60,10 +63,14 @@ def add_recorded(
 
     Args:
       clean: (samples, channels).
-      recording: (samples, 1) noise of the same rate; repeated where it is shorter.
-      seed: Draws where the excerpt begins.
+      recording: (samples, 1) noise of the same rate, not silent; repeated where it is
+        shorter.
+      seed: Draws where the excerpt begins; it begins at the first sound of the recording
+        where it would be silent.
       snr_db: Power of the whole clip over that of the excerpt.
     """
     start = np.random.default_rng(seed).integers(len(recording))
     position = (start + np.arange(len(clean))) % len(recording)
+    if not np.any(recording[position]):
+        position = (position - start + np.argmax(recording != 0)) % len(recording)
     return mix_at_snr(clean, recording[position].astype(np.float64), snr_db)

@@ -9,6 +9,7 @@ and length of the recording. Batches compute in threads while the next ones are 
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from absl import logging
 from inr_jax import audio
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
-from inr_jax.parallel import compute
+from inr_jax.parallel import compute, memory
 
 # Beyond the receptive field of a method, that of resampling.
 _RESAMPLING_S = 0.2
@@ -372,6 +373,7 @@ class _Batches:
         self._first: dict[tuple, concurrent.futures.Future] = {}
         self._at_once = compute.batches_at_once()
         self._threads = concurrent.futures.ThreadPoolExecutor(self._at_once)
+        self._most: dict[int, int] = {}  # windows that memory has room for, by size
 
     def __enter__(self):
         return self
@@ -384,7 +386,8 @@ class _Batches:
         kind = place.size, window.sample_rate, window.samples.shape[1:]
         waiting = self._waiting.setdefault(kind, [])
         waiting.append((place, window))
-        if len(waiting) >= self._denoiser.batch_size(place.size):
+        most = self._most.get(place.size, self._denoiser.batch_size(place.size))
+        if len(waiting) >= most:
             yield from self._run(self._waiting.pop(kind))
 
     def flush(self) -> Iterator[Estimate]:
@@ -397,16 +400,18 @@ class _Batches:
     def _run(self, batch):
         places, windows = zip(*batch, strict=True)
         size, progress = places[0].size, _Progress(places, self._on_clips)
+        run = functools.partial(self._results, size, progress)
         if self._denoiser.padded_size is None:  # takes many, gives one after another
             start = time.monotonic()
-            for result in self._denoiser.run(windows, size, progress):
+            for i, result in run(windows):
+                result = result._replace(position=i)
                 work_s = time.monotonic() - start
                 yield from self._take(result, work_s, places, windows, progress)
                 start = time.monotonic()
             return
         kind = size, windows[0].sample_rate, windows[0].samples.shape[1:], len(windows)
         future = self._threads.submit(
-            *(_compute, self._denoiser, windows, size, progress),
+            *(_compute, run, windows),
             *(self._first.get(kind), jax.config.jax_default_device),
         )
         self._first.setdefault(kind, future)
@@ -424,6 +429,18 @@ class _Batches:
                 result, work_s / len(results), places, windows, progress
             )
 
+    def _results(self, size, progress, windows):
+        """Results and their positions; where memory ends, the next batches are smaller."""
+
+        def run(chosen):
+            for result in self._denoiser.run(chosen, size, progress):
+                yield result.position, result
+
+        def note(count):
+            self._most[size] = count
+
+        return memory.run(run, windows, note)
+
     def _take(self, result, work_s, places, windows, progress):
         place, window = places[result.position], windows[result.position]
         count = self._denoiser.upsample * len(window.samples)
@@ -433,13 +450,13 @@ class _Batches:
         progress.finish()
 
 
-def _compute(denoiser, windows, size, progress, first, device):
+def _compute(run, windows, first, device):
     """In a thread: the results of a batch, and the seconds that they took."""
     if first:  # which compiles for all of its kind
         concurrent.futures.wait([first])
     start = time.monotonic()
     with jax.default_device(device):  # threads do not take it over
-        results = list(denoiser.run(windows, size, progress))
+        results = [result._replace(position=i) for i, result in run(windows)]
     return results, time.monotonic() - start
 
 

@@ -22,6 +22,7 @@ from inr_jax.audio import metadata
 from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
+from inr_jax.enhancement.levels import LevelMeter, Levels
 from inr_jax.errors import InputError, one_line
 from inr_jax.io import atomic
 
@@ -68,12 +69,24 @@ class Job(NamedTuple):
     output_format: str | None = None  # of standard output; else that of the source
 
 
+class LeftOut(NamedTuple):
+    """What is not denoised.
+
+    Attributes:
+      problems: A line for each input, or kind of files, that cannot be read.
+      hidden: Files and folders whose name begins with a dot.
+    """
+
+    problems: list[str]
+    hidden: list[pathlib.Path]
+
+
 def jobs(
     inputs: Sequence[str],
     output: str,
     residual: str | None,
     output_format: str | None = None,
-) -> tuple[list[Job], list[str]]:
+) -> tuple[list[Job], LeftOut]:
     """Which file goes where.
 
     One file goes to a file, or into a folder where `output` is one or ends in a slash;
@@ -87,16 +100,17 @@ def jobs(
         that of the input where None.
 
     Returns:
-      The jobs, and a line for each input that cannot be read.
+      The jobs, and what is left out.
 
     Raises:
       InputError: the output cannot hold the inputs.
     """
+    left_out = LeftOut([], [])
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
             raise InputError("standard input and output hold one file, not several")
         aside = residual and pathlib.Path(residual)
-        return [Job(inputs[0], output, aside, output_format)], []
+        return [Job(inputs[0], output, aside, output_format)], left_out
     into_folder = (
         len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
@@ -108,20 +122,21 @@ def jobs(
         for path in filter(None, (job.target, job.residual)):
             audio.check_writable(path)
         _refuse_collisions([job])
-        return [job], []
+        return [job], left_out
     for path in filter(None, (output, residual)):
         if pathlib.Path(path).is_file():
             raise InputError(f"{path}: is a file, but several are to be written")
-    found, problems = [], []
+    found = []
     for item in inputs:
         try:
             found += _below(
-                pathlib.Path(item), pathlib.Path(output), residual, output_format
+                *(pathlib.Path(item), pathlib.Path(output), residual),
+                *(output_format, left_out),
             )
         except InputError as error:
-            problems.append(str(error))
+            left_out.problems.append(str(error))
     _refuse_collisions(found)
-    return found, problems
+    return found, left_out
 
 
 def _is_folder(path):
@@ -139,17 +154,22 @@ def _require_file(path):
         raise InputError(f"{path}: no such file")
 
 
-def _below(item, output, residual, output_format):
+def _below(item, output, residual, output_format, left_out):
     paths = [item]
     if item.is_dir():
         # what an earlier run wrote is no input
         ours = [_real(folder) for folder in (output, residual) if folder]
         ours = [folder for folder in ours if folder != _real(item)]
-        paths = [
-            clip.path
-            for clip in datasets.find_clips(item)
-            if not any(_real(clip.path).is_relative_to(folder) for folder in ours)
-        ]
+
+        def is_foreign(path):
+            return path.name != RECORD and not any(
+                _real(path).is_relative_to(folder) for folder in ours
+            )
+
+        found = datasets.find(item)
+        left_out.problems.extend(found.problems)
+        left_out.hidden.extend(filter(is_foreign, found.hidden))
+        paths = [clip.path for clip in found.clips if is_foreign(clip.path)]
     else:
         _require_file(item)
     for path in paths:
@@ -231,6 +251,50 @@ def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
             yield job
 
 
+def writable(todo: Sequence[Job]) -> tuple[list[Job], list["Outcome"]]:
+    """Jobs whose folders can be written to, and what became of the others.
+
+    Raises:
+      InputError: none can be; names the first.
+    """
+    why_not, good, bad = functools.cache(_why_not), [], []
+    for job in todo:
+        reasons = [
+            f"{path}: {why}"
+            for path in (job.target, job.residual)
+            if path and path != PIPE and (why := why_not(pathlib.Path(path).parent))
+        ]
+        if reasons:
+            bad.append(Outcome(job, reasons[0]))
+        else:
+            good.append(job)
+    if bad and not good:
+        raise InputError(bad[0].error)
+    return good, bad
+
+
+def _why_not(folder):
+    try:
+        atomic.check_writable(folder)
+        return ""
+    except OSError as error:
+        return f"cannot write: {audio.error_reason(error)}"
+
+
+class Measured(NamedTuple):
+    """What a job was.
+
+    Attributes:
+      seconds: Of sound.
+      work_s: Seconds of work, of a batch its share.
+      levels: Of the noise before and after.
+    """
+
+    seconds: float
+    work_s: float
+    levels: Levels
+
+
 class Outcome(NamedTuple):
     """What became of a job.
 
@@ -238,11 +302,13 @@ class Outcome(NamedTuple):
       job: The job.
       error: Why it failed; nothing was written then.
       remark: On something worth knowing.
+      measured: None where it failed.
     """
 
     job: Job
     error: str = ""
     remark: str = ""
+    measured: Measured | None = None
 
 
 def denoise(
@@ -268,6 +334,7 @@ def denoise(
     with contextlib.ExitStack() as spooled:
         sources = _Sources(todo, denoiser, on_files, spooled)
         writers: dict[Job, _Writer] = {}
+        measuring: dict[Job, _Measuring] = {}
         keys = itertools.repeat(jax.random.key(seed))
         for part in driver.run(denoiser, sources, keys, on_files):
             yield from sources.failures()
@@ -275,11 +342,16 @@ def denoise(
             if job not in writers:
                 rates = [denoiser.output_rate or x.sample_rate for x in tracks]
                 writers[job] = _Writer(job, tracks, rates, settings, keep_times)
+                measuring[job] = _Measuring(x.sample_rate for x in tracks)
             writers[job].take(part, mix, track)
+            if not part.error:
+                measuring[job].take(part, mix, track)
             if part.is_last:  # nothing of it is needed any more, but its place
                 sources.opened[part.position] = None
                 if not writers[job].tracks_left:
-                    yield writers.pop(job).outcome
+                    outcome = writers.pop(job).outcome
+                    measured = measuring.pop(job).measured
+                    yield outcome._replace(measured=None if outcome.error else measured)
         yield from sources.failures()
 
 
@@ -289,6 +361,26 @@ class _Opened(NamedTuple):
     job: Job
     tracks: list[audio.FileSource]
     track: int
+
+
+class _Measuring:
+    """What a job is, part by part of each of its tracks."""
+
+    def __init__(self, sample_rates):
+        self._rates = list(sample_rates)
+        self._meters = [LevelMeter(rate) for rate in self._rates]
+        self._counts, self._work_s = [0] * len(self._rates), 0.0
+
+    def take(self, part, mix, track):
+        self._meters[track].add(part.noisy, mix.apply(part.noisy, part.samples))
+        self._counts[track] += len(part.noisy)
+        self._work_s += part.work_s
+
+    @property
+    def measured(self) -> Measured:
+        seconds = [n / rate for n, rate in zip(self._counts, self._rates, strict=True)]
+        levels = sum((meter.levels for meter in self._meters), Levels())
+        return Measured(max(seconds), self._work_s, levels)
 
 
 class _Sources:

@@ -1,7 +1,5 @@
 """Trained networks as denoisers: HyperGain, the STFT mask network, HyperSound, SepFormer."""
 
-import functools
-
 import jax
 import numpy as np
 
@@ -13,7 +11,7 @@ from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.models.stft_mask import StftMaskNet
-from inr_jax.parallel import bucketing, compute, sharding
+from inr_jax.parallel import bucketing, compute, precision, sharding
 
 # Longest window of HyperGain and of the STFT mask network, without its margins.
 STFT_WINDOW_S = 20.0
@@ -193,7 +191,7 @@ def _run(estimates, num_devices):
     return run
 
 
-@functools.partial(jax.jit, static_argnames=("model", "window", "num_devices"))
+@precision.jit(static_argnames=("model", "window", "num_devices"))
 def _hyper_gain(model, params, samples, counts, window, num_devices):
     def one(noisy, count):
         return hyper_gains.denoise(model, params, noisy, window, count)
@@ -201,7 +199,7 @@ def _hyper_gain(model, params, samples, counts, window, num_devices):
     return sharding.over_clips(jax.vmap(one), num_devices)(samples, counts)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "upsample", "num_devices"))
+@precision.jit(static_argnames=("model", "upsample", "num_devices"))
 def _stft_mask(model, params, samples, counts, upsample, num_devices):
     def many(samples, counts):
         return jax.vmap(lambda x, count: model.apply(params, x, 0, count, upsample))(
@@ -211,9 +209,7 @@ def _stft_mask(model, params, samples, counts, upsample, num_devices):
     return sharding.over_clips(many, num_devices)(samples, counts)
 
 
-@functools.partial(
-    jax.jit, static_argnames=("model", "upsample", "finetune_steps", "num_devices")
-)
+@precision.jit(static_argnames=("model", "upsample", "finetune_steps", "num_devices"))
 def _hypersound(model, params, samples, upsample, finetune_steps, num_devices):
     def one(window):
         emitted = model.apply(params, window, method="emit")
@@ -225,7 +221,7 @@ def _hypersound(model, params, samples, upsample, finetune_steps, num_devices):
     return sharding.over_clips(jax.vmap(one), num_devices)(samples)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "num_devices"))
+@precision.jit(static_argnames=("model", "num_devices"))
 def _sepformer(model, params, samples, counts, num_devices):
     def many(samples, counts):
         return jax.vmap(lambda x, count: model.apply(params, x, count))(samples, counts)

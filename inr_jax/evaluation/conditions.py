@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -70,6 +71,7 @@ class Source:
       sigma: Standard deviation of white noise at full scale 1, instead of the level of
         a condition.
       root: Folder of the clips.
+      left_out: A line for each file, or kind of files, that is no clip for a reason.
     """
 
     clips: Sequence[datasets.Clip]
@@ -77,38 +79,49 @@ class Source:
     max_seconds: float | None = None
     sigma: float | None = None
     root: str = ""
+    left_out: Sequence[str] = ()
+    _turns: Sequence[int] | None = None  # of the noise of each clip; its own position
     _decoded: _Decoded = dataclasses.field(
         default_factory=_Decoded, repr=False, compare=False
     )
 
     def share(self, index: int, count: int) -> "Source":
         """Every `count`-th clip from `index` on, in the noise that it has in the whole."""
-        noise = self.recordings
         own = range(index, len(self.clips), count)
         return dataclasses.replace(
-            self,
-            clips=[self.clips[i] for i in own],
-            recordings=[noise[i % len(noise)] for i in own] if noise else (),
+            self, clips=[self.clips[i] for i in own], _turns=list(own)
         )
+
+    @property
+    def problems(self) -> list[str]:
+        """What was left out, and recordings of noise that could not be used so far."""
+        return [*self.left_out, *self._noise.problems]
 
     def load(self, position: int, condition: Condition) -> datasets.Example:
         """A noisy clip of a condition; its files are decoded once for all conditions.
 
+        A recording of noise that cannot be used is passed over, see `problems`.
+
         Raises:
-          InputError: a file cannot be read.
+          InputError: a file cannot be read, or no recording of noise can be used.
         """
-        noise_path = None
+        recording = None
         if self.recordings:
-            noise_path = self.recordings[position % len(self.recordings)].path
+            turn = self._turns[position] if self._turns else position
+            recording = self._noise.at(turn)
         return datasets.load(
             self.clips[position],
             condition.seed,
             condition.snr_db,
             self.sigma,
             self.max_seconds,
-            noise_path,
+            recording,
             self._decoded,
         )
+
+    @functools.cached_property
+    def _noise(self) -> datasets.NoiseRecordings:
+        return datasets.NoiseRecordings(self.recordings, self._decoded)
 
     def clean(self, position: int) -> audio.Recording:
         """A clip without noise, as long as `load` gives it.

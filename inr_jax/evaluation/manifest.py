@@ -1,5 +1,6 @@
 """`manifest.json` of an evaluation: all that the same one needs again."""
 
+import contextlib
 import functools
 import json
 import os
@@ -86,8 +87,8 @@ def write(
     """
     value = {
         "root": source.root,
-        "clips": [_listed(clip) for clip in source.clips],
-        "recordings": [_listed(clip) for clip in dict.fromkeys(source.recordings)],
+        "clips": _lines(source.clips),
+        "recordings": _lines(source.recordings),
         "flags": flags,
         "versions": provenance.versions(),
         "python": platform.python_version(),
@@ -96,6 +97,15 @@ def write(
     }
     atomic.write_json(folder / "manifest.json", value)
     return folder / "manifest.json"
+
+
+def _lines(clips):
+    """Of those that are there: of a link to nowhere there is nothing to list."""
+    lines = []
+    for clip in clips:
+        with contextlib.suppress(OSError):
+            lines.append(_listed(clip))
+    return lines
 
 
 def _listed(clip):

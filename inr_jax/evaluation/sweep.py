@@ -1,5 +1,6 @@
 """Scores of SIREN fits over a grid of settings, at several steps of each fit."""
 
+import collections
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.data import noise
 from inr_jax.data.datasets import Example
 from inr_jax.errors import InputError
+from inr_jax.evaluation.conditions import Condition, Source
 from inr_jax.fitting import siren, sweep
 from inr_jax.metrics import pool
 from inr_jax.parallel import bucketing
@@ -39,6 +41,34 @@ class Grid(NamedTuple):
     every: int
     first_omegas: Sequence[float]
     learning_rates: Sequence[float]
+
+
+def load(source: Source, condition: Condition) -> tuple[list[Example], list[str]]:
+    """The noisy clips of a sweep, all of the sample rate that most of them have.
+
+    Returns:
+      The clips, and a line for each that cannot be used.
+
+    Raises:
+      InputError: none of them can be used; names the first.
+    """
+    examples, problems = [], []
+    for i in range(len(source.clips)):
+        try:
+            examples.append(source.load(i, condition))
+        except InputError as error:
+            problems.append(str(error))
+    if not examples:
+        raise InputError(f"no clip could be used; the first: {problems[0]}")
+    rates = collections.Counter(example.sample_rate for example in examples)
+    ((rate, _),) = rates.most_common(1)
+    problems += [
+        f"{e.name}: {e.sample_rate} Hz, but most clips have {rate} Hz; a sweep takes one "
+        "rate"
+        for e in examples
+        if e.sample_rate != rate
+    ]
+    return [e for e in examples if e.sample_rate == rate], problems
 
 
 def noisy_rows(
@@ -72,7 +102,8 @@ def rows_of_shape(
     """Rows of `COLUMNS` of all fits of one width and depth, which run as one batch.
 
     Args:
-      examples: The clips; their first channels are fitted, clean and noisy.
+      examples: The clips, of one sample rate; their first channels are fitted, clean and
+        noisy.
       seed: Of first weights.
       width: As in `SirenConfig`.
       depth: The same.
@@ -80,10 +111,8 @@ def rows_of_shape(
       workers: They score.
       on_fits: Called with fits done since the last call, shares too.
 
-    Raises:
-      InputError: the clips have several sample rates.
     """
-    rate = _one_rate(examples)
+    rate = examples[0].sample_rate
     config = FitConfig(
         SirenConfig(width, depth),
         coordinates=grid.coordinates,
@@ -110,17 +139,6 @@ def num_fits(examples: Sequence[Example], grid: Grid) -> int:
     """Fits of one width and depth."""
     values = len(grid.first_omegas) * len(grid.learning_rates)
     return len(examples) * len(KINDS) * values
-
-
-def _one_rate(examples):
-    first = examples[0]
-    for example in examples:
-        if example.sample_rate != first.sample_rate:
-            raise InputError(
-                f"{example.name}: {example.sample_rate} Hz, but {first.name} has "
-                f"{first.sample_rate} Hz; a sweep takes one rate"
-            )
-    return first.sample_rate
 
 
 def _submit(workers, example, kind, seed, estimate):

@@ -20,7 +20,7 @@ from inr_jax.errors import InputError
 from inr_jax.fitting.siren import evaluate
 from inr_jax.io import atomic
 from inr_jax.nn import siren
-from inr_jax.parallel import bucketing
+from inr_jax.parallel import bucketing, precision
 from inr_jax.parallel.compute import default_compute
 
 FORMAT = 1  # of the JSON file; rises when older versions would misread it
@@ -170,7 +170,7 @@ class ClipFit:
         atomic.write_json(_with_suffix(path, ".json"), described)
 
 
-_values = jax.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
+_values = precision.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
 
 
 def load_fit(path: str | os.PathLike) -> ClipFit:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from inr_jax.parallel import bucketing, sharding
+from inr_jax.parallel import bucketing, precision, sharding
 from inr_jax.parallel.compute import ComputeConfig, over_fits
 
 # Seconds from one checkpoint of a batch to the next; one takes some hundredths.
@@ -291,13 +291,13 @@ def _is_key(leaf):
     return jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
 
 
-@jax.jit(static_argnames=("problem", "compute"))
+@precision.jit(static_argnames=("problem", "compute"))
 def _init(inputs, problem, compute):
     init = jax.vmap(lambda inputs: problem.init(_with_keys(inputs)))
     return sharding.over_clips(init, compute.num_devices)(inputs)
 
 
-@jax.jit(static_argnames=("problem", "compute", "count"), donate_argnames="state")
+@precision.jit(static_argnames=("problem", "compute", "count"), donate_argnames="state")
 def _run_chunk(state, inputs, done, problem, compute, count):
     """`count` steps of every fit; a fit that has done all of its steps stays as it is."""
 
@@ -317,7 +317,7 @@ def _run_chunk(state, inputs, done, problem, compute, count):
     return sharding.over_clips(lifted, compute.num_devices)(state, inputs, done)
 
 
-@jax.jit(static_argnames=("problem", "compute"))
+@precision.jit(static_argnames=("problem", "compute"))
 def _results(state, inputs, problem, compute):
     def result(state, inputs):
         return problem.result(state, _with_keys(inputs), compute)

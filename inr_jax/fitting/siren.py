@@ -221,7 +221,7 @@ def _blockwise_loss_and_grad(params, signal, sample_rate, config, compute):
         new = jax.value_and_grad(block_loss)(params, index[i], targets[i])
         return jax.tree.map(jnp.add, total, new)
 
-    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+    zero = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, params))
     # blocks of nothing but padding are left out
     num_blocks = -(-signal.num_samples // targets.shape[1])
     return jax.lax.fori_loop(0, num_blocks, add_block, zero)

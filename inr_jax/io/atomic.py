@@ -8,11 +8,14 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 
 # Whatever was not written to for so long is no longer being written.
 _STALE_S = 3600.0
+# Names of files in a text need not be UTF-8.
+_NAMES = "surrogateescape"
 
 
 @contextlib.contextmanager
@@ -21,13 +24,28 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_stale(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _beside(path, f"{os.getpid()}.part")
     try:
         with _naming(path):
             yield temporary
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _beside(path, ending):
+    """A hidden name of any path: its own may be as long as file systems allow."""
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return path.with_name(f".{name}.{ending}")
+
+
+def check_writable(folder: str | os.PathLike) -> None:
+    """Raises OSError where no file can be made in a folder; the folder need not exist."""
+    folder = pathlib.Path(folder).absolute()
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    with _naming(folder), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @functools.cache
@@ -56,9 +74,7 @@ def replacing_folder(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
     What a killed process left beside `folder` is cleared away by the next.
     """
     folder = pathlib.Path(folder).resolve()
-    temporary, old = (
-        folder.with_name(f".{folder.name}.{end}") for end in ("part", "old")
-    )
+    temporary, old = (_beside(folder, end) for end in ("part", "old"))
     _remove(temporary)
     temporary.mkdir(parents=True)
     try:
@@ -80,7 +96,7 @@ def _remove(folder: pathlib.Path) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes UTF-8 text."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8", _NAMES))
 
 
 def append_line(path: str | os.PathLike, line: str) -> None:
@@ -93,7 +109,7 @@ def append_line(path: str | os.PathLike, line: str) -> None:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else f"\n{line}"
-        file.write(f"{line}\n".encode())
+        file.write(f"{line}\n".encode("utf-8", _NAMES))
         file.flush()
         os.fsync(file.fileno())
 
@@ -109,7 +125,7 @@ def write_csv(
     """Writes rows under a header; what a row lacks stays empty."""
     with (
         replacing(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as f,
+        open(temporary, "w", newline="", encoding="utf-8", errors=_NAMES) as f,
     ):
         writer = csv.DictWriter(f, columns, restval="", lineterminator="\n")
         writer.writeheader()
@@ -118,7 +134,7 @@ def write_csv(
 
 def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
     """Rows of a CSV file with a header."""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8", errors=_NAMES) as file:
         return list(csv.DictReader(file))
 
 

@@ -19,6 +19,7 @@ from inr_jax.errors import InputError
 from inr_jax.io import atomic
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+MODEL = "model"  # the folder of weights in that of a training
 FORMAT = 2  # of the folder; rises when older versions would misread it
 _NPZ_FORMAT, _NPZ = 1, "weights.npz"  # what earlier versions wrote
 
@@ -52,7 +53,7 @@ def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
     Raises:
       InputError: a file is missing, changed or broken, or of a later format.
     """
-    folder = pathlib.Path(folder)
+    folder = folder_of(folder)
     try:
         described = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         version = described.get("format")
@@ -68,8 +69,37 @@ def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
             return described, dict(arrays)
     # a broken file can raise anything
     except Exception as error:  # noqa: BLE001
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = _hint(folder) or " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{folder}: no trained weights: {reason}") from None
+
+
+def folder_of(given: str | os.PathLike) -> pathlib.Path:
+    """The folder of weights that is meant: that of a training has them in `model`."""
+    folder = pathlib.Path(given)
+    inner = folder / MODEL
+    return inner if _has_weights(inner) and not _has_weights(folder) else folder
+
+
+def _has_weights(folder):
+    return any((folder / name).exists() for name in (WEIGHTS, _NPZ))
+
+
+def _hint(folder) -> str:
+    """Where the weights are that somebody looks for in a folder without any."""
+    if _has_weights(folder):
+        return ""
+    if folder.is_file():
+        return "is a file; give the folder that it is in"
+    if folder.is_dir() and _has_weights(folder.parent / MODEL):
+        return f"a folder of checkpoints; give {folder.parent}"
+    inner = sorted(
+        path.parent for name in (WEIGHTS, _NPZ) for path in folder.glob(f"*/{name}")
+    )
+    if inner:
+        return f"its folders have some; give one of {', '.join(map(str, inner))}"
+    if (folder / "last").is_dir():
+        return f"a training that has not ended; its end writes {folder / MODEL}"
+    return ""
 
 
 def stamp(folder: str | os.PathLike) -> tuple:

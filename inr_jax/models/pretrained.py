@@ -22,6 +22,7 @@ from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.parallel import failures, precision
 
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
 # Those of this library fit their settings (tested); to check takes half a second.
@@ -78,13 +79,16 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     Read again only where its files are others than the last time.
 
     Raises:
-      InputError: the folder does not hold such a model, or one of other shapes, of a
-        later format, or changed since it was saved.
+      InputError: neither the folder nor `model` in it holds such a model, or it is one of
+        other shapes, of a later format, or changed since it was saved.
     """
-    return _load(pathlib.Path(folder), weights.stamp(folder))
+    folder = weights.folder_of(folder)
+    failures.require_device()  # to lack one is no fault of the weights
+    return _load(folder, weights.stamp(folder))
 
 
 @functools.lru_cache(maxsize=8)
+@precision.in_32_bits
 def _load(folder, stamp):
     del stamp
     described, tensors = weights.load(folder)

@@ -36,7 +36,7 @@ def init(
         keys = jax.random.split(jax.random.fold_in(key, i))
         bound = fan_in**-0.5
         kernel, bias = (
-            jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+            jax.random.uniform(key, shape, jnp.float32, -bound, bound)
             for key, shape in zip(keys, ((fan_in, fan_out), (fan_out,)), strict=True)
         )
         layers.append({"kernel": kernel, "bias": bias})

@@ -40,23 +40,27 @@ def _polynomial(coefficients: tuple[float, ...], u: jax.Array) -> jax.Array:
     return value
 
 
-@jax.custom_jvp
 def fast_sin(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
     """sin(x), elementwise, float32; |x| should stay below 1e5."""
+    return _sin(jnp.asarray(x, jnp.float32))
+
+
+def fast_cos(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+    """cos(x), elementwise, float32; |x| should stay below 1e5."""
+    return _cos(jnp.asarray(x, jnp.float32))
+
+
+@jax.custom_jvp
+def _sin(x):
     r, sign = _reduce(x)
     return _with_sign(r + r * _polynomial(_SIN, r * r), sign)
 
 
 @jax.custom_jvp
-def fast_cos(x: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-    """cos(x), elementwise, float32; |x| should stay below 1e5."""
+def _cos(x):
     r, sign = _reduce(x)
     return _with_sign(1 + _polynomial(_COS, r * r), sign)
 
 
-fast_sin.defjvp(
-    lambda primals, tangents: (fast_sin(*primals), tangents[0] * fast_cos(*primals))
-)
-fast_cos.defjvp(
-    lambda primals, tangents: (fast_cos(*primals), -tangents[0] * fast_sin(*primals))
-)
+_sin.defjvp(lambda primals, tangents: (_sin(*primals), tangents[0] * _cos(*primals)))
+_cos.defjvp(lambda primals, tangents: (_cos(*primals), -tangents[0] * _sin(*primals)))

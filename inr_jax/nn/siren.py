@@ -36,8 +36,10 @@ def init(
     for i, (fan_in, fan_out) in enumerate(itertools.pairwise(dims)):
         kernel_key, bias_key = jax.random.split(jax.random.fold_in(key, i))
         bound = 1 / fan_in if i == 0 else (6 / fan_in) ** 0.5 / config.hidden_omega
-        kernel = jax.random.uniform(kernel_key, (fan_in, fan_out), minval=-1, maxval=1)
-        bias = jax.random.uniform(bias_key, (fan_out,), minval=-1, maxval=1)
+        shapes = (kernel_key, (fan_in, fan_out)), (bias_key, (fan_out,))
+        kernel, bias = (
+            jax.random.uniform(*of, jnp.float32, minval=-1, maxval=1) for of in shapes
+        )
         layers.append({"kernel": kernel * bound, "bias": bias * fan_in**-0.5})
     return layers
 
@@ -97,7 +99,7 @@ def _affine(kernel, bias, x, precision):
 def _affine_jvp(precision, primals, tangents):
     kernel, bias, x = primals
     kernel_dot, bias_dot, x_dot = tangents
-    ones = jnp.ones((1, x.shape[1]))
+    ones = jnp.ones((1, x.shape[1]), jnp.float32)
     return _affine(kernel, bias, x, precision), (
         _dot(kernel_dot.T, x, precision)
         + _dot(kernel.T, x_dot, precision)

@@ -4,7 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
+from absl import logging
+
+from inr_jax.parallel import memory
 
 SMALLEST_BUCKET = 256
 
@@ -85,21 +89,42 @@ def by_clip(
     Yields:
       Clip and the results of its pieces in order, as clips finish.
     """
+    results_of: dict[int, list] = {}
+    for piece, result in _each(pieces, sample_rates, max_samples, num_devices, run):
+        done = results_of.setdefault(piece.clip, [])
+        done.append(result)
+        if len(done) == piece.of:
+            yield piece.clip, results_of.pop(piece.clip)
+
+
+def _each(pieces, sample_rates, max_samples, num_devices, run):
+    """Pieces and results; in smaller batches where a device runs out of memory."""
     batches = plan(
         [len(piece.samples) for piece in pieces],
         [sample_rates[piece.clip] for piece in pieces],
         max_samples,
         num_devices,
     )
-    results_of: dict[int, list] = {}
     for batch in batches:
         chosen = [pieces[i] for i in batch.clips]
-        results = run(chosen, batch)
-        for piece, result in zip(chosen[: batch.num_clips], results, strict=False):
-            done = results_of.setdefault(piece.clip, [])
-            done.append(result)
-            if len(done) == piece.of:
-                yield piece.clip, results_of.pop(piece.clip)
+        left = chosen[: batch.num_clips]
+        try:
+            for result in run(chosen, batch):
+                yield left.pop(0), result
+            continue
+        except jax.errors.JaxRuntimeError as error:
+            if not memory.is_out(error):
+                raise
+        if len(chosen) > num_devices:
+            logging.warning(
+                "out of memory: a batch of %d is done in halves", len(chosen)
+            )
+            half = batch.size * (len(chosen) // num_devices // 2)
+            yield from _each(left, sample_rates, half, num_devices, run)
+            continue
+        with memory.on_cpu():  # no caller runs in it
+            results = list(run(chosen, batch))
+        yield from zip(left, results, strict=False)
 
 
 def num_slots(count: int, num_devices: int = 1) -> int:

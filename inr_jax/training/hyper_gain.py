@@ -24,6 +24,7 @@ from inr_jax.configs.hyper_gain import (
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.models import hyper_gain
+from inr_jax.parallel import precision
 from inr_jax.training import state as states
 from inr_jax.training.state import State
 from inr_jax.training.validation import ValidationExample
@@ -68,7 +69,7 @@ def _matrices(params):
 
 
 # One program for all validations of a training.
-_estimate = jax.jit(hyper_gain.denoise, static_argnames=("model", "window"))
+_estimate = precision.jit(hyper_gain.denoise, static_argnames=("model", "window"))
 
 
 def denoise_examples(
@@ -90,7 +91,7 @@ def fresh_params(key: jax.Array, config: HyperGainConfig) -> dict:
     """Weights of a network that has not been trained."""
     bins = config.field.num_cells * config.field.cell_bins
     spectrum = jnp.zeros((4, bins), jnp.complex64)
-    return jax.jit(hyper_gain.HyperGain(config).init)(key, spectrum)
+    return precision.jit(hyper_gain.HyperGain(config).init)(key, spectrum)
 
 
 def divide(params: dict, training: HyperGainTraining) -> tuple[dict, dict]:
@@ -108,7 +109,7 @@ def together(trained: dict, fixed: dict) -> dict:
 
 def init(params: dict, training: HyperGainTraining) -> State:
     """The state of a training that begins with these weights."""
-    return jax.jit(lambda x: states.fresh(x, optimizer(training)))(params)
+    return precision.jit(lambda x: states.fresh(x, optimizer(training)))(params)
 
 
 def compiled_step(
@@ -151,7 +152,7 @@ def compiled_step(
             estimate, clean, len(clean), mixing.sample_rate, training.loss
         )
 
-    @jax.jit
+    @precision.jit
     def gradients(params, step, part, corpus):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), part)
         noisy, clean = augment.examples(jax.random.split(key, share), corpus, mixing)
@@ -164,7 +165,7 @@ def compiled_step(
         (loss, terms), gradient = jax.value_and_grad(mean_loss, has_aux=True)(params)
         return {"loss": loss, **terms}, gradient
 
-    @jax.jit(donate_argnums=0)
+    @precision.jit(donate_argnums=0)
     def update(state, parts):
         measured, gradient = jax.tree.map(lambda *x: sum(x) / len(x), *parts)
         new = states.apply_gradient(

@@ -20,7 +20,7 @@ from inr_jax.configs.training import MixingConfig, TrainingConfig
 from inr_jax.data import augment_numpy, prefetch
 from inr_jax.enhancement import api, neural
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.parallel import sharding
+from inr_jax.parallel import precision, sharding
 from inr_jax.training import state as states
 from inr_jax.training.loop import Task
 from inr_jax.training.state import State
@@ -95,7 +95,7 @@ def init(
         params = model.init(key, jnp.zeros(num_samples))
         return states.fresh(params, optimizer(config))
 
-    return jax.jit(make, out_shardings=sharding.shardings()[0])(key)
+    return precision.jit(make, out_shardings=sharding.shardings()[0])(key)
 
 
 def loss_terms(
@@ -152,7 +152,7 @@ def compiled_update(
     def step(state, noisy, clean):
         return update(state, noisy, clean, model, sample_rate, config)
 
-    return jax.jit(
+    return precision.jit(
         step,
         donate_argnums=0,
         in_shardings=(replicated, split, split),

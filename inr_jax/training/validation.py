@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from inr_jax import audio
-from inr_jax.data import datasets, noise
+from inr_jax.data import bad_files, datasets, noise
+from inr_jax.errors import InputError
 from inr_jax.metrics.pool import Job, ScorePool
 
 # By what is trained.
@@ -32,7 +33,8 @@ def examples(
     noise_dir: str | os.PathLike | None,
     sample_rate: int,
     seed: int = 0,
-) -> list[ValidationExample]:
+    allow_bad: bool = False,
+) -> tuple[list[ValidationExample], list[str]]:
     """The beginnings of clips, all of `CLIP_S` seconds, with each kind of noise.
 
     Args:
@@ -40,28 +42,44 @@ def examples(
       noise_dir: Recorded noise, or None for white noise alone.
       sample_rate: Hz that the denoiser runs at.
       seed: Of the noise and of the choice.
+      allow_bad: Whether more than a tenth of the clips may be left out.
+
+    Returns:
+      The examples, and a line for each file, or kind of files, that cannot be used.
 
     Raises:
-      InputError: a folder is missing or empty, or a file cannot be read.
+      TooManyBadFiles: more than a tenth of the clips cannot be used, and that is not
+        allowed.
+      InputError: a folder is missing or empty, or nothing in it can be used.
     """
     made = []
-    clips = datasets.choose(datasets.find_clips(clean_dir), MAX_CLIPS, seed)
-    recordings = datasets.find_clips(noise_dir) if noise_dir else []
+    found = datasets.find(clean_dir)
+    clips, problems = datasets.choose(found.clips, MAX_CLIPS, seed), found.problems
+    tally = bad_files.Tally(str(clean_dir), len(clips), allow_bad)
+    recordings = datasets.NoiseRecordings([])
+    if noise_dir:
+        of_noise = datasets.find(noise_dir)
+        recordings = datasets.NoiseRecordings(of_noise.clips)
+        problems += of_noise.problems
     for i, clip in enumerate(clips):
-        clean = _of_length(
-            datasets.mono(audio.read(clip.path), sample_rate), sample_rate
-        )
+        try:
+            clean = _clean(clip, sample_rate)
+        except InputError as error:
+            tally.add(str(error))
+            continue
         clip_seed = noise.clip_seed(seed, clip.name)
         white = noise.add_white(clean, clip_seed, WHITE_SNR_DB)
         made.append(ValidationExample(clip.name, "white", white, clean))
-        if recordings:
-            path = recordings[i * len(recordings) // len(clips)].path
-            recording = datasets.mono(audio.read(path), sample_rate)
+        if recordings.clips:
+            recording = recordings.at(i * len(recordings.clips) // len(clips))
             noisy = noise.add_recorded(
-                clean[:, None], recording[:, None], clip_seed, RECORDED_SNR_DB
+                clean[:, None],
+                datasets.mono(recording, sample_rate)[:, None],
+                clip_seed,
+                RECORDED_SNR_DB,
             )
             made.append(ValidationExample(clip.name, "recorded", noisy[:, 0], clean))
-    return made
+    return made, [*problems, *tally.problems, *recordings.problems]
 
 
 def mean_scores(
@@ -116,6 +134,13 @@ def selection_score(scores: Mapping[str, float]) -> float:
     return sum(
         weights.get(name.split("/")[1], 0.0) * score for name, score in scores.items()
     ) / len(kinds)
+
+
+def _clean(clip, sample_rate):
+    clean = _of_length(datasets.mono(audio.read(clip.path), sample_rate), sample_rate)
+    if not np.any(clean):
+        raise InputError(f"{clip.path}: holds nothing but silence")
+    return clean
 
 
 def _of_length(samples, sample_rate):

@@ -12,10 +12,11 @@ chapters stay too. Run again, it leaves alone what is done already.
 
 import dataclasses
 import sys
+import time
 
 from absl import flags
 
-from inr_jax.cli import app
+from inr_jax.cli import app, denoised
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import methods
 from inr_jax.errors import InputError
@@ -50,6 +51,12 @@ KEEP_TIMES = flags.DEFINE_bool(
     "keep_times", False, "Outputs get the file times of their inputs."
 )
 SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
+JSON = flags.DEFINE_bool(
+    "json",
+    False,
+    "Prints a JSON object for each file and one of all, a line each, on standard output; "
+    "on standard error where that gets the sound.",
+)
 
 
 def main(inputs: list[str]) -> int:
@@ -65,7 +72,7 @@ def main(inputs: list[str]) -> int:
     method = methods.parse(METHOD.value)
     if OUTPUT_RATE.value:
         method = method._replace(config=with_output_rate(method))
-    jobs, problems = files.jobs(
+    jobs, left_out = files.jobs(
         inputs, OUTPUT.value, RESIDUAL.value, OUTPUT_FORMAT.value
     )
     process, num_processes = device_flags.start()
@@ -79,18 +86,25 @@ def main(inputs: list[str]) -> int:
         **({"keep_times": True} if KEEP_TIMES.value else {}),
     }
     todo = list(files.pending(jobs, settings))
-    for problem in problems:
-        app.print_error(problem)
-    if len(todo) < len(jobs):
-        print(f"{len(jobs) - len(todo)} of {len(jobs)} files are done", file=sys.stderr)
-    failed = len(problems)
+    left = set(todo)
+    already = [job for job in jobs if job not in left]
+    todo, blocked = files.writable(todo)
+    piped = files.PIPE in (OUTPUT.value, RESIDUAL.value)
+    objects = (sys.stderr if piped else sys.stdout) if JSON.value else None
+    report = denoised.Report(left_out, already, objects)
+    if already:
+        print(f"{len(already)} of {len(jobs)} files are done", file=sys.stderr)
+    for outcome in blocked:
+        report.add(outcome)
+    start = time.monotonic()
     if todo:
-        failed += denoise(todo, settings, mix, method)
+        denoise(todo, settings, mix, method, report)
+    report.finish(time.monotonic() - start)
     if num_processes > 1:
         from inr_jax.parallel import distributed
 
         distributed.wait_for_all("files")
-    return app.EXIT_USAGE if failed else 0
+    return report.exit_code
 
 
 def with_output_rate(method):
@@ -105,31 +119,26 @@ def with_output_rate(method):
 def weights_digest(method) -> str | None:
     """Differs from one training of a method to another."""
     from inr_jax.configs import networks
-    from inr_jax.io import atomic
+    from inr_jax.io import atomic, weights
 
     if method.name not in networks.MODELS:
         return None
     folder = networks.trained_dir(method.name, method.config.weights)
-    path = folder / "config.json"  # holds the SHA-256 of the weights
+    # it holds the SHA-256 of the weights
+    path = weights.folder_of(folder) / weights.CONFIG
     return atomic.sha256(path) if path.exists() else None
 
 
-def denoise(todo, settings: dict, mix, method) -> int:
-    """Denoises files; returns how many failed, each with one line."""
+def denoise(todo, settings: dict, mix, method, report) -> None:
+    """Denoises files and reports what became of each."""
     from inr_jax.enhancement import files, registry
 
-    app.use_compilation_cache()
+    app.start_jax()
     denoiser = registry.make(method.name, method.config)
     if denoiser.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)
-    failed = 0
     with app.progress("denoising", len(todo), "files") as on_files:
         for outcome in files.denoise(
             denoiser, todo, settings, mix, SEED.value, on_files, KEEP_TIMES.value
         ):
-            if outcome.error:
-                failed += 1
-                app.print_error(outcome.error)
-            elif outcome.remark:
-                print(outcome.remark, file=sys.stderr)
-    return failed
+            report.add(outcome)

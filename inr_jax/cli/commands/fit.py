@@ -62,11 +62,12 @@ def main() -> int:
         folder / systems.UNFINISHED if num_processes == 1 else None,
         START_FROM.value and pathlib.Path(START_FROM.value),
     )
-    code = fit(store, source.share(process, num_processes), system, condition)
+    own = source.share(process, num_processes)
+    problems = fit(store, own, system, condition)
     distributed.wait_for_all("fits")
     store = Store(folder, process)  # with the rows of all processes
-    if not store.rows:
-        raise InputError("no clip could be read")
+    scoring.require_rows(store, problems)
+    code = app.print_problems([*problems, *own.problems])
     if process == 0:
         labels = siren_fits.LABELS
         scoring.show(
@@ -90,15 +91,15 @@ def config() -> SirenMethod:
     return value
 
 
-def fit(store, source, system, condition) -> int:
-    """Fits and scores the clips that are left; returns the exit code."""
+def fit(store, source, system, condition) -> list[str]:
+    """Fits and scores the clips that are left; returns a line for each that is bad."""
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
 
     done = set.intersection(*(set(store.done(x, condition)) for x in system.labels))
     if count := sum(clip.name in done for clip in source.clips):
         print(f"{count} of {len(source.clips)} clips are done already")
-    app.use_compilation_cache()
+    app.start_jax()
     total, num_steps = len(source.clips), FIT["num_steps"].value
     with (
         pool.ScorePool() as workers,
@@ -112,4 +113,5 @@ def fit(store, source, system, condition) -> int:
             lambda rows: on_clips(rows / len(system.labels)),
             CHUNK,
         )
-    return scoring.finish(store, problems)
+    scoring.clear_unfinished(store)
+    return problems

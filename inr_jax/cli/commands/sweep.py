@@ -32,7 +32,7 @@ COORDINATES = flags.DEFINE_enum(
 )
 
 
-def main() -> None:
+def main() -> int:
     from inr_jax.evaluation import sweep
     from inr_jax.io import atomic, run_dir
     from inr_jax.metrics import pool
@@ -50,14 +50,14 @@ def main() -> None:
     widths, depths = app.parse_numbers(WIDTHS, int), app.parse_numbers(DEPTHS, int, 0)
     condition = datasets.condition()
     source = datasets.source(condition.seed)
-    examples = [source.load(i, condition) for i in range(len(source.clips))]
+    examples, problems = sweep.load(source, condition)
     settings = {**datasets.settings(), **grid._asdict()}
     settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
     run_dir.keep_settings(folder, {**settings, "widths": widths, "depths": depths})
     path = folder / "sweep.csv"
     rows = atomic.read_csv(path) if path.exists() else []
     done = {(row["width"], row["depth"]) for row in rows}
-    app.use_compilation_cache()
+    app.start_jax()
     with pool.ScorePool() as workers:
         rows = rows or sweep.noisy_rows(examples, condition.seed, workers)
         for width, depth in itertools.product(widths, depths):
@@ -70,6 +70,7 @@ def main() -> None:
                 )
             atomic.write_csv(path, sweep.COLUMNS, rows)
     show(folder, rows)
+    return app.print_problems([*problems, *source.problems])
 
 
 def show(folder, rows: list[dict]) -> None:

@@ -10,7 +10,6 @@ that scored best on the validation clips.
 """
 
 import dataclasses
-import pathlib
 import sys
 
 from absl import flags
@@ -41,7 +40,7 @@ STOP_AT = flags.DEFINE_integer(
 )
 
 
-def main() -> None:
+def main() -> int:
     folder = training_flags.output_dir()
     if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
@@ -56,7 +55,7 @@ def main() -> None:
     settings = configs()
     training = settings.training
     run_dir.keep_settings(folder, described(settings), 0)
-    app.use_compilation_cache()
+    app.start_jax()
     num_devices = jax.local_device_count()
     if training.batch_size % num_devices:
         raise InputError(
@@ -64,7 +63,8 @@ def main() -> None:
             f"the {num_devices} devices"
         )
     seed = training_flags.SEED.value
-    corpus, examples = load_data(settings, folder)
+    sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
+    corpus, examples = load_data(settings, sound)
     run = TrainingRun(folder)
     params = hyper_gain.fresh_params(jax.random.key(seed), settings.model)
     if training_flags.START_FROM.value:
@@ -93,6 +93,7 @@ def main() -> None:
     weights = hyper_gain.together(weights, fixed)
     pretrained.save(folder / "model", settings.model, weights, best)
     print(f"the best weights, of step {best}: {folder / 'model'}")
+    return sound.exit_code
 
 
 def known_params(config, fresh):
@@ -137,15 +138,13 @@ def described(settings) -> dict:
     return {**{flag.name: flag.value for flag in given}, **settings}
 
 
-def load_data(settings, folder):
+def load_data(settings, sound):
     """The corpus of the examples, and the noisy clips of the validation."""
     import numpy as np
 
-    from inr_jax.data import augment, decoded_cache
-    from inr_jax.training import validation
+    from inr_jax.data import augment
 
     rate = settings.mixing.sample_rate
-    cache = pathlib.Path(training_flags.CACHE_DIR.value or folder / "decoded")
     speech_dirs = training_flags.SPEECH_DIRS.value
     noise_dir = training_flags.NOISE_DIR.value
     weights = training_flags.speech_weights(len(speech_dirs))
@@ -154,23 +153,17 @@ def load_data(settings, folder):
         top_hz = app.parse_numbers(SPEECH_TOP_HZ, minimum=0)
     if len(top_hz) != len(speech_dirs):
         raise InputError("--speech_top_hz: give a number for each folder, or none")
-
-    def load(folder, load=decoded_cache.load):
-        return load(folder, cache, rate, training_flags.print_decoded(folder))
-
-    speech = [load(folder) for folder in speech_dirs]
-    noise = load(noise_dir, decoded_cache.load_files)
+    speech = [sound.decoded(folder).samples for folder in speech_dirs]
+    noise = sound.decoded(noise_dir).files
     # long recordings are drawn more often, as they vary, but not by their length
     draws = [len(piece) ** 0.5 for piece in noise]
     top = [hz or np.inf for hz in top_hz]
     corpus = augment.Corpus(
         augment.sounds(speech, weights, top),
         augment.sounds(noise, draws),
-        load_rooms(cache, rate),
+        load_rooms(sound.cache, rate),
     )
-    examples = validation.examples(
-        training_flags.VALID_DIR.value, training_flags.VALID_NOISE_DIR.value, rate
-    )
+    examples = sound.validation_examples()
     return corpus, examples
 
 

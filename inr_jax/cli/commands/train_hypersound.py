@@ -45,7 +45,7 @@ TENSORBOARD = flags.DEFINE_bool(
 )
 
 
-def main() -> None:
+def main() -> int:
     import jax
 
     from inr_jax.io import run_dir
@@ -58,9 +58,10 @@ def main() -> None:
     model_config, mixing, config = configs()
     process, _ = device_flags.start()
     run_dir.keep_settings(folder, describe(model_config, mixing, config), process)
-    app.use_compilation_cache()
+    app.start_jax()
+    sound = training_flags.Sound(folder / "decoded", mixing.sample_rate)
     with distributed.process_0_first("decoded"):
-        data = load_data(mixing, folder)
+        data = load_data(sound)
     model = pretrained.build(model_config, config.precision)
     run = TrainingRun(folder)
     num_devices = sharding.shardings()[1].num_devices
@@ -96,6 +97,7 @@ def main() -> None:
         pretrained.save(folder / "model", model_config, weights, best)
         print(f"the best weights, of step {best}: {folder / 'model'}")
     distributed.wait_for_all("trained")
+    return sound.exit_code
 
 
 def configs():
@@ -158,18 +160,10 @@ def describe(model, mixing, training) -> dict:
     }
 
 
-def load_data(mixing, folder):
+def load_data(sound):
     """Speech and noise for training, and noisy clips of the validation."""
-    from inr_jax.data import augment_numpy, decoded_cache
-    from inr_jax.training import validation
+    from inr_jax.data import augment_numpy
     from inr_jax.training.step import Data
-
-    cache = training_flags.CACHE_DIR.value or folder / "decoded"
-    rate = mixing.sample_rate
-
-    def load(folder):
-        on_file = training_flags.print_decoded(folder)
-        return decoded_cache.load(folder, cache, rate, on_file)
 
     folders = [(place, False) for place in training_flags.SPEECH_DIRS.value]
     folders += [(place, True) for place in BAND_LIMITED_DIRS.value]
@@ -177,13 +171,11 @@ def load_data(mixing, folder):
         raise InputError("--speech_dirs is missing")
     weights = training_flags.speech_weights(len(folders))
     speech = [
-        augment_numpy.Speech(load(place), weight, limited)
+        augment_numpy.Speech(sound.decoded(place).samples, weight, limited)
         for (place, limited), weight in zip(folders, weights, strict=True)
     ]
-    examples = validation.examples(
-        training_flags.VALID_DIR.value, training_flags.VALID_NOISE_DIR.value, rate
-    )
-    noise = load(training_flags.NOISE_DIR.value)
+    examples = sound.validation_examples()
+    noise = sound.decoded(training_flags.NOISE_DIR.value).samples
     return Data(speech, noise, examples, training_flags.SEED.value)
 
 

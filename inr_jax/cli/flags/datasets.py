@@ -115,21 +115,23 @@ def source(seed: int = 0) -> "Source":
             raise InputError(f"{MANIFEST.value}: lists pairs; give --pairs_dir too")
     if PAIRS_DIR.value:
         clips, problems = datasets.find_pairs(root)
-        for problem in problems:
-            app.print_error(problem)
     else:
-        clips = datasets.find_clips(root)
+        clips, problems, hidden = datasets.find(root)
+        app.print_hidden(hidden)
     if listed:
-        clips = listed.choose(clips)
+        clips, problems = listed.choose(clips), []
     recordings = []
     if not (PAIRS_DIR.value or _is_white()):
-        recordings = datasets.find_clips(NOISE.value)
+        recordings, of_noise, hidden = datasets.find(NOISE.value)
+        problems += of_noise
+        app.print_hidden(hidden)
     return Source(
         datasets.choose(clips, MAX_CLIPS.value, seed),
         recordings,
         MAX_SECONDS.value,
         SIGMA.value,
         root,
+        problems,
     )
 
 

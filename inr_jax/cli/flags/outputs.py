@@ -4,7 +4,8 @@ import pathlib
 
 from absl import flags
 
-from inr_jax.errors import InputError
+from inr_jax.errors import InputError, one_line
+from inr_jax.io import atomic
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for all results.")
 
@@ -13,8 +14,13 @@ def folder() -> pathlib.Path:
     """The folder for results.
 
     Raises:
-      InputError: none is given.
+      InputError: none is given, or nothing can be written there.
     """
     if not OUTPUT_DIR.value:
         raise InputError("--output_dir is missing")
+    # a day of work must not end with it
+    try:
+        atomic.check_writable(OUTPUT_DIR.value)
+    except OSError as error:
+        raise InputError(f"--output_dir: cannot write: {one_line(error)}") from None
     return pathlib.Path(OUTPUT_DIR.value)

@@ -1,14 +1,19 @@
 """Flags that the commands that train share: folders, intervals, where to begin."""
 
+import contextlib
 import pathlib
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.cli.flags import outputs
 from inr_jax.errors import InputError
+
+if TYPE_CHECKING:  # --help answers before anything heavy loads
+    from inr_jax.data import decoded_cache
+    from inr_jax.training import validation
 
 flags.adopt_module_key_flags(outputs)
 SPEECH_DIRS = flags.DEFINE_list("speech_dirs", [], "Folders of clean speech.")
@@ -23,6 +28,12 @@ CACHE_DIR = flags.DEFINE_string(
 )
 START_FROM = flags.DEFINE_string(
     "start_from", None, "Folder of trained weights of the same network to begin with."
+)
+ALLOW_BAD_FILES = flags.DEFINE_bool(
+    "allow_bad_files",
+    False,
+    "Leaves out files that cannot be used even where they are more than a tenth, and "
+    "ends with exit code 0.",
 )
 SEED = flags.DEFINE_integer("seed", 0, "Of weights, crops, noise and rooms.", 0)
 LOG_EVERY = flags.DEFINE_integer("log_every", 50, "Steps between lines of the log.", 1)
@@ -65,11 +76,78 @@ def speech_weights(num_folders: int) -> list[float]:
     return weights
 
 
-def print_decoded(folder: str) -> Callable[[int, int], None]:
-    """A function that prints now and then how many files of a folder are decoded."""
+class Sound:
+    """Decodes what the flags name, and keeps count of files that cannot be used.
 
-    def on_file(done: int, total: int) -> None:
-        if done % 500 == 0 or done == total:
-            print(f"decoded {done}/{total} files of {folder}", file=sys.stderr)
+    Attributes:
+      cache: Folder of decoded sound.
+    """
 
-    return on_file
+    def __init__(self, cache: pathlib.Path, sample_rate: int):
+        """Names the cache.
+
+        Args:
+          cache: Where decoded sound is kept, if --cache_dir does not say.
+          sample_rate: Hz to decode at.
+        """
+        self.cache = pathlib.Path(CACHE_DIR.value or cache)
+        self._sample_rate = sample_rate
+        self._num_problems = 0
+
+    @property
+    def exit_code(self) -> int:
+        """Of a training that ends well: bad input where a file was left out unasked."""
+        bad = self._num_problems and not ALLOW_BAD_FILES.value
+        return app.EXIT_USAGE if bad else 0
+
+    def decoded(self, folder: str) -> "decoded_cache.Decoded":
+        """All sound of a folder; prints what was left out.
+
+        Raises:
+          InputError: too little can be used.
+        """
+        from inr_jax.data import decoded_cache
+
+        def on_file(done: int, total: int) -> None:
+            if done % 500 == 0 or done == total:
+                print(f"decoded {done}/{total} files of {folder}", file=sys.stderr)
+
+        with _telling_of_the_flag():
+            found = decoded_cache.load(
+                *(folder, self.cache, self._sample_rate, on_file),
+                ALLOW_BAD_FILES.value,
+            )
+        self._tell(found.problems)
+        app.print_hidden(found.hidden)
+        return found
+
+    def validation_examples(self) -> "list[validation.ValidationExample]":
+        """The noisy clips of the validation; prints what was left out.
+
+        Raises:
+          InputError: too little can be used.
+        """
+        from inr_jax.training import validation
+
+        with _telling_of_the_flag():
+            examples, problems = validation.examples(
+                *(VALID_DIR.value, VALID_NOISE_DIR.value, self._sample_rate),
+                allow_bad=ALLOW_BAD_FILES.value,
+            )
+        self._tell(problems)
+        return examples
+
+    def _tell(self, problems):
+        self._num_problems += len(problems)
+        app.print_problems(problems)
+
+
+@contextlib.contextmanager
+def _telling_of_the_flag():
+    from inr_jax.data import bad_files
+
+    try:
+        yield
+    except bad_files.TooManyBadFiles as error:
+        flag = f"--{ALLOW_BAD_FILES.name}"
+        raise InputError(f"{error}; {flag} trains with the others") from None

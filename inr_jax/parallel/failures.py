@@ -1,0 +1,32 @@
+"""What to do about failures of devices, which are no fault of a program."""
+
+import os
+
+import jax
+
+from inr_jax.errors import InputError
+from inr_jax.parallel import memory
+
+
+def require_device() -> None:
+    """Raises InputError where JAX finds no device of the kind that it is asked for."""
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        if "JAX_PLATFORMS" not in os.environ:
+            raise
+        asked = os.environ["JAX_PLATFORMS"]
+        raise InputError(
+            f"JAX finds no device for JAX_PLATFORMS={asked}; install what it needs, as "
+            "pip install 'jax[cuda13]' for GPUs of NVIDIA, or unset JAX_PLATFORMS"
+        ) from error
+
+
+def explained(error: RuntimeError) -> str | None:
+    """One line on an error of JAX and what to do; None where it is of no known kind."""
+    if memory.is_out(error):
+        return (
+            "the device has too little memory for this; take a smaller batch or fewer "
+            "clips, or compute on the CPU with JAX_PLATFORMS=cpu"
+        )
+    return None
