@@ -44,14 +44,15 @@ class Reader:
         self._file, self._link = file, link
         self._rebuilt = None
         try:
-            self._opened_plainly().close()
+            sound = soundfile.SoundFile(self._span())
         except soundfile.LibsndfileError:
             self._rebuilt = containers.rebuilt_wav(file, link)
             if self._rebuilt is None:
                 raise
+            sound = soundfile.SoundFile(self._span())
         self._extent = containers.extent(self._span())
         self.declared_s = None
-        with self._opened() as sound:
+        with self._as_long_as_it_is(sound) as sound:
             self.sample_rate, self.num_channels = sound.samplerate, sound.channels
             self.subtype, form = sound.subtype, sound.format
             self.num_samples = sound.frames if sound.frames < _MOST else 0
@@ -76,7 +77,7 @@ class Reader:
         Raises:
           soundfile.LibsndfileError: damaged.
         """
-        with self._opened() as sound:
+        with self._as_long_as_it_is(soundfile.SoundFile(self._span())) as sound:
             count = min(num_samples, _BLOCK)
             while len(block := sound.read(count, "float32", always_2d=True)):
                 yield sound.samplerate, block
@@ -93,11 +94,9 @@ class Reader:
         span.seek(0)
         return span
 
-    def _opened_plainly(self):
-        return soundfile.SoundFile(self._span())
-
-    def _opened(self):
-        sound, found = self._opened_plainly(), self._extent
+    def _as_long_as_it_is(self, sound):
+        """The same sound; read without its header where that tells too little."""
+        found = self._extent
         width = _WIDTHS.get(sound.subtype, 0) * sound.channels
         # a sample more may be a byte that fills up a chunk
         if not (found and width) or found.present - sound.frames * width <= width:
