@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import shutil
 
 import jax
 import numpy as np
@@ -187,11 +188,31 @@ def test_pipe(tmp_path):
         (("-", "b.wav", "--output=-"), "hold one file"),
         ((str(CLIPS), "--output=b", "--method=magic"), "method must be one of"),
         (("a", "--output=b", "--output_rate=48000", "--wet=0.5"), "goes without"),
+        (
+            ("a", "--output=b", "--method=wiener", "--checkpoint=c"),
+            "--checkpoint is not for wiener",
+        ),
+        (
+            ("a", "--output=b", "--method=siren", "--channels=linked"),
+            "siren has no gain",
+        ),
     ],
 )
 def test_mistakes_end_in_one_line(args, message):
     done = run_script("denoise.py", *args, expect=2)
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_was_denoised_by_other_weights_is_not_done(tmp_path):
+    from inr_jax.cli.flags import methods
+    from inr_jax.configs import networks
+
+    copy = shutil.copytree(networks.trained_dir("hyper_gain"), tmp_path / "weights")
+    method = methods.parse(f"hyper_gain:weights={copy}")
+    before = methods.described(method)
+    described, tensors = weights.load(copy)
+    weights.save(copy, tensors, {**described, "step": 0})
+    assert before["weights_sha256"] != methods.described(method)["weights_sha256"]
 
 
 def test_two_inputs_of_one_name_are_refused(tmp_path):

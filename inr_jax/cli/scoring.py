@@ -1,11 +1,11 @@
 """Evaluations as commands run them: progress, what is printed, the exit code."""
 
-import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inr_jax.cli import app
+from inr_jax.cli.flags import methods as method_flags
 from inr_jax.errors import InputError
 
 if TYPE_CHECKING:  # --help answers before anything heavy loads
@@ -97,6 +97,4 @@ def show(
 
 def described(methods) -> dict[str, dict]:
     """Settings of methods by label, as `config.json` records them."""
-    return {
-        m.label: {"method": m.name, **dataclasses.asdict(m.config)} for m in methods
-    }
+    return {method.label: method_flags.described(method) for method in methods}

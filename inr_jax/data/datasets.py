@@ -13,7 +13,7 @@ from inr_jax import audio
 from inr_jax.data import folders, noise
 from inr_jax.errors import InputError
 
-_UTTERANCE = re.compile(r"(\d+)-\d+-\d+")
+_UTTERANCE = re.compile(r"\d+-\d+-\d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +23,11 @@ class Clip:
     Attributes:
       name: The utterance in LibriSpeech, else the path below the root without ending.
       path: The clean file.
-      speaker: Known in LibriSpeech, else empty.
       noisy_path: The noisy file of a pair, else None: noise is to be added.
     """
 
     name: str
     path: pathlib.Path
-    speaker: str = ""
     noisy_path: pathlib.Path | None = None
 
 
@@ -68,8 +66,8 @@ class Found(NamedTuple):
 def find(root: str | os.PathLike) -> Found:
     """Every audio file below a folder, links to folders followed.
 
-    LibriSpeech's tree, `<subset>/<speaker>/<chapter>/<utterance>.flac`, gives names and
-    speakers of its own.
+    LibriSpeech's tree, `<subset>/<speaker>/<chapter>/<utterance>.flac`, gives names of
+    its own.
 
     Raises:
       InputError: no such folder, or no audio in it.
@@ -90,7 +88,7 @@ def find(root: str | os.PathLike) -> Found:
         name = path.stem if utterance else relative.with_suffix("").as_posix()
         if name in clips:
             name = relative.as_posix()
-        clips[name] = Clip(name, path, utterance[1] if utterance else "")
+        clips[name] = Clip(name, path)
     return Found(list(clips.values()), problems, contents.hidden)
 
 

@@ -236,7 +236,6 @@ class Record:
         atomic.write_text(self._path, self._key)
 
 
-@functools.cache
 def _digest(source):
     try:  # opening a named pipe would wait for a writer
         return atomic.sha256(source) if os.path.isfile(source) else None

@@ -1,7 +1,6 @@
 """`manifest.json` of an evaluation: all that the same one needs again."""
 
 import contextlib
-import functools
 import json
 import os
 import pathlib
@@ -109,19 +108,7 @@ def _lines(clips):
 
 
 def _listed(clip):
-    line = {"clip": clip.name, "sha256": _sha256(clip.path)}
+    line = {"clip": clip.name, "sha256": atomic.sha256(clip.path)}
     if clip.noisy_path:
-        line["noisy_sha256"] = _sha256(clip.noisy_path)
+        line["noisy_sha256"] = atomic.sha256(clip.noisy_path)
     return line
-
-
-def _sha256(path):
-    status = os.stat(path)
-    return _hashed(path, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@functools.cache
-def _hashed(path, *identity):
-    """A file that was checked against a manifest is not hashed again to list it."""
-    del identity
-    return atomic.sha256(path)

@@ -150,6 +150,14 @@ def parts(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal; an unchanged one is read once a process."""
+    status = os.stat(path)
+    identity = status.st_ino, status.st_size, status.st_mtime_ns
+    return _sha256(os.fspath(path), *identity)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _sha256(path, *identity):
+    del identity
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

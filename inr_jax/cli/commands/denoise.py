@@ -19,6 +19,7 @@ from absl import flags
 from inr_jax.cli import app, denoised
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import methods
+from inr_jax.configs.methods import METHODS
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
@@ -32,7 +33,11 @@ OUTPUT_FORMAT = flags.DEFINE_string(
     "of the input by default.",
 )
 RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
-METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
+METHOD = flags.DEFINE_string(
+    "method",
+    "local_hypersound",
+    f"One of {', '.join(METHODS)}; with settings as name:setting=value.",
+)
 WET = flags.DEFINE_float(
     "wet", 1.0, "Share of the denoised signal in the output.", 0, 1
 )
@@ -69,7 +74,7 @@ def main(inputs: list[str]) -> int:
         raise InputError(
             "--output_rate goes without --residual, --wet and --max_attenuation_db"
         )
-    method = methods.parse(METHOD.value)
+    method = methods.parse_one(METHOD.value)
     if OUTPUT_RATE.value:
         method = method._replace(config=with_output_rate(method))
     jobs, left_out = files.jobs(
@@ -78,10 +83,8 @@ def main(inputs: list[str]) -> int:
     process, num_processes = device_flags.start()
     jobs = jobs[process::num_processes]
     settings = {
-        "method": method.name,
-        **dataclasses.asdict(method.config),
+        **methods.described(method),
         "seed": SEED.value,
-        "weights_sha256": weights_digest(method),
         **dataclasses.asdict(mix),
         **({"keep_times": True} if KEEP_TIMES.value else {}),
     }
@@ -114,19 +117,6 @@ def with_output_rate(method):
             f"{method.name} has no output rate of its own; resample its output"
         )
     return dataclasses.replace(method.config, output_rate=OUTPUT_RATE.value)
-
-
-def weights_digest(method) -> str | None:
-    """Differs from one training of a method to another."""
-    from inr_jax.configs import networks
-    from inr_jax.io import atomic, weights
-
-    if method.name not in networks.MODELS:
-        return None
-    folder = networks.trained_dir(method.name, method.config.weights)
-    # it holds the SHA-256 of the weights
-    path = weights.folder_of(folder) / weights.CONFIG
-    return atomic.sha256(path) if path.exists() else None
 
 
 def denoise(todo, settings: dict, mix, method, report) -> None:

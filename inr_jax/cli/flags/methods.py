@@ -60,6 +60,40 @@ _OWN = {
 }
 
 
+def described(method: methods.Method) -> dict:
+    """All that the estimates of a method depend on, as `config.json` records it.
+
+    Of a trained method that is also the SHA-256 of its weights, wherever they lie.
+    """
+    from inr_jax.configs import networks
+    from inr_jax.io import atomic, weights
+
+    settings = {"method": method.name, **dataclasses.asdict(method.config)}
+    if "weights" not in settings:
+        return settings
+    folder = networks.trained_dir(method.name, method.config.weights)
+    # it holds the SHA-256 of the weights
+    path = weights.folder_of(folder) / weights.CONFIG
+    digest = atomic.sha256(path) if path.exists() else None
+    return {**settings, "weights_sha256": digest}
+
+
+def parse_one(text: str) -> methods.Method:
+    """As `parse`, for a command with one method: no flag may be for nothing.
+
+    Raises:
+      InputError: as `parse`, or a flag is given that the method has no setting for.
+    """
+    method = parse(text)
+    known = {field.name for field in dataclasses.fields(method.config)}
+    own = {name: flag.name for name, flag in _OWN.get(method.name, {}).items()}
+    usable = {flag.name for name, flag in _SHARED.items() if name in known}
+    for flag in (CHECKPOINT, SEPFORMER_DIR, DNP_NUM_STEPS, *_SHARED.values()):
+        if flag.present and flag.name not in {*own.values(), *usable}:
+            raise InputError(f"--{flag.name} is not for {method.name}")
+    return method
+
+
 def parse(text: str) -> methods.Method:
     """A method with its settings, from `name:setting=value:...` and from flags.
 
