@@ -254,6 +254,7 @@ TOY = (
 )
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_a_bad_file_in_every_folder(tmp_path):
     for name in ("speech", "noise", "valid"):
         (tmp_path / name).mkdir()

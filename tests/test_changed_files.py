@@ -147,6 +147,7 @@ def test_other_formats_shapes_and_settings_are_refused(folder, tmp_path):
         pretrained.load(other)
 
 
+@pytest.mark.slow
 def test_folders_of_earlier_versions_are_read(folder, tmp_path):
     """They hold `weights.npz`, and are refused as well where they changed."""
     described, tensors = weights.load(folder / "model")

@@ -105,6 +105,7 @@ def test_an_unreadable_file_is_named_and_the_others_are_done(tmp_path, clean_dir
     assert {row["clip"] for row in rows(out)} == {"one", "two"}
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_not_finite_stays_noisy(tmp_path):
     flags = ("--max_clips=1", "--learning_rate=1e30", "--max_seconds=0.5")
     done = run(f"--clean_dir={CLIPS}", *TOY, *flags, f"--output_dir={tmp_path}")

@@ -94,6 +94,7 @@ def test_neighbours_move_no_clip(speech):
     assert [len(x) for x in together] == [20_000, 19_000]
 
 
+@pytest.mark.slow
 def test_level_comes_back(speech):
     key, config = jax.random.key(0), TINY
     signals = [speech[:9000], 1e3 * speech[:9000]]
@@ -155,6 +156,7 @@ def test_silence_short_signals_and_rates(signal, rate):
     assert found.shape == signal.shape and np.isfinite(found).all()
 
 
+@pytest.mark.slow
 def test_one_program_for_clips_of_a_bucket(speech):
     compute = ComputeConfig(batch_samples=10_000)
     denoise([speech[:9000], speech[:9500]], compute=compute)

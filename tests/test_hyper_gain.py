@@ -89,6 +89,7 @@ def test_the_receptive_field_is_as_stated(model, params):
     assert changed(reach - 6) > 0 and changed(6 - reach) > 0
 
 
+@pytest.mark.slow
 def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
     network = hyper_gain.HyperGain(dataclasses.replace(CONFIG, level_frames=128))
     weights = jax.jit(network.init)(jax.random.key(0), jnp.zeros((4, 33)))
@@ -169,6 +170,7 @@ HIGHS = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_bands_above_the_cells_change_nothing_below():
     """Of one network, with and without them."""
     wide = hyper_gain.HyperGain(HIGHS)

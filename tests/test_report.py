@@ -152,7 +152,7 @@ def test_clips_stream_through(tmp_path):
             yield clip(noisy=samples)
             del samples
             assert [each() for each in alive[:-1]] == [None] * i
-            assert len(list(tmp_path.glob(f".report.part/sounds/{i:04d}-*"))) == 4
+            assert len(list(tmp_path.glob(f".*.part/sounds/{i:04d}-*"))) == 4
 
     report.write(tmp_path / "report", "t", [], clips(), "")
     assert len(alive) == 4
@@ -161,17 +161,20 @@ def test_clips_stream_through(tmp_path):
 def test_an_older_report_stays_until_the_new_one_is_whole(tmp_path):
     folder = tmp_path / "report"
     written(folder, clip("old"), clip("old"))
+    unfinished = []
 
     def failing():
         yield clip("new")
+        unfinished.extend(tmp_path.glob(".*.part"))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         report.write(folder, "t", [], failing(), "")
     assert '"old"' in (folder / "data.js").read_text()
     assert list(tmp_path.iterdir()) == [folder]
-    (tmp_path / ".report.part").mkdir()
-    (tmp_path / ".report.part" / "left by a kill").touch()
+    (left,) = unfinished
+    left.mkdir()
+    (left / "left by a kill").touch()
     data = written(folder, clip("new"))
     assert [each["name"] for each in data["clips"]] == ["new"]
     assert len(list((folder / "sounds").iterdir())) == 4

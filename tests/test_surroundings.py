@@ -89,6 +89,7 @@ def tiny(tmp_path_factory):
     return folder / "model"
 
 
+@pytest.mark.slow
 def test_a_network_gives_the_same_with_the_setting(x64, tiny):
     pretrained._load.cache_clear()
     found = inr_jax.denoise(signal(), RATE, weights=tiny)
@@ -156,6 +157,7 @@ for method, settings in {METHODS!r}.items():
 # ---- devices
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("platform", "method"),
     [
@@ -341,6 +343,7 @@ def test_names_of_any_length_and_letters(tmp_path, name):
     assert "1 of 1 files are done" in done.stderr
 
 
+@pytest.mark.slow
 def test_evaluations_of_names_of_any_length_and_letters(tmp_path):
     for name in NAMES:
         put(tmp_path / "in" / name, signal(RATE))
