@@ -107,7 +107,8 @@ def known_params(config, fresh):
     )
     if dataclasses.replace(known.config, field=field) != config:
         raise InputError(f"{folder}: weights of other settings of the network")
-    return {"params": fresh["params"] | params["params"]}
+    known = params["params"]
+    return {"params": {name: known.get(name, x) for name, x in fresh["params"].items()}}
 
 
 def configs():
