@@ -9,14 +9,16 @@ of the clean signal, for independent and for linked channels.
 
 import numpy as np
 import soundfile
-from absl import app, flags
+from absl import flags
 from scipy import signal
 
 import inr_jax
 from inr_jax import metrics
+from inr_jax.cli import app
 from inr_jax.data import datasets, noise
 from inr_jax.io import markdown
 
+flags.adopt_module_key_flags(app)
 METHOD = flags.DEFINE_string("method", "hyper_gain", "What denoises.")
 SPEECH = flags.DEFINE_string("speech", None, "A mono recording; a shipped one if None.")
 SNR_DB = flags.DEFINE_float("snr_db", 5.0, "Level of the noise.")
@@ -69,8 +71,7 @@ def errors(clean: np.ndarray, estimate: np.ndarray, sample_rate: int) -> np.ndar
     return np.mean(np.abs(difference[speaks]), axis=0)
 
 
-def main(argv: list[str]) -> None:
-    del argv
+def main() -> None:
     path = SPEECH.value or datasets.find_clips(datasets.shipped_clips())[0].path
     speech, sample_rate = soundfile.read(path, dtype="float32")
     clean = walk(speech, sample_rate)
