@@ -275,6 +275,7 @@ def test_rates_that_a_codec_has_not_are_resampled_with_a_line(
         ("amr", 2, "2 channels, AMR_NB has 1 at most"),
         ("flac", 9, "9 channels, FLAC has 8 at most"),
         ("m4a", 9, "9 channels, AAC has 8 at most"),
+        ("mov", 9, "9 channels, PCM_S16LE has 8 at most"),
     ],
 )
 def test_channels_that_a_format_has_not_are_told_before_the_work(
@@ -500,6 +501,50 @@ def test_mp3_files_of_the_lowest_bit_rates(tmp_path, rate, bit_rate):
     with audio.open_writer(path, rate, 1, "MPEG_LAYER_III", bit_rate=bit_rate) as add:
         add(voice(rate=rate))
     assert len(audio.read_file(path).samples) == COUNT
+
+
+def test_pcm_in_avi(tmp_path):
+    (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16"))
+    assert not denoise(tmp_path / "a.wav", tmp_path / "b.avi").error
+    assert not denoise(tmp_path / "b.avi", tmp_path / "c.avi").error
+    after = audio.read_file(tmp_path / "c.avi").samples
+    np.testing.assert_allclose(after, voice(), atol=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["m4a", "mka", "webm", "tta"])
+def test_eight_channels_by_ffmpeg(tmp_path, ending):
+    source = tmp_path / "a.wav"
+    source.write_bytes(by_libsndfile("WAV", "PCM_16", 48_000, 8))
+    assert not denoise(source, tmp_path / f"b.{ending}").error
+    before, after = map(audio.read_file, (source, tmp_path / f"b.{ending}"))
+    assert after.samples.shape == before.samples.shape
+    power = np.mean(before.samples[:, 0] ** 2)
+    assert np.mean((after.samples - before.samples)[:, 0] ** 2) < 0.1 * power
+
+
+@pytest.mark.parametrize(
+    "ending, rate, expected",
+    [
+        ("wve", 16_000, 8000),
+        ("xi", 16_000, 44_100),
+        ("svx", 96_000, 65_535),
+        ("ogg", 768_000, 192_000),
+    ],
+)
+def test_formats_that_write_a_wrong_rate_are_resampled(
+    tmp_path, ending, rate, expected
+):
+    (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16", rate))
+    outcome = denoise(tmp_path / "a.wav", tmp_path / f"b.{ending}")
+    assert f"written at {expected} Hz" in outcome.remark
+    after = audio.read_file(tmp_path / f"b.{ending}")
+    assert after.sample_rate == expected
+    assert len(after.samples) == pytest.approx(COUNT * expected / rate, abs=20)
+
+
+def test_a_format_of_two_files_is_none(tmp_path):
+    with pytest.raises(InputError, match="unknown audio format"):
+        audio.check_writable("a.sd2")
 
 
 JOINED = ["WAV", "AIFF", "AU", "CAF", "FLAC", "OGG", "RF64", "W64"]
@@ -924,6 +969,8 @@ def test_stretches_of_files_are_files():
     span = containers.Span(io.BytesIO(b"0123456789"), 2, 8)
     assert span.read() == b"234567" and span.tell() == 6
     assert span.seek(-2, 2) == 4 and span.read(9) == b"67"
+    assert span.seek(-9) == -9 and span.read(9) == b""
+    assert span.seek(2**70) == 2**70 and span.read(9) == b""
     assert span.seek(1) == 1 and span.seek(1, 1) == 2
     span.patch(3, b"xy")
     assert span.read() == b"4xy7"

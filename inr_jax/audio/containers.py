@@ -82,7 +82,9 @@ class Span(io.RawIOBase):
         return self.tell()
 
     def readinto(self, buffer) -> int:
-        """As of any file."""
+        """As of any file; there is nothing outside of the stretch."""
+        if not self._start <= self._at < self._stop:  # a damaged header leads anywhere
+            return 0
         self._file.seek(self._at)
         data = self._file.read(max(0, min(len(buffer), self._stop - self._at)))
         if self._at < self._patch_at + len(self._patch):
@@ -164,7 +166,9 @@ def _rf64_end(file, start, stop):
 
 def _w64_end(file, start, stop):
     (length,) = struct.unpack("<Q", _at(file, start + 16, 8))
-    end = start + length if length else stop
+    end = start + length
+    if not start < end < stop:  # it is the last, or died
+        return stop
     return end if _at(file, end, 4) == b"riff" else start + -(-length // 8) * 8
 
 
