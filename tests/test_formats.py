@@ -275,6 +275,7 @@ def test_rates_that_a_codec_has_not_are_resampled_with_a_line(
         ("amr", 2, "2 channels, AMR_NB has 1 at most"),
         ("flac", 9, "9 channels, FLAC has 8 at most"),
         ("m4a", 9, "9 channels, AAC has 8 at most"),
+        ("mov", 9, "9 channels, PCM_S16LE has 8 at most"),
     ],
 )
 def test_channels_that_a_format_has_not_are_told_before_the_work(
@@ -305,6 +306,7 @@ def without_xing(data):
 
 
 HALVES = ["WAV", "AIFF", "W64", "CAF", "AU", "FLAC", "RF64", "MP3", "OGG"]
+HALVES += ["VOC", "NIST"]
 
 
 @pytest.mark.parametrize("form", HALVES)
@@ -411,7 +413,141 @@ def test_lengths_in_headers_are_not_believed(tmp_path):
         assert not found.remark, name
 
 
-JOINED = ["WAV", "AIFF", "AU", "CAF", "FLAC", "OGG"]
+def test_headers_without_sound_are_refused(tmp_path):
+    for content in (b"", b"RIFF....WAVE", by_libsndfile("WAV", "PCM_16")[:44]):
+        (tmp_path / "a.wav").write_bytes(content)
+        error = denoise(tmp_path / "a.wav", tmp_path / "b.wav").error
+        assert "a.wav: " in error and "\n" not in error
+
+
+def test_half_a_bw64_file_is_named(tmp_path):
+    data = half(by_libsndfile("RF64", "PCM_16"))
+    (tmp_path / "a.wav").write_bytes(b"BW64" + data[4:])
+    outcome = denoise(tmp_path / "a.wav", tmp_path / "b.wav")
+    assert "cut short, ends early: 0.4 of 0.8 s" in outcome.remark
+
+
+def test_all_data_chunks_of_a_wav_file_are_read(tmp_path):
+    wav = by_libsndfile("WAV", "PCM_16")
+    data, words = wav[36:], b"LIST" + struct.pack("<I", 4) + b"INFO"
+    empty = b"data" + bytes(4)
+    for parts, times in (
+        ((data, data), 2),
+        ((data, words, data), 2),
+        ((empty, data), 1),
+    ):
+        content = wav[8:36] + b"".join(parts)
+        path = tmp_path / "a.wav"
+        path.write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
+        source = audio.FileSource(path)
+        found = audio.read_file(source)
+        assert source.num_samples == len(found.samples) == times * COUNT
+        expected = np.tile(voice(), (times, 1))
+        np.testing.assert_allclose(found.samples, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_wav_files_of_other_codecs_may_tell_of_no_length(tmp_path, subtype):
+    (tmp_path / "a.wav").write_bytes(riff(by_libsndfile("WAV", subtype, 8000), 0, 0))
+    found = audio.read_file(tmp_path / "a.wav").samples
+    assert len(found) == pytest.approx(COUNT, abs=500)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_what_follows_an_ogg_file_that_was_cut_is_read(tmp_path, subtype):
+    long, short = (
+        by_libsndfile("OGG", subtype, 48_000, count=n * COUNT) for n in (9, 1)
+    )
+    path = tmp_path / "a.ogg"
+    for share in (0.1, 0.5, 0.9, 0.999):
+        path.write_bytes(long[: int(share * len(long))] + short)
+        found = audio.read_file(path)
+        assert len(found.samples) >= COUNT
+        np.testing.assert_allclose(found.samples[-COUNT:], voice(), atol=0.3)
+        assert "ends early" in found.remark or "is left out" in found.remark
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_videos_without_sound_say_so(tmp_path, name):
+    by_ffmpeg(tmp_path / "sound.mkv", None, "aac", pictures="libx264")
+    with (
+        av.open(str(tmp_path / "sound.mkv")) as old,
+        av.open(str(tmp_path / name), "w") as new,
+    ):
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(old.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    error = denoise(tmp_path / name, tmp_path / "b.wav").error
+    assert error.endswith("cannot read: there is no sound in it")
+    if name != "a.mkv":
+        (tmp_path / name).write_bytes(half((tmp_path / name).read_bytes()))
+        error = denoise(tmp_path / name, tmp_path / "b.wav").error
+        assert "its index is missing" in error
+
+
+def test_an_mp2_file_may_be_called_mp3(tmp_path):
+    by_ffmpeg(tmp_path / "a.mp3", "mp2", "mp2", 44_100)
+    assert not denoise(tmp_path / "a.mp3", tmp_path / "b.mp3").error
+    assert audio.FileSource(tmp_path / "b.mp3").subtype == "MPEG_LAYER_III"
+
+
+@pytest.mark.parametrize(
+    "rate, bit_rate", [(44_100, 32_000), (16_000, 8000), (8000, 1)]
+)
+def test_mp3_files_of_the_lowest_bit_rates(tmp_path, rate, bit_rate):
+    path = tmp_path / "a.mp3"
+    with audio.open_writer(path, rate, 1, "MPEG_LAYER_III", bit_rate=bit_rate) as add:
+        add(voice(rate=rate))
+    assert len(audio.read_file(path).samples) == COUNT
+
+
+def test_pcm_in_avi(tmp_path):
+    (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16"))
+    assert not denoise(tmp_path / "a.wav", tmp_path / "b.avi").error
+    assert not denoise(tmp_path / "b.avi", tmp_path / "c.avi").error
+    after = audio.read_file(tmp_path / "c.avi").samples
+    np.testing.assert_allclose(after, voice(), atol=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["m4a", "mka", "webm", "tta"])
+def test_eight_channels_by_ffmpeg(tmp_path, ending):
+    source = tmp_path / "a.wav"
+    source.write_bytes(by_libsndfile("WAV", "PCM_16", 48_000, 8))
+    assert not denoise(source, tmp_path / f"b.{ending}").error
+    before, after = map(audio.read_file, (source, tmp_path / f"b.{ending}"))
+    assert after.samples.shape == before.samples.shape
+    power = np.mean(before.samples[:, 0] ** 2)
+    assert np.mean((after.samples - before.samples)[:, 0] ** 2) < 0.1 * power
+
+
+@pytest.mark.parametrize(
+    "ending, rate, expected",
+    [
+        ("wve", 16_000, 8000),
+        ("xi", 16_000, 44_100),
+        ("svx", 96_000, 65_535),
+        ("ogg", 768_000, 192_000),
+    ],
+)
+def test_formats_that_write_a_wrong_rate_are_resampled(
+    tmp_path, ending, rate, expected
+):
+    (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16", rate))
+    outcome = denoise(tmp_path / "a.wav", tmp_path / f"b.{ending}")
+    assert f"written at {expected} Hz" in outcome.remark
+    after = audio.read_file(tmp_path / f"b.{ending}")
+    assert after.sample_rate == expected
+    assert len(after.samples) == pytest.approx(COUNT * expected / rate, abs=20)
+
+
+def test_a_format_of_two_files_is_none(tmp_path):
+    with pytest.raises(InputError, match="unknown audio format"):
+        audio.check_writable("a.sd2")
+
+
+JOINED = ["WAV", "AIFF", "AU", "CAF", "FLAC", "OGG", "RF64", "W64"]
 
 
 @pytest.mark.parametrize("form", JOINED)
@@ -833,6 +969,8 @@ def test_stretches_of_files_are_files():
     span = containers.Span(io.BytesIO(b"0123456789"), 2, 8)
     assert span.read() == b"234567" and span.tell() == 6
     assert span.seek(-2, 2) == 4 and span.read(9) == b"67"
+    assert span.seek(-9) == -9 and span.read(9) == b""
+    assert span.seek(2**70) == 2**70 and span.read(9) == b""
     assert span.seek(1) == 1 and span.seek(1, 1) == 2
     span.patch(3, b"xy")
     assert span.read() == b"4xy7"

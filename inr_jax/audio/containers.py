@@ -5,6 +5,7 @@ one behind the other the length of the first.
 """
 
 import io
+import math
 import os
 import struct
 from collections.abc import Iterator
@@ -81,7 +82,9 @@ class Span(io.RawIOBase):
         return self.tell()
 
     def readinto(self, buffer) -> int:
-        """As of any file."""
+        """As of any file; there is nothing outside of the stretch."""
+        if not self._start <= self._at < self._stop:  # a damaged header leads anywhere
+            return 0
         self._file.seek(self._at)
         data = self._file.read(max(0, min(len(buffer), self._stop - self._at)))
         if self._at < self._patch_at + len(self._patch):
@@ -126,7 +129,7 @@ def links(file: IO[bytes]) -> list[Link]:
     if head[:4] == b"fLaC":
         starts = [0, *(at for at in _found(file, _FLAC) if at)]
     elif end := _ENDS_OF.get(head[4:8] if head[4:8] == b"ftyp" else head[:4]):
-        starts = list(_starts(file, end, stop))
+        starts = list(_starts(file, end, stop)) or [0]
     else:
         starts = [0]
     stops = [*starts[1:], stop]
@@ -152,6 +155,21 @@ def _starts(file, end, stop):
 def _riff_end(file, start, stop):
     (length,) = struct.unpack("<I", _at(file, start + 4, 4))
     return start + 8 + length + length % 2
+
+
+def _rf64_end(file, start, stop):
+    if _at(file, start + 12, 4) != b"ds64":
+        return stop
+    (length,) = struct.unpack("<Q", _at(file, start + 20, 8))
+    return start + 8 + length + length % 2 if length else stop
+
+
+def _w64_end(file, start, stop):
+    (length,) = struct.unpack("<Q", _at(file, start + 16, 8))
+    end = start + length
+    if not start < end < stop:  # it is the last, or died
+        return stop
+    return end if _at(file, end, 4) == b"riff" else start + -(-length // 8) * 8
 
 
 def _form_end(file, start, stop):
@@ -184,6 +202,9 @@ def _mp4_end(file, start, stop):
 
 _ENDS_OF = {
     b"RIFF": _riff_end,
+    b"RF64": _rf64_end,
+    b"BW64": _rf64_end,
+    b"riff": _w64_end,
     b"FORM": _form_end,
     b".snd": _au_end,
     b"caff": _caf_end,
@@ -208,18 +229,20 @@ def _ogg_links(file, stop):
     found: list[Link] = []
     start = at = 0
     began = ended = False
-    while at < stop:
+    while at + 27 <= stop:
         head = _at(file, at, 27)
-        if len(head) < 27 or head[:4] != b"OggS":  # damaged: on to the next page
-            at = next(
-                (at + i for i in _found(Span(file, at, stop), b"OggS") if i), stop
-            )
-            continue
         if head[5] & _BEGINS and not began and at > start:
             found.append(Link(start, at, ended))
             start = at
         began, ended = bool(head[5] & _BEGINS), bool(head[5] & _ENDS)
-        at += 27 + head[26] + sum(_at(file, at + 27, head[26]))
+        end = at + 27 + head[26] + sum(_at(file, at + 27, head[26]))
+        if end != stop and _at(file, end, 4) != b"OggS":
+            # damaged: the next page may begin inside of what this one claims
+            rest = Span(file, at + 4, stop)
+            at = next((at + 4 + i for i in _found(rest, b"OggS")), stop)
+            ended = ended and at >= end
+        else:
+            at = end
     return [*found, Link(start, stop, ended and at == stop)]
 
 
@@ -230,10 +253,14 @@ def extent(file: IO[bytes]) -> Extent | None:
         b"RIFF": _riff,
         b"RIFX": _riff,
         b"RF64": _riff,
+        b"BW64": _riff,
         b"FORM": _aiff,
         b"riff": _w64,
         b"caff": _caf,
         b".snd": _au,
+        b"dns.": _au,
+        b"NIST": _nist,
+        b"Crea": _voc,
     }.get(kind)
     try:
         return reader and reader(file, size(file))
@@ -253,6 +280,20 @@ def _riff(file, stop):
             endian = "BIG" if order == ">" else "LITTLE"
             return _extent(file, at, length, stop, endian)
     return None
+
+
+def more_extents(file: IO[bytes], first: Extent) -> list[Extent]:
+    """The sound in further "data" chunks of a WAV file, behind the first."""
+    head, stop = _at(file, 0, 4), size(file)
+    if head not in (b"RIFF", b"RIFX") or first.declared != first.present:
+        return []
+    order, at = ("<" if head == b"RIFF" else ">"), first.start + first.present
+    chunks = _chunks(file, at + first.present % 2, stop, order)
+    return [
+        Extent(start, min(length, stop - start), length, first.endian)
+        for name, start, length in chunks
+        if name == b"data"
+    ]
 
 
 def _aiff(file, stop):
@@ -297,8 +338,35 @@ def _caf(file, stop):
 
 
 def _au(file, stop):
-    start, length = struct.unpack(">II", _at(file, 4, 8))
-    return _extent(file, start, length, stop, "BIG")
+    order, endian = (">", "BIG") if _at(file, 0, 1) == b"." else ("<", "LITTLE")
+    start, length = struct.unpack(f"{order}II", _at(file, 4, 8))
+    return _extent(file, start, length, stop, endian)
+
+
+def _nist(file, stop):
+    """SPHERE: lines of a name, a type and a value; the second is the header's length."""
+    head = _at(file, 0, 1024)
+    fields = {x[0]: x[2] for line in head.split(b"\n") if len(x := line.split()) == 3}
+    names = b"sample_count", b"channel_count", b"sample_n_bytes"
+    try:
+        start = int(head.split(b"\n")[1])
+        length = math.prod(int(fields[name]) for name in names)
+    except (KeyError, ValueError):
+        return None
+    endian = "BIG" if fields.get(b"sample_byte_format") == b"10" else "LITTLE"
+    return Extent(start, min(length, max(0, stop - start)), length, endian)
+
+
+def _voc(file, stop):
+    """Of a Creative Voice file that is one block of sound as a rule."""
+    (at,) = struct.unpack("<H", _at(file, 20, 2))
+    (head,) = struct.unpack("<I", _at(file, at, 4))
+    kind, length = head & 0xFF, head >> 8
+    skipped = {1: 2, 9: 12}.get(kind)
+    if skipped is None:
+        return None
+    start, length = at + 4 + skipped, length - skipped
+    return Extent(start, min(length, max(0, stop - start)), length, "LITTLE")
 
 
 def _extent(file, start, declared, stop, endian):
@@ -348,11 +416,11 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
 
 
 def _tag_length(file):
-    """Bytes of an ID3 tag in front; its length is in four times seven bits."""
-    head = _at(file, 0, 10)
-    if head[:3] != b"ID3":
-        return 0
-    return 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+    """Bytes of ID3 tags in front; their lengths are in four times seven bits."""
+    length = 0
+    while (head := _at(file, length, 10))[:3] == b"ID3":
+        length += 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:]))
+    return length
 
 
 def rebuilt_wav(file: IO[bytes], link: Link) -> Span | None:

@@ -116,8 +116,6 @@ def reason(error: Exception) -> str:
 class Reader:
     """An open file that FFmpeg reads; attributes as of `sndfile.Reader`."""
 
-    is_mpeg = False
-
     def __init__(self, file: IO[bytes], track: int = 0):
         """Reads the headers.
 
@@ -226,11 +224,14 @@ class Reader:
                     next_s += frame.samples / frame.sample_rate
 
 
+def is_cover(stream: Any) -> bool:
+    """Whether a stream of pictures is the cover."""
+    return bool(stream.disposition & library().stream.Disposition.attached_pic)
+
+
 def _is_kept(stream):
     """Whether a stream is something beside the sound that is to be kept in time."""
-    av = library()
-    is_cover = bool(stream.disposition & av.stream.Disposition.attached_pic)
-    return stream.type in ("video", "subtitle") and not is_cover
+    return stream.type in ("video", "subtitle") and not is_cover(stream)
 
 
 def _subtype(context):
@@ -260,6 +261,10 @@ def _duration_s(container, stream):
 
 def _samples(frame):
     """(samples, channels) of float32, full scale 1."""
+    if frame.format.is_planar and frame.layout.nb_channels >= 8:
+        # PyAV miscounts the planes
+        packed = frame.format.name.rstrip("p")
+        (frame,) = library().AudioResampler(packed, frame.layout).resample(frame)
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -367,7 +372,8 @@ class _Encoder:
         if delay and -(self._lead + self._count) % frame < delay:
             self._encode(np.zeros((delay, self._channels), np.float32))
         packets = self._stream.encode(None)
-        if self._left_out is not None:  # no frame more each time that it is done again
+        # no frame more each time that it is done again; PCM has no frames
+        if self._left_out is not None and frame:
             samples = self._count + (_AMR_DELAY if self._codec == "amr_nb" else 0)
             count = self._left_out - samples // -frame - self._taken
             packets = packets[: max(0, count)]
@@ -376,12 +382,11 @@ class _Encoder:
     def _encode(self, samples):
         av = library()
         samples = quantised(samples, self._format)
-        if self._format.endswith("p"):
-            samples = samples.T
-        else:
-            samples = samples.reshape(1, -1)
+        # interleaved, which FFmpeg reorders: PyAV miscounts the planes of 8 channels
         frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples), self._format, self._layout
+            np.ascontiguousarray(samples.reshape(1, -1)),
+            self._format.rstrip("p"),
+            self._layout,
         )
         frame.sample_rate, frame.pts = self._rate, self._pts
         frame.time_base = fractions.Fraction(1, self._rate)

@@ -82,7 +82,10 @@ RATES = {
     "amr_nb": (8000,),
     "wmav1": _MP3_RATES,
     "wmav2": _MP3_RATES,
+    "wve": (8000,),
+    "xi": (44_100,),
 }
+_HIGHEST = {"flac": 655_350, "vorbis": 192_000, "svx": 65_535, "mpc2k": 65_535}
 CHANNELS = {
     "mp3": 2,
     "mp2": 2,
@@ -130,9 +133,8 @@ class Encoding(NamedTuple):
 def is_audio(path: pathlib.Path) -> bool:
     """Whether the extension of a file name is that of a readable format."""
     extension = _extension(path)
-    is_sndfile = _sndfile_name(extension) in soundfile.available_formats()
     return extension != "raw" and (
-        is_sndfile or extension in _FFMPEG or extension in _READ_ONLY
+        _is_sndfile(extension) or extension in _FFMPEG or extension in _READ_ONLY
     )
 
 
@@ -143,9 +145,7 @@ def check_writable(path: str | os.PathLike) -> None:
         raise InputError(
             f"{path}: no library writes .{extension}; name an output such as .flac"
         )
-    if extension not in _FFMPEG and (
-        _sndfile_name(extension) not in soundfile.available_formats()
-    ):
+    if extension not in _FFMPEG and not _is_sndfile(extension):
         raise InputError(f"{path}: unknown audio format {pathlib.Path(path).suffix!r}")
 
 
@@ -202,7 +202,7 @@ def encoding(
         library, container = "libsndfile", _sndfile_name(extension)
         name = "OPUS" if extension == "opus" else _sndfile_subtype(container, subtype)
         kind = _kind(container, name)
-    most = CHANNELS.get(kind, _MOST_CHANNELS)
+    most = CHANNELS.get(kind, 8 if library == "ffmpeg" else _MOST_CHANNELS)
     if num_channels > most:
         raise InputError(
             f"{path}: {num_channels} channels, {kind.upper()} has {most} at most; name "
@@ -232,8 +232,16 @@ def _sndfile_name(extension):
     return _SNDFILE.get(extension, extension.upper())
 
 
+def _is_sndfile(extension):
+    """Whether libsndfile has this format in one file: SD2 has its header in another."""
+    name = _sndfile_name(extension)
+    return name != "SD2" and name in soundfile.available_formats()
+
+
 def _kind(container, subtype):
-    """The codec by FFmpeg's name, for what it can hold."""
+    """The codec by FFmpeg's name, or the format, by what limits what it can hold."""
+    if container in ("WVE", "XI", "SVX", "MPC2K"):
+        return container.lower()
     if container == "FLAC":
         return "flac"
     if subtype.startswith("ALAC"):
@@ -242,8 +250,8 @@ def _kind(container, subtype):
 
 
 def _rate(kind, sample_rate):
-    if kind == "flac":
-        return min(sample_rate, 655_350)
+    if kind in _HIGHEST:
+        return min(sample_rate, _HIGHEST[kind])
     rates = sorted(RATES.get(kind, (sample_rate,)))
     return next((rate for rate in rates if rate >= sample_rate), rates[-1])
 
@@ -267,7 +275,9 @@ def _ffmpeg_codec(codecs, subtype):
 def _sndfile_subtype(container, subtype):
     """The subtype of the source, or the smallest that holds its samples."""
     available = soundfile.available_subtypes(container)
-    own = container in ("MP3", "OGG")
+    own = container == "OGG"
+    if container == "MP3":  # libsndfile reads the other layers, and writes none
+        return "MPEG_LAYER_III"
     if subtype in available and (own or subtype not in _LOSSY):
         return subtype
     if subtype is None or own:

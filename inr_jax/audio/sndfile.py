@@ -25,7 +25,8 @@ class Reader:
       subtype: libsndfile's name of the sample format.
       extension: The usual one of its format.
       bit_rate: Bits per second of a lossy codec, else None.
-      is_mpeg: Whether it is MPEG audio, whose length libsndfile does not know.
+      knows_length: Not of MPEG audio, and not of other codecs in WAV files whose header
+        does not tell it.
       declared_s: Seconds that the header tells of; None where that is all there is.
       start_s: Where its sound starts.
       num_tracks: One.
@@ -50,17 +51,22 @@ class Reader:
             if self._rebuilt is None:
                 raise
             sound = soundfile.SoundFile(self._span())
-        self._extent = containers.extent(self._span())
+        self.sample_rate, self.num_channels = sound.samplerate, sound.channels
+        self.subtype, form = sound.subtype, sound.format
+        self._width = _WIDTHS.get(self.subtype, 0) * self.num_channels
+        self._extents = self._found_extents()
         self.declared_s = None
-        with self._as_long_as_it_is(sound) as sound:
-            self.sample_rate, self.num_channels = sound.samplerate, sound.channels
-            self.subtype, form = sound.subtype, sound.format
-            self.num_samples = sound.frames if sound.frames < _MOST else 0
+        self.num_samples = 0
+        for extent in self._extents or [None]:
+            with self._as_long_as_it_is(sound, extent) as sound:
+                self.num_samples += sound.frames if sound.frames < _MOST else 0
         if self._is_flac:
             _, self.num_samples = containers.without_length(file, link)
             self.declared_s = self.num_samples / self.sample_rate
         self.extension = _extension(form, self.subtype)
-        self.is_mpeg = form == "MP3" or self.subtype.startswith("MPEG")
+        self.knows_length = form != "MP3" and not self.subtype.startswith("MPEG")
+        if self._extents and not self._width:
+            self.knows_length &= self._extents[0].declared is not None
         self.bit_rate = None
         if form == "OGG" and self.num_samples:
             num_bits = 8 * (link.stop - link.start)
@@ -77,10 +83,23 @@ class Reader:
         Raises:
           soundfile.LibsndfileError: damaged.
         """
-        with self._as_long_as_it_is(soundfile.SoundFile(self._span())) as sound:
-            count = min(num_samples, _BLOCK)
-            while len(block := sound.read(count, "float32", always_2d=True)):
-                yield sound.samplerate, block
+        count = min(num_samples, _BLOCK)
+        for extent in self._extents or [None]:
+            sound = soundfile.SoundFile(self._span())
+            with self._as_long_as_it_is(sound, extent) as sound:
+                while len(block := sound.read(count, "float32", always_2d=True)):
+                    yield sound.samplerate, block
+
+    def _found_extents(self):
+        """Where the sound lies, in one stretch as a rule; none where that is not known."""
+        plain = containers.Span(self._file, self._link.start, self._link.stop)
+        found = containers.extent(plain)
+        if found and self._width and (more := containers.more_extents(plain, found)):
+            self._data = plain
+            return [found, *more]
+        self._data = self._span()
+        found = containers.extent(self._data)
+        return [found] if found else []
 
     def _span(self):
         if self._rebuilt:
@@ -94,17 +113,18 @@ class Reader:
         span.seek(0)
         return span
 
-    def _as_long_as_it_is(self, sound):
+    def _as_long_as_it_is(self, sound, found):
         """The same sound; read without its header where that tells too little."""
-        found = self._extent
-        width = _WIDTHS.get(sound.subtype, 0) * sound.channels
+        width = self._width
         # a sample more may be a byte that fills up a chunk
-        if not (found and width) or found.present - sound.frames * width <= width:
+        if len(self._extents) < 2 and (
+            not (found and width) or found.present - sound.frames * width <= width
+        ):
             return sound
-        rate, channels, subtype = sound.samplerate, sound.channels, sound.subtype
+        rate, channels, subtype = self.sample_rate, self.num_channels, self.subtype
         sound.close()
-        span = self._span()
-        data = containers.Span(span, found.start, found.start + found.present)
+        stop = found.start + found.present
+        data = containers.Span(self._data, found.start, stop)
         return soundfile.SoundFile(
             data, "r", rate, channels, subtype, found.endian, "RAW"
         )

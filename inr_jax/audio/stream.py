@@ -62,12 +62,17 @@ class FileSource:
         self.name = name or _name(path)
         _refuse_what_is_no_file(path)
         with self._reading() as file:
-            self._links = containers.links(file)
-            reader = self._reader(file, self._links[0])
-            self.num_samples = reader.num_samples
-            for link in self._links[1:]:
-                with contextlib.suppress(InputError):  # told when it is read
-                    self.num_samples += self._reader(file, link).num_samples
+            if not containers.size(file):
+                raise InputError(f"{self.name}: cannot read: it is empty")
+            self._links, readers = containers.links(file), []
+            for link in self._links:
+                try:
+                    readers.append(self._reader(file, link))
+                except InputError as error:  # told when it is read
+                    why = error
+            if not readers:
+                raise why
+        reader, self.num_samples = readers[0], sum(x.num_samples for x in readers)
         self.sample_rate, self.num_channels = reader.sample_rate, reader.num_channels
         self.subtype, self.bit_rate = reader.subtype, reader.bit_rate
         self.extension, self.num_tracks = reader.extension, reader.num_tracks
@@ -103,12 +108,11 @@ class FileSource:
 
     def _decoded(self, file, num_samples, remarks):
         """Blocks of all links, with their rates."""
-        for i, link in enumerate(self._links):
+        is_first = True
+        for link in self._links:
             try:
                 reader = self._reader(file, link)
             except InputError as error:
-                if not i:
-                    raise
                 reason = str(error).removeprefix(f"{self.name}: ")
                 remarks.append(
                     f"what begins at byte {link.start} is left out: {reason}"
@@ -118,8 +122,8 @@ class FileSource:
             for rate, block in self._link_blocks(reader, file, link, num_samples):
                 yield rate, block
                 done_s += len(block) / rate
-            if not i:
-                self.start_s = reader.start_s
+            if is_first:
+                self.start_s, is_first = reader.start_s, False
             remarks.append(_ends_early(reader, file, link, done_s))
             if count := reader.num_damaged:
                 noun = "packets are" if count > 1 else "packet is"
@@ -148,12 +152,12 @@ class FileSource:
 
     def _reader(self, file, link):
         """The one that reads this link."""
-        why, span = None, _span(file, link)
+        why, span, second_choice = None, _span(file, link), None
         if not self._track and not _is_mpeg(span):
             try:
-                reader = sndfile.Reader(file, link)
-                if not reader.is_mpeg:
-                    return reader
+                second_choice = sndfile.Reader(file, link)
+                if second_choice.knows_length:
+                    return second_choice
             except soundfile.LibsndfileError as error:
                 why = error
         try:
@@ -162,6 +166,8 @@ class FileSource:
             told = f"{error_reason(why)}; " if why else ""
             raise InputError(f"{self.name}: cannot read: {told}{error}") from None
         except ValueError as error:
+            if second_choice:
+                return second_choice
             reason = str(error)
             if why and ("Invalid data" in reason or "not recognised" not in str(why)):
                 reason = error_reason(why)

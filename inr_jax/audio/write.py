@@ -90,6 +90,7 @@ def naming(path: str | os.PathLike, errors: Sequence[OSError] = ()) -> Iterator[
         OSError,
         ValueError,
         AssertionError,
+        OverflowError,
         ImportError,
     ) as error:
         # libsndfile only reports that less was written
@@ -268,4 +269,5 @@ def _compression(encoding):
         return 1 - float(np.interp(asked / 1000, _VORBIS_RATES, tenths)) / 10
     else:
         return None
-    return float(np.clip((highest - asked) / (highest - lowest), 0, 1))
+    # LAME refuses the lowest rate itself
+    return float(np.clip((highest - asked) / (highest - lowest), 0, 0.998))

@@ -32,7 +32,7 @@ from inr_jax.audio.metadata.model import Metadata
 
 __all__ = ["carry", "carry_times"]
 
-# How files begin; one of FORM is also known by its bytes from 8.
+# How files begin.
 _BEGINNINGS = (
     *((b"RIFF", wav), (b"RF64", wav), (b"BW64", wav), (b"riff", wav)),
     *((b"FORM", aiff), (b"caff", caf), (b"fLaC", flac), (b"OggS", ogg)),
@@ -75,6 +75,8 @@ def _family(file: IO[bytes]) -> ModuleType | None:
     head = file.read(12)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return mp4
+    if head[:4] in (b"RIFF", b"FORM") and head[8:] not in (b"WAVE", b"AIFF", b"AIFC"):
+        return None  # AVI and others
     known = (family for start, family in _BEGINNINGS if head.startswith(start))
     return next(known, None)
 

@@ -7,6 +7,7 @@ import os
 from fractions import Fraction
 from typing import IO
 
+from inr_jax.audio import ffmpeg
 from inr_jax.audio.metadata.model import Marker, Metadata, Picture, replacing
 
 FAMILY = "container"
@@ -23,7 +24,6 @@ _KEYS = {
     "ALBUMARTIST": "album_artist",
 }
 _PICTURES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
-_WITH_EDITS = {"ipod", "mov", "mp4"}
 _WITH_ATTACHMENTS = {"matroska"}
 _MS = Fraction(1, 1000)
 
@@ -37,15 +37,10 @@ def read(file: IO[bytes]) -> Metadata:
 
 def read_into(file: IO[bytes], found: Metadata) -> None:
     """Adds what FFmpeg finds and is not there yet."""
-    import av
-
     more = Metadata(FAMILY)
-    file.seek(0)
     try:
-        # a file may not have FFmpeg open others
-        options = {"protocol_whitelist": "none"}
-        opened = av.open(file, options=options, metadata_errors="replace")
-    except (av.FFmpegError, ValueError):  # not a kind that FFmpeg knows
+        opened = ffmpeg.opened(file)
+    except ValueError:  # not a kind that FFmpeg knows
         return
     with found.reading("tags"), opened:
         sound = opened.streams.audio[:1]
@@ -57,7 +52,7 @@ def read_into(file: IO[bytes], found: Metadata) -> None:
             more.tag("DATE", more.tags.get("CREATION_TIME", [""])[0])
         more.markers = _markers(opened)
         for stream in opened.streams.video:
-            if stream.disposition & av.stream.Disposition.attached_pic:
+            if ffmpeg.is_cover(stream):
                 more.pictures += _pictures(opened, stream)
     found.add(more)
 
@@ -86,24 +81,17 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
 
     A film is left alone: who copied its other tracks has copied the rest.
     """
-    import av
-
     with open(path, "rb") as file:
         form = _format(file)
     lost = list(found.others)
     if found.pictures and form not in _WITH_ATTACHMENTS:
         lost.append("cover art")
-    with av.open(os.fspath(path)) as old:
+    with open(path, "rb") as file, ffmpeg.opened(file) as old:
         kept = [stream for stream in old.streams if _is_kept(stream)]
         if len(kept) > 1:
             return []
-        options = {}
-        if form in _WITH_EDITS:  # their lengths are in units of the film
-            options["movie_timescale"] = str(old.streams.audio[0].rate)
-        with (
-            replacing(path) as aside,
-            av.open(os.fspath(aside), "w", format=form, options=options) as new,
-        ):
+        rate = old.streams.audio[0].rate
+        with replacing(path) as aside, ffmpeg.created(aside, form, rate) as new:
             _describe(new, old, found, form)
             streams = {stream: new.add_stream_from_template(stream) for stream in kept}
             for packet in old.demux(*kept):
@@ -128,10 +116,8 @@ def _describe(new, old, found, form):
 
 def _is_kept(stream):
     """All but pictures, which are written anew, and the track of chapters."""
-    import av
-
-    is_picture = stream.disposition & av.stream.Disposition.attached_pic
-    return stream.type in ("audio", "video", "subtitle") and not is_picture
+    is_sort = stream.type in ("audio", "video", "subtitle")
+    return is_sort and not ffmpeg.is_cover(stream)
 
 
 def _format(file):

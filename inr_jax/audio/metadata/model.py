@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 
 import soundfile
 
+from inr_jax.audio import ffmpeg
 from inr_jax.io import atomic
 
 # More than this of one file, in bytes, is no metadata.
@@ -182,24 +183,28 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     with atomic.replacing(path) as aside:
         yield aside
-        if _sound_of(aside) != _sound_of(path):
+        try:
+            is_same = _by_libsndfile(aside) == _by_libsndfile(path)
+        except soundfile.LibsndfileError:  # a format that FFmpeg alone knows
+            is_same = _by_ffmpeg(aside) == _by_ffmpeg(path)
+        if not is_same:
             raise ValueError("not the same sound")
 
 
-def _sound_of(path):
-    """Frames, rate, channels and coding, as libsndfile or else FFmpeg see them."""
-    try:
-        with (
-            open(path, "rb") as file,
-            soundfile.SoundFile(file.fileno(), closefd=False) as sound,
-        ):
-            return sound.frames, sound.samplerate, sound.channels, sound.subtype
-    except soundfile.LibsndfileError:
-        import av
+def _by_libsndfile(path):
+    """Frames, rate, channels and coding."""
+    with (
+        open(path, "rb") as file,
+        soundfile.SoundFile(file.fileno(), closefd=False) as sound,
+    ):
+        return sound.frames, sound.samplerate, sound.channels, sound.subtype
 
-        with av.open(str(path)) as opened:
-            sound = opened.streams.audio[0]
-            return sound.duration, sound.rate, sound.channels, sound.codec.name
+
+def _by_ffmpeg(path):
+    """Duration, rate, channels and coding."""
+    with open(path, "rb") as file, ffmpeg.opened(file) as container:
+        sound = container.streams.audio[0]
+        return sound.duration, sound.rate, sound.channels, sound.codec.name
 
 
 def _copy(old: IO[bytes], new: IO[bytes], piece: Range):
