@@ -82,19 +82,27 @@ def load(config: OnnxMethod) -> Network:
     if config.path is None:
         raise InputError("onnx needs a file: onnx:path=FILE")
     session = onnx_session.load(config.path)
-    given, found = (
-        [x.shape for x in xs] for xs in (session.get_inputs(), session.get_outputs())
-    )
-    if given != found or not _is_frame(given[0]):
+    given, found = map(_shapes, (session.get_inputs(), session.get_outputs()))
+    if given != found or None in given or not _is_frame(given[0]):
         raise InputError(
             f"{config.path}: no streaming network: needs frames (1, bins, 1, 2) or "
-            "(1, samples) and state, inputs and outputs of the same fixed shapes; "
-            f"inputs are {given}, outputs {found}"
+            "(1, samples) and state, inputs and outputs of 32-bit floats and of the same "
+            f"fixed shapes; those of inputs are {given}, of outputs {found}"
         )
     return Network(session, config)
 
 
+def _shapes(tensors) -> list[tuple[int, ...] | None]:
+    """None for one that is not of fixed shape and 32-bit floats."""
+    return [
+        tuple(x.shape)
+        if x.type == "tensor(float)" and all(isinstance(n, int) for n in x.shape)
+        else None
+        for x in tensors
+    ]
+
+
 def _is_frame(shape):
-    is_spectrum = len(shape) == 4 and shape[::2] == [1, 1] and shape[3] == 2
+    is_spectrum = len(shape) == 4 and shape[::2] == (1, 1) and shape[3] == 2
     is_waveform = len(shape) == 2 and shape[0] == 1
-    return (is_spectrum or is_waveform) and isinstance(shape[1], int)
+    return is_spectrum or is_waveform
