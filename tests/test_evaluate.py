@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import csv
+import functools
 import hashlib
 import json
 import random
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, is_drawn, run_script
 
-from inr_jax import audio
+from inr_jax import audio, metrics
 from inr_jax.configs import methods
 from inr_jax.data import datasets, noise
 from inr_jax.errors import InputError
@@ -108,7 +109,7 @@ class Pool:
     def submit(self, job):
         future = concurrent.futures.Future()
         names = {"clip": job.clip, "method": job.method, "seed": job.seed}
-        scores = dict.fromkeys(pool.METRICS, float(np.sum(job.estimate**2)))
+        scores = dict.fromkeys(job.metrics, float(np.sum(job.estimate**2)))
         future.set_result({**names, "seconds": 0.5, **scores})
         return future
 
@@ -241,10 +242,71 @@ def test_a_clip_is_read_once_to_score_all_methods_anew(tmp_path, monkeypatch):
                 store.add({"clip": clip.name, "method": method, **condition._asdict()})
     fresh = Source(clips, max_seconds=0.5)
     decoded = counted(monkeypatch, audio, "read")
-    runner.rescore(store, fresh, Pool(), lambda rows: None)
+    runner.rescore(runner.Place(store, Pool()), fresh, lambda rows: None)
     assert [decoded[str(clip.path)] for clip in clips] == [1, 1]
     assert len(store.rows) == 2 * 2 * 2
     assert all((row["pesq"] > 0) == (row["method"] == "noisy") for row in store.rows)
+
+
+def fake_dnsmos(monkeypatch):
+    """The networks need packages, and seconds: the power of an estimate stands for all."""
+    scores = dict.fromkeys(pool.DNSMOS)
+
+    def dnsmos(estimate, sample_rate):
+        assert sample_rate == pool.SCORE_RATE
+        return {name: metrics.Value(np.mean(estimate**2)) for name in scores}
+
+    monkeypatch.setattr(metrics, "dnsmos", dnsmos)
+    module = sys.modules["inr_jax.metrics.dnsmos"]  # the name is that of a function
+    monkeypatch.setattr(module, "require_packages", lambda: None)
+
+
+def test_dnsmos_is_added_to_rows_and_tables_where_it_is_asked_for(
+    tmp_path, monkeypatch
+):
+    fake_dnsmos(monkeypatch)
+    flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", *TOY)
+    evaluate = functools.partial(run_script, "evaluate.py", *flags)
+    assert "DNSMOS" not in evaluate("--methods=noisy", "--noreport").stdout
+    assert not set(pool.OPTIONAL) & set(rows_of(tmp_path)[0])
+    done = evaluate("--methods=noisy,silence", "--dnsmos", "--noreport", expect=2)
+    assert "has rows without DNSMOS; --rescore adds it" in done.stderr
+    evaluate("--methods=noisy", "--dnsmos", "--rescore", "--noreport")
+    assert [row["method"] for row in rows_of(tmp_path)] == ["noisy"] * 2 + ["clean"] * 2
+    # what is added to these rows has it without being asked for
+    text = evaluate("--methods=noisy,silence").stdout
+    assert "| COVL | DNSMOS SIG | DNSMOS BAK | DNSMOS OVRL | DNSMOS P.808 |" in text
+    rows = {(row["method"], row["clip"]): row for row in rows_of(tmp_path)}
+    assert {method for method, _ in rows} == {"noisy", "silence", "clean"}
+    for (method, _), row in rows.items():
+        power = float(row["dnsmos_ovrl"])
+        assert power < 1e-6 if method == "silence" else power > 1e-4
+        assert row["lag"] == "0.0" and (method != "clean" or row["si_sdr"] == "inf")
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert table[2]["method"] == "clean" and table[2]["dnsmos_bak_low"] < 0
+    page = (tmp_path / "report" / "data.js").read_text()
+    report = json.loads(page.removeprefix("const REPORT = ").removesuffix(";\n"))
+    assert report["metrics"][-1]["title"] == "DNSMOS P.808"
+    assert [row["method"] for row in report["table"]] == ["noisy", "silence", "clean"]
+    takes = report["clips"][0]["takes"]
+    assert [take["method"] for take in takes] == ["clean", "noisy", "silence"]
+    assert takes[1]["scores"]["dnsmos_sig"] > 0 and not takes[0]["scores"]
+
+
+def test_clips_above_16_khz_have_the_sdr_of_their_highs(tmp_path):
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for rate in (16_000, 48_000):
+        sound = 0.1 * rng.standard_normal((rate, 1)).astype(np.float32)
+        audio.write(tmp_path / "in" / f"{rate}.wav", sound, rate, "FLOAT")
+    flags = (f"--clean_dir={tmp_path / 'in'}", "--methods=noisy,lowpass", "--noreport")
+    flags += ("--snr_db=10", f"--output_dir={tmp_path / 'out'}", "--compilation_cache=")
+    text = run_script("evaluate.py", *flags).stdout
+    assert "| COVL | SDR 8-20 kHz dB |" in text and "noisy SDR 8-20 kHz dB: 1;" in text
+    highs = {(r["method"], r["clip"]): r["high_sdr"] for r in rows_of(tmp_path / "out")}
+    assert float(highs["noisy", "48000"]) == pytest.approx(10, abs=0.2)
+    assert float(highs["lowpass", "48000"]) == pytest.approx(0, abs=0.1)
+    assert highs["noisy", "16000"] == ""
 
 
 def test_shards_make_the_whole(tmp_path):

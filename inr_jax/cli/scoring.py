@@ -20,8 +20,9 @@ def run(
     systems: "Sequence[System]",
     conditions: "Sequence[Condition]",
     keep_audio: bool = True,
+    dnsmos: bool = False,
 ) -> int:
-    """Estimates and scores what is missing.
+    """Estimates and scores what is missing; with DNSMOS where it is asked for.
 
     Returns:
       The exit code: bad input where a file had to be left out, each with a line.
@@ -36,7 +37,7 @@ def run(
     num_labels = sum(len(system.labels) for system in systems)
     total = len(source.clips) * num_labels * len(conditions)
     with pool.ScorePool() as workers, app.progress("evaluating", total, "rows") as done:
-        place = runner.Place(store, workers, keep_audio)
+        place = runner.Place(store, workers, keep_audio, dnsmos)
         problems = runner.run(place, source, systems, conditions, done)
     clear_unfinished(store)
     if source.clips:

@@ -21,6 +21,7 @@ NOISE_ESTIMATORS = ("auto", "white", "stationary", "mmse_spp")
 # Of methods by gains: each channel has its own, or all have one, which keeps the level
 # and time differences between them.
 CHANNELS = ("independent", "linked")
+WINDOWS = ("sqrt_hann", "hann")
 STOPPING_RULES = ("fixed", "discrepancy", "sure")
 
 
@@ -147,6 +148,28 @@ class SepformerMethod:
     weights: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class OnnxMethod:
+    """A streaming network of an ONNX file, see `inr_jax.enhancement.streaming_onnx`.
+
+    Attributes:
+      path: The file.
+      rate: Hz that it was trained at.
+      window: Of the STFT, where the network takes spectra: "sqrt_hann" or "hann".
+      delay: Samples by which its estimates are late, beyond those of the STFT.
+    """
+
+    path: str | None = None
+    rate: int = 16_000
+    window: str = "sqrt_hann"
+    delay: int = 0
+
+    def __post_init__(self):
+        require_one_of(self, window=WINDOWS)
+        if self.rate < 1 or self.delay < 0:
+            raise ValueError("rate must be positive and delay not negative")
+
+
 METHODS: dict[str, Any] = {
     "noisy": NoSettings(),
     "silence": NoSettings(),
@@ -161,6 +184,9 @@ METHODS: dict[str, Any] = {
     "hypersound": HyperSoundMethod(),
     "sepformer": SepformerMethod(),
     "rnnoise": NoSettings(),
+    "deepfilternet3": NoSettings(),
+    "nsnet2": NoSettings(),
+    "onnx": OnnxMethod(),
     "noisereduce": NoSettings(),
     "noisereduce_stationary": NoSettings(),
 }

@@ -16,6 +16,7 @@ from inr_jax.configs.methods import (
     HyperGainMethod,
     HyperSoundMethod,
     NoSettings,
+    OnnxMethod,
     SepformerMethod,
     SirenMethod,
     TrainedMethod,
@@ -55,6 +56,7 @@ def _signal_by_signal(
     window_s: float | None = None,
     receptive_field_s: float | None = None,
     linked: bool = False,
+    sample_rate: int | None = None,
 ) -> Denoiser:
     """A method that is a function of a signal (samples,) and its rate."""
 
@@ -64,7 +66,11 @@ def _signal_by_signal(
             yield Result(i, function(window.samples, window.sample_rate))
 
     return Denoiser(
-        run, window_s=window_s, receptive_field_s=receptive_field_s, linked=linked
+        run,
+        sample_rate=sample_rate,
+        window_s=window_s,
+        receptive_field_s=receptive_field_s,
+        linked=linked,
     )
 
 
@@ -213,6 +219,12 @@ def _sepformer(config: SepformerMethod, checkpoint_dir: Any) -> Denoiser:
     return _room("neural").sepformer(*weights.load(config.weights))
 
 
+def _onnx(config: OnnxMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    network = _room("streaming_onnx").load(config)
+    return _signal_by_signal(network.denoise, sample_rate=config.rate)
+
+
 def _room(module):
     """A module of this folder, loaded by the methods that need it alone."""
     return importlib.import_module(f"inr_jax.enhancement.{module}")
@@ -234,6 +246,10 @@ _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
     "sepformer": _sepformer,
     **{
         name: functools.partial(_function, "external", name)
-        for name in ("rnnoise", "noisereduce", "noisereduce_stationary")
+        for name in (
+            *("rnnoise", "deepfilternet3", "nsnet2"),
+            *("noisereduce", "noisereduce_stationary"),
+        )
     },
+    "onnx": _onnx,
 }

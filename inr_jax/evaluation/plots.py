@@ -8,6 +8,7 @@ from inr_jax.evaluation import score_plots
 from inr_jax.evaluation.conditions import Condition, Source
 from inr_jax.evaluation.results import reference
 from inr_jax.evaluation.store import Store
+from inr_jax.evaluation.systems import CLEAN
 from inr_jax.plots import clips, style
 
 
@@ -18,9 +19,10 @@ def write_scores(
 
     Args:
       store: Holds the rows.
-      labels: Of methods, in the order to show.
+      labels: Of methods, in the order to show; clean clips are not drawn.
       conditions: The same; cost and clips are of the first.
     """
+    labels = [label for label in labels if label != CLEAN]
     first = store.of(conditions[0])
     _save(store, "over_cost", score_plots.over_cost(first, labels))
     for metric in ("pesq", "si_sdr"):

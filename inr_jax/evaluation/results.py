@@ -9,6 +9,7 @@ from inr_jax.evaluation import store, tables
 from inr_jax.evaluation.conditions import Condition
 from inr_jax.evaluation.store import Store
 from inr_jax.io import atomic, run_dir
+from inr_jax.metrics import pool
 
 Summaries = Mapping[Condition, tables.Summary]
 
@@ -45,7 +46,9 @@ def write(rows: Store, summaries: Summaries) -> str:
         for label in summary
         for row in rows.of(condition, label)
     ]
-    atomic.write_csv(rows.folder / store.SCORES, store.COLUMNS, ordered)
+    optional = [name for name in pool.OPTIONAL if any(name in row for row in ordered)]
+    columns = (*store.COLUMNS, *optional)
+    atomic.write_csv(rows.folder / store.SCORES, columns, ordered)
     text = "\n".join(
         f"## {condition.title}\n\n{tables.markdown(summary, reference(list(summary)))}"
         for condition, summary in summaries.items()

@@ -26,11 +26,13 @@ class Place(NamedTuple):
       store: Gets rows and estimates.
       workers: They score.
       keep_audio: Whether estimates are kept.
+      dnsmos: Whether rows have DNSMOS.
     """
 
     store: Store
     workers: pool.ScorePool
     keep_audio: bool = True
+    dnsmos: bool = False
 
 
 def run(
@@ -62,21 +64,19 @@ def run(
     return list(problems)
 
 
-def rescore(
-    store: Store, source: Source, workers: pool.ScorePool, on_rows: OnRows
-) -> None:
+def rescore(place: Place, source: Source, on_rows: OnRows) -> None:
     """Scores every kept estimate anew, clip by clip; rows change when all are done.
 
     Raises:
       InputError: an estimate or a clip is missing.
     """
-    rows, jobs = [], _kept(store, source)
+    rows, jobs = [], _kept(place, source)
     while batch := list(itertools.islice(jobs, CHUNK)):
-        futures = [workers.submit(job) for _, job in batch]
+        futures = [place.workers.submit(job) for _, job in batch]
         for (old, _), future in zip(batch, futures, strict=True):
             rows.append({**old, **future.result()})
             on_rows(1)
-    store.replace(rows)
+    place.store.replace(rows)
 
 
 def _run_chunk(place, source, positions, systems, condition, on_rows, problems):
@@ -121,6 +121,7 @@ def _run_system(place, system, examples, condition, on_rows):
         job = pool.Job(
             *(example.name, label, condition.seed),
             *(example.clean, samples, example.sample_rate),
+            pool.metrics_of(example.sample_rate, place.dnsmos),
         )
         others = {**condition._asdict(), "work_s": round(work_s, 3)}
         pending.append((place.workers.submit(job), others))
@@ -134,9 +135,9 @@ def _keep(store, future, others):
     store.add({**future.result(), **others})
 
 
-def _kept(store, source) -> Iterator[tuple[Row, pool.Job]]:
+def _kept(place, source) -> Iterator[tuple[Row, pool.Job]]:
     """Every row and the job that scores it anew; a clip is read once."""
-    by_clip: dict[str, list[Row]] = {}
+    store, by_clip = place.store, {}
     for row in store.rows:
         by_clip.setdefault(row["clip"], []).append(row)
     positions = {clip.name: i for i, clip in enumerate(source.clips)}
@@ -152,5 +153,6 @@ def _kept(store, source) -> Iterator[tuple[Row, pool.Job]]:
                 pool.Job(
                     *(clip, row["method"], condition.seed),
                     *(recording.samples, estimate, recording.sample_rate),
+                    pool.metrics_of(recording.sample_rate, place.dnsmos),
                 ),
             )

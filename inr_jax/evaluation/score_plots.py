@@ -20,8 +20,9 @@ def over_snr(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure.
       methods: In the order of the legend.
     """
     levels = sorted({row["snr_db"] for row in rows})
-    figure, panels = _grid(tables.SHOWN)
-    for (name, title, _), panel in zip(tables.SHOWN, panels, strict=True):
+    metrics = tables.shown(rows)
+    figure, panels = _grid(metrics)
+    for (name, title, _), panel in zip(metrics, panels, strict=True):
         for method, look in _looks(methods).items():
             values = [_values(rows, method, name, level) for level in levels]
             kept = [(x, v) for x, v in zip(levels, values, strict=True) if len(v)]
@@ -97,7 +98,7 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
 
 def _values(rows, method, name, level=None) -> np.ndarray:
     values = [
-        row[name]
+        row.get(name, np.nan)
         for row in rows
         if row["method"] == method and (level is None or row["snr_db"] == level)
     ]

@@ -14,6 +14,7 @@ from inr_jax.evaluation.conditions import Condition
 from inr_jax.io import atomic
 from inr_jax.metrics import pool
 
+# Of every row; some have any of `pool.OPTIONAL` as well.
 COLUMNS = (
     *("clip", "method", "noise", "snr_db", "seed", "seconds", "work_s"),
     *pool.METRICS,
@@ -22,7 +23,7 @@ COLUMNS = (
 ROWS = "rows.jsonl"
 SCORES = "scores.csv"
 
-# The scores of one clip by `COLUMNS`.
+# The scores of one clip.
 Row = dict[str, Any]
 
 

@@ -17,6 +17,8 @@ from inr_jax.data.datasets import Example
 OnClips = Callable[[float], None]
 # In the folder of an evaluation: the state of fits, while there are some.
 UNFINISHED = "unfinished"
+# The label of the clean clips among those of methods.
+CLEAN = "clean"
 
 
 class Output(NamedTuple):
@@ -46,6 +48,18 @@ class System(NamedTuple):
 
     labels: tuple[str, ...]
     run: Callable[[Sequence[Example], Sequence[int], OnClips], Iterator[Output]]
+
+
+def clean() -> System:
+    """The row of the clean clips, which no method exceeds, under the name `CLEAN`."""
+
+    def run(examples, seeds, on_clips):
+        del seeds
+        for i, example in enumerate(examples):
+            yield Output(CLEAN, i, example.clean, 0.0)
+            on_clips(1)
+
+    return System((CLEAN,), run)
 
 
 def make(

@@ -1,7 +1,7 @@
 """Tables of mean scores with paired bootstrap intervals."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,14 @@ SHOWN = (
     ("csig", "CSIG", 3),
     ("cbak", "CBAK", 3),
     ("covl", "COVL", 3),
+)
+# Shown where there are values of them.
+OPTIONAL = (
+    ("high_sdr", "SDR 8-20 kHz dB", 2),
+    ("dnsmos_sig", "DNSMOS SIG", 3),
+    ("dnsmos_bak", "DNSMOS BAK", 3),
+    ("dnsmos_ovrl", "DNSMOS OVRL", 3),
+    ("dnsmos_p808", "DNSMOS P.808", 3),
 )
 
 _EXPLANATION = """
@@ -62,13 +70,20 @@ def paired_bootstrap(differences: np.ndarray, seed: int = 0) -> Interval:
     return Interval(float(np.mean(differences)), float(low), float(high))
 
 
+def shown(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """Name, title and digits of the metrics to show of some rows, or of some cells."""
+    there = set().union(*rows)
+    return [*SHOWN, *(metric for metric in OPTIONAL if metric[0] in there)]
+
+
 def summarise(
     rows: Sequence[dict], methods: Sequence[str], against: str = "noisy"
 ) -> Summary:
     """Means, and paired differences from one method with 95 % intervals.
 
     Args:
-      rows: Of `inr_jax.metrics.pool.COLUMNS`, values as numbers or as text.
+      rows: Of `inr_jax.metrics.pool.COLUMNS`, perhaps with those of `OPTIONAL`; values
+        as numbers or as text.
       methods: In the order to show.
       against: The method that the others are compared with, clip by clip.
     """
@@ -77,10 +92,11 @@ def summarise(
         if row["method"] in by_method:
             by_method[row["method"]][row["clip"], row["seed"]] = row
     theirs = by_method.get(against, {})
+    names = [name for name, *_ in shown(rows)]
     return {
         method: {
             name: _cell(_pairs(by_method[method], theirs, name), method == against)
-            for name, *_ in SHOWN
+            for name in names
         }
         for method in methods
     }
@@ -93,7 +109,7 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
       summary: Of `summarise`.
       against: The method that it compares with.
     """
-    titles = [title for _, title, _ in SHOWN]
+    titles = [title for _, title, _ in shown(summary.values())]
     means = [[method, *_means(cells)] for method, cells in summary.items()]
     differences = [
         [method, *_differences(cells)]
@@ -110,7 +126,7 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
     missing = [
         f"{method} {title}: {cells[name].num_left_out}"
         for method, cells in summary.items()
-        for name, title, _ in SHOWN
+        for name, title, _ in shown([cells])
         if cells[name].num_left_out
     ]
     if missing:
@@ -125,10 +141,11 @@ def latex(summary: Summary, against: str = "noisy") -> str:
       summary: Of `summarise`.
       against: The method that it compares with.
     """
+    titles = [title for _, title, _ in shown(summary.values())]
     lines = [
-        rf"\begin{{tabular}}{{l{'r' * len(SHOWN)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(titles)}}}",
         r"\toprule",
-        " & ".join(["", *(title for _, title, _ in SHOWN)]) + r" \\",
+        " & ".join(["", *titles]) + r" \\",
         r"\midrule",
     ]
     for method, cells in summary.items():
@@ -153,17 +170,23 @@ def _cell(pairs, is_reference):
 def _pairs(mine, theirs, name) -> np.ndarray:
     """Values of a method and of the one to compare with, (clips, 2)."""
     pairs = [
-        (float(row[name]), float(theirs[clip][name]))
+        (_number(row, name), _number(theirs[clip], name))
         for clip, row in mine.items()
         if clip in theirs
     ]
     return np.array(pairs).reshape(-1, 2)
 
 
+def _number(row, name) -> float:
+    """NaN where a row lacks the metric."""
+    value = row.get(name, "")
+    return float("nan") if value == "" else float(value)
+
+
 def _means(cells) -> list[str]:
     return [
         f"{cells[name].mean:.{digits}f}" if np.isfinite(cells[name].mean) else "none"
-        for name, _, digits in SHOWN
+        for name, _, digits in shown([cells])
     ]
 
 
@@ -172,5 +195,5 @@ def _differences(cells) -> list[str]:
         "{:+.{n}f} [{:+.{n}f}, {:+.{n}f}]".format(*cells[name].difference, n=digits)
         if cells[name].difference
         else "none"
-        for name, _, digits in SHOWN
+        for name, _, digits in shown([cells])
     ]

@@ -1,10 +1,12 @@
 """Speech quality and intelligibility against a clean reference, in numpy and float64.
 
 Every function takes (reference, estimate, sample_rate), one-dimensional signals of one
-length, and returns a `Value`: a float, NaN with a `reason` where there is none.
+length, and returns a `Value`: a float, NaN with a `reason` where there is none. `dnsmos`
+takes no reference and gives several.
 """
 
 from inr_jax.metrics.composite import all_metrics, composite
+from inr_jax.metrics.dnsmos import dnsmos
 from inr_jax.metrics.perceptual import estoi, pesq, stoi
 from inr_jax.metrics.segmental import llr, ssnr, wss
 from inr_jax.metrics.value import Value
@@ -14,6 +16,7 @@ __all__ = [
     "Value",
     "all_metrics",
     "composite",
+    "dnsmos",
     "estoi",
     "gain",
     "high_sdr",

@@ -13,10 +13,11 @@ import threadpoolctl
 from jaxtyping import Float
 
 from inr_jax import audio, metrics
+from inr_jax.metrics.dnsmos import NAMES as DNSMOS
 
 # Hz, at which PESQ and the composites are defined; both signals are resampled to it.
 SCORE_RATE = 16_000
-# These are of the rate of the clip.
+# These are of the rate of the clip, and defined above `SCORE_RATE`.
 NATIVE = ("high_sdr",)
 METRICS = (
     "ssnr",
@@ -35,13 +36,16 @@ METRICS = (
     "lag",
     "gain",
 )
+# Those that not every row has.
+OPTIONAL = (*NATIVE, *DNSMOS)
 COLUMNS = ("clip", "method", "seed", "seconds", *METRICS, "nan_reasons")
 
 
 class Job(NamedTuple):
     """One estimate to score against its reference.
 
-    `metrics` restricts the row to these metrics, none of them composite.
+    `metrics` are those of the row: all of `METRICS` or some of them that are not composite,
+    and any of `OPTIONAL`.
     """
 
     clip: str
@@ -51,6 +55,12 @@ class Job(NamedTuple):
     estimate: Float[np.ndarray, "samples channels"]
     sample_rate: int
     metrics: tuple[str, ...] = METRICS
+
+
+def metrics_of(sample_rate: int, dnsmos: bool = False) -> tuple[str, ...]:
+    """What there is to tell of clips of a rate, with DNSMOS where it is asked for."""
+    native = NATIVE if sample_rate > SCORE_RATE else ()
+    return (*METRICS, *native, *(DNSMOS if dnsmos else ()))
 
 
 def score(job: Job) -> dict[str, object]:
@@ -84,21 +94,19 @@ def score(job: Job) -> dict[str, object]:
 
 
 def _scores(names, reference, estimate, sample_rate):
-    native = {
-        name: getattr(metrics, name)(reference, estimate, sample_rate)
-        for name in names
-        if name in NATIVE
-    }
+    names, scores = set(names), {}
+    for name in names.intersection(NATIVE):
+        scores[name] = getattr(metrics, name)(reference, estimate, sample_rate)
     reference, estimate = (
         audio.resample(x, sample_rate, SCORE_RATE) for x in (reference, estimate)
     )
-    if names == METRICS:  # composites share their parts
-        return metrics.all_metrics(reference, estimate, SCORE_RATE)
-    return native | {
-        name: getattr(metrics, name)(reference, estimate, SCORE_RATE)
-        for name in names
-        if name not in NATIVE
-    }
+    if names >= set(METRICS):  # composites share their parts
+        scores |= metrics.all_metrics(reference, estimate, SCORE_RATE)
+    if names.intersection(DNSMOS):
+        scores |= metrics.dnsmos(estimate, SCORE_RATE)
+    for name in names.difference(scores):
+        scores[name] = getattr(metrics, name)(reference, estimate, SCORE_RATE)
+    return scores
 
 
 def _begin_worker() -> None:

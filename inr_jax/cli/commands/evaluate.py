@@ -32,6 +32,9 @@ AUDIO = flags.DEFINE_bool(
     "audio", True, "Keeps estimates; the page and --rescore need them."
 )
 REPORT = flags.DEFINE_bool("report", True, "Draws figures, writes a page to listen to.")
+DNSMOS = flags.DEFINE_bool(
+    "dnsmos", False, "Adds DNSMOS, and a row of the clean clips to compare it with."
+)
 RESCORE = flags.DEFINE_bool(
     "rescore", False, "Scores the kept estimates anew, without denoising."
 )
@@ -44,6 +47,7 @@ def main() -> int:
     from inr_jax.evaluation import results, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
+    from inr_jax.metrics.dnsmos import require_packages
     from inr_jax.parallel import distributed
 
     if not METHODS.value:
@@ -56,6 +60,8 @@ def main() -> int:
         # checkpoints are written by all processes together, and fits are not
         alone = not device_flags.DISTRIBUTED.value
         scored = systems.make(methods, folder / systems.UNFINISHED if alone else None)
+    if DNSMOS.value:
+        require_packages()
     source = datasets.source()
     if MERGE.value:
         results.merge([pathlib.Path(path) for path in MERGE.value], folder)
@@ -66,10 +72,16 @@ def main() -> int:
         raise InputError(f"{folder}: holds no scores")
     run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
     store = Store(folder)
+    with_dnsmos = has_dnsmos(store)
     if RESCORE.value:
-        rescore(store, source)
-    code = scoring.run(store, source, scored, conditions, AUDIO.value) if scored else 0
+        rescore(store, source, with_dnsmos)
     labels = [method.label for method in methods]
+    if with_dnsmos:
+        labels.append(systems.CLEAN)
+        scored += [] if MERGE.value else [systems.clean()]
+    code = 0
+    if scored:
+        code = scoring.run(store, source, scored, conditions, AUDIO.value, with_dnsmos)
     drawn = REPORT.value and count == 1
     page = drawn and AUDIO.value
     scoring.show(store, source, labels, conditions, settings, drawn, page)
@@ -90,7 +102,22 @@ def shard() -> tuple[pathlib.Path, int, int]:
     return folder / f"shard_{process}", process, num_processes
 
 
-def rescore(store, source) -> None:
+def has_dnsmos(store) -> bool:
+    """Whether rows have DNSMOS: those that are there do, or it is asked for.
+
+    Raises:
+      InputError: it is asked for, and rows that are there lack it.
+    """
+    there = {"dnsmos_ovrl" in row for row in store.rows}
+    if DNSMOS.value and False in there and not RESCORE.value:
+        raise InputError(
+            f"{store.folder}: has rows without DNSMOS; --rescore adds it, from the "
+            "estimates that were kept"
+        )
+    return DNSMOS.value or True in there
+
+
+def rescore(store, source, with_dnsmos) -> None:
     """Scores what was kept anew."""
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
@@ -99,4 +126,5 @@ def rescore(store, source) -> None:
         pool.ScorePool() as workers,
         app.progress("scoring", len(store.rows), "rows") as on_rows,
     ):
-        runner.rescore(store, source, workers, on_rows)
+        place = runner.Place(store, workers, dnsmos=with_dnsmos)
+        runner.rescore(place, source, on_rows)

@@ -7,7 +7,6 @@ from inr_jax.evaluation import results
 from inr_jax.evaluation.conditions import Source
 from inr_jax.evaluation.report import page
 from inr_jax.evaluation.store import Store
-from inr_jax.metrics import pool
 
 _NOTES = """
 SSNR and CBAK reward silence, SI-SDR does not. PESQ is wide band at 16 kHz. Intervals are
@@ -45,8 +44,7 @@ def _clips(store, source, summaries) -> Iterator[page.ClipReport]:
             clean = source.clean(i)
             takes = [page.Take(page.REFERENCE, clean.samples, {})]
             for label, row in rows.items():
-                if row:
-                    scores = {name: row[name] for name in pool.METRICS}
+                if row and label != page.REFERENCE:
                     estimate = store.estimate(clip.name, label, condition)
-                    takes.append(page.Take(label, estimate, scores))
+                    takes.append(page.Take(label, estimate, row))
             yield page.ClipReport(clip.name, condition.title, clean.sample_rate, takes)

@@ -9,8 +9,8 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,6 @@ REFERENCE = "clean"
 DATA = "data.js"
 SOUNDS = "sounds"
 _ASSIGNMENT = "const REPORT = "  # pages from disk may load scripts, but no JSON
-_METRICS = [key for key, *_ in tables.SHOWN]
 
 
 class Take(NamedTuple):
@@ -33,12 +32,13 @@ class Take(NamedTuple):
     Attributes:
       method: Its name, as "noisy"; "clean" is the reference.
       samples: Float (samples, channels) at natural level.
-      scores: By names of `inr_jax.metrics.pool.METRICS`; none for "clean". NaN is no score.
+      scores: By names of `tables.SHOWN` and `tables.OPTIONAL`, such as a row of scores;
+        none for "clean". NaN is no score.
     """
 
     method: str
     samples: np.ndarray
-    scores: dict[str, float]
+    scores: Mapping[str, Any]
 
 
 class ClipReport(NamedTuple):
@@ -66,9 +66,9 @@ def write(
       folder: Where to: new, empty, or an older report.
       title: Heading of the page.
       table: One row for each condition and method: "condition", "method", "clips" (how
-        many) and the mean of each metric of `tables.SHOWN`; `<metric>_low` and
-        `<metric>_high`, where they are given, are the 95 % interval of the difference
-        from noisy.
+        many) and the mean of each metric of `tables.SHOWN`, those of `tables.OPTIONAL`
+        where there are some; `<metric>_low` and `<metric>_high`, where they are given,
+        are the 95 % interval of the difference from noisy.
       clips: In the order to show.
       notes: Plain text under the heading; blank lines part paragraphs.
 
@@ -78,6 +78,8 @@ def write(
     """
     folder = pathlib.Path(folder)
     _check_replaceable(folder)
+    metrics = tables.shown(table)
+    keys = [key for key, *_ in metrics]
     with replacing_folder(folder) as new:
         (new / SOUNDS).mkdir()
         data = {
@@ -85,10 +87,10 @@ def write(
             "notes": notes,
             "metrics": [
                 {"key": key, "title": name, "digits": digits}
-                for key, name, digits in tables.SHOWN
+                for key, name, digits in metrics
             ],
-            "table": [_table_row(row) for row in table],
-            "clips": [_write_clip(new, i, clip) for i, clip in enumerate(clips)],
+            "table": [_table_row(row, keys) for row in table],
+            "clips": [_write_clip(new, i, clip, keys) for i, clip in enumerate(clips)],
         }
         _write_page(new, data)
     return folder / "index.html"
@@ -115,9 +117,9 @@ def _write_page(folder, data):
         (folder / asset.name).write_bytes(asset.read_bytes())
 
 
-def _table_row(row):
-    ends = [f"{key}_{end}" for key in _METRICS for end in ("low", "high")]
-    numbers = {key: _number(row.get(key)) for key in (*_METRICS, *ends)}
+def _table_row(row, keys):
+    ends = [f"{key}_{end}" for key in keys for end in ("low", "high")]
+    numbers = {key: _number(row.get(key)) for key in (*keys, *ends)}
     return {key: row[key] for key in ("condition", "method", "clips")} | numbers
 
 
@@ -128,7 +130,7 @@ def _number(value):
     return round(float(value), 4)
 
 
-def _write_clip(folder, position, clip):
+def _write_clip(folder, position, clip, keys):
     """Writes sounds and spectrograms; returns what the page is to know of the clip."""
     takes, remarks = _playable(clip)
     rate, methods = clip.sample_rate, [take.method for take in clip.takes]
@@ -144,7 +146,7 @@ def _write_clip(folder, position, clip):
         media.write_spectrogram(picture, powers[i], np.max(powers[reference]))
         entry = {"method": method, "path": path, "gain": round(gains[i], 4)}
         entry["waveform"] = media.waveform(takes[i], scale)
-        entry["scores"] = {key: _number(scores.get(key)) for key in _METRICS if scores}
+        entry["scores"] = {key: _number(scores.get(key)) for key in keys if scores}
         entries.append(entry)
     return {
         "name": clip.name,

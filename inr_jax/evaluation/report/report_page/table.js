@@ -73,8 +73,9 @@ const table = (() => {
   }
 
   function show() {
+    const methods = rows().filter((row) => row.method !== "clean"); // no method is better
     const bests = REPORT.metrics.map((metric) =>
-      bestShown(rows().map((row) => row[metric.key]), metric.digits));
+      bestShown(methods.map((row) => row[metric.key]), metric.digits));
     const lines = inOrder().map((row) => bodyRow(row, bests));
     byId("table").tBodies[0].replaceChildren(...lines);
     for (const cell of byId("table").tHead.rows[0].cells) {
