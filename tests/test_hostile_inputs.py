@@ -58,7 +58,7 @@ def cut(form, count=32_000):
 WAV = encoded(sound())
 SIZE, CHANNELS, RATE_AT = 40, 22, 24  # where a WAV header has them
 REFUSED = {
-    "empty.wav": (b"", "Format not recognised"),
+    "empty.wav": (b"", "it is empty"),
     "no samples.wav": (encoded(sound(0)), "holds no samples"),
     "header.wav": (WAV[:30], "cannot read"),
     "text.wav": (b"not sound", "Format not recognised"),
