@@ -251,3 +251,26 @@ def test_ten_thousand_files_are_one_line(tmp_path):
     (line,) = folders.contents(root).problems(root)
     assert line.endswith("0000.rm, 0001.rm, 0002.rm and 997 more") and len(line) < 300
     assert listed("abc") == "a, b, c" and listed("abcd") == "a, b, c and 1 more"
+
+
+@pytest.mark.parametrize("where", ["FileSource", "open_track_writers"])
+def test_an_error_of_our_own_stops_no_other_file(tmp_path, monkeypatch, where):
+    """Whether it comes up in reading or in writing."""
+    from inr_jax.enhancement import registry
+
+    for name in ("a.wav", "b.wav"):
+        audio.write(tmp_path / "in" / name, np.ones(100, np.float32) / 8, 16_000)
+    function = getattr(audio, where)
+
+    def failing(path, *args, **kwargs):
+        if str(path).endswith("a.wav"):
+            raise ZeroDivisionError("by\nnothing")
+        return function(path, *args, **kwargs)
+
+    monkeypatch.setattr(audio, where, failing)
+    todo, _ = files.jobs([str(tmp_path / "in")], f"{tmp_path}/out/", None)
+    denoiser = registry.make("noisy")
+    outcomes = list(files.denoise(denoiser, todo, {}, files.DryWetMix()))
+    assert [path.name for path in (tmp_path / "out").glob("*.wav")] == ["b.wav"]
+    (error,) = [outcome.error for outcome in outcomes if outcome.error]
+    assert "a.wav: an error of inr_jax, ZeroDivisionError: by nothing; " in error

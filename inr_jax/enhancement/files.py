@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 
 from inr_jax import audio
 from inr_jax.audio import metadata
@@ -354,6 +355,18 @@ def denoise(
         yield from sources.failures()
 
 
+def _why(job, error):
+    """Why a job failed, in one line: no error in one file ends the work on others."""
+    if isinstance(error, (InputError, OSError)):
+        return one_line(error)
+    logging.info("%s", job.source, exc_info=error)
+    reason = " ".join(str(error).split())
+    return (
+        f"{job.source}: an error of inr_jax, {type(error).__name__}: {reason}; "
+        "--verbosity=0 tells where, please report it"
+    )
+
+
 class _Opened(NamedTuple):
     """A recording under way: a track of the sound of a job, one of one as a rule."""
 
@@ -396,7 +409,7 @@ class _Sources:
             for i, found in ahead:
                 job = self._todo[i]
                 if isinstance(found, Exception):
-                    self._failures.append(Outcome(job, one_line(found)))
+                    self._failures.append(Outcome(job, _why(job, found)))
                     self._on_files(1)
                     continue
                 tracks = [track for track, _ in found]
@@ -414,7 +427,7 @@ class _Sources:
     def _open(self, i):
         try:
             return self._tracks(self._todo[i])
-        except (InputError, OSError) as error:
+        except Exception as error:  # noqa: BLE001
             return error
 
     def _tracks(self, job) -> list[tuple[audio.FileSource, Source]]:
@@ -489,10 +502,10 @@ class _Writer:
                 self._add_removed[track](part.noisy - output)
             if not self.tracks_left:
                 self._close()
-        except (InputError, OSError) as error:
+        except Exception as error:  # noqa: BLE001
             self._files.__exit__(type(error), error, error.__traceback__)
             self._clear()
-            self.outcome = Outcome(self.job, one_line(error))
+            self.outcome = Outcome(self.job, _why(self.job, error))
 
     def _open(self):
         if self._record:
