@@ -7,6 +7,7 @@ import pytest
 
 import inr_jax
 from inr_jax import metrics
+from inr_jax.cli.flags import methods as method_flags
 from inr_jax.configs import methods
 from inr_jax.errors import InputError
 
@@ -81,3 +82,13 @@ def test_files_that_are_no_streaming_network(tmp_path):
         refused("no streaming network", path)
     refused("window must be", path, window="hamming")
     refused("delay not negative", path, delay=-1)
+
+
+def test_another_file_of_the_same_name_is_another_method(tmp_path):
+    path = tmp_path / "tiny.onnx"
+    described = []
+    for delayed in (False, True):
+        write(path, WAVEFORM, delayed)
+        method = methods.parse(f"onnx:path={path}")
+        described.append(method_flags.described(method)["weights_sha256"])
+    assert None not in described and described[0] != described[1]

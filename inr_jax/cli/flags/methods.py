@@ -1,6 +1,7 @@
 """Flags that set what several methods have in common."""
 
 import dataclasses
+import pathlib
 
 from absl import flags
 
@@ -63,18 +64,21 @@ _OWN = {
 def described(method: methods.Method) -> dict:
     """All that the estimates of a method depend on, as `config.json` records it.
 
-    Of a trained method that is also the SHA-256 of its weights, wherever they lie.
+    Of a trained method that is also the SHA-256 of its weights or of its ONNX file.
     """
     from inr_jax.configs import networks
     from inr_jax.io import atomic, weights
 
     settings = {"method": method.name, **dataclasses.asdict(method.config)}
-    if "weights" not in settings:
+    if "weights" in settings:
+        folder = networks.trained_dir(method.name, method.config.weights)
+        # it holds the SHA-256 of the weights
+        path = weights.folder_of(folder) / weights.CONFIG
+    elif settings.get("path"):
+        path = pathlib.Path(method.config.path)
+    else:
         return settings
-    folder = networks.trained_dir(method.name, method.config.weights)
-    # it holds the SHA-256 of the weights
-    path = weights.folder_of(folder) / weights.CONFIG
-    digest = atomic.sha256(path) if path.exists() else None
+    digest = atomic.sha256(path) if path.is_file() else None
     return {**settings, "weights_sha256": digest}
 
 
