@@ -434,20 +434,19 @@ def _bit_rate(encoding):
     if encoding.codec.startswith("wma"):
         return max(asked, 32_000 * channels)
     if encoding.codec in ("mp2", "mp3", "ac3", "eac3"):
-        return _table_rate(encoding.codec, rate, channels, asked)
+        return _table_rate(encoding.codec, rate, asked)
     return asked
 
 
-def _table_rate(codec, rate, channels, asked):
+def _table_rate(codec, rate, asked):
     """The nearest of the bit rates that a codec knows."""
+    low = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
     tables = {
-        "mp2": (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
-        if rate >= 32_000
-        else (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-        "mp3": (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-        if rate >= 32_000
-        else (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+        "mp2": (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+        "mp3": (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     }
+    if rate < 32_000:
+        tables = {"mp2": low, "mp3": low}
     dolby = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448)
     held = [1000 * k for k in tables.get(codec, (*dolby, 512, 576, 640))]
     return min(held, key=lambda k: abs(k - asked))

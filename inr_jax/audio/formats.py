@@ -19,6 +19,12 @@ _SNDFILE |= {"bwf": "WAV", "snd": "AU"}
 # FFmpeg's name of the container, and the codecs that it is written with, the first of
 # them where the codec of the source is none of them.
 _PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le")
+_MATROSKA = (
+    "matroska",
+    ("opus", "aac", "flac", "alac", "mp3", "mp2", "ac3", "eac3", *_PCM),
+)
+_ASF = ("asf", ("wmav2", "wmav1"))
+_TS = ("mpegts", ("aac", "ac3", "eac3", "mp2"))
 _FFMPEG = {
     "m4a": ("ipod", ("aac", "alac")),
     "m4b": ("ipod", ("aac", "alac")),
@@ -27,29 +33,23 @@ _FFMPEG = {
     "mov": ("mov", ("aac", "alac", *_PCM, "ac3", "eac3")),
     "3gp": ("3gp", ("aac", "amr_nb")),
     "3g2": ("3g2", ("aac", "amr_nb")),
-    "mkv": (
-        "matroska",
-        ("opus", "aac", "flac", "alac", "mp3", "mp2", "ac3", "eac3", *_PCM),
-    ),
-    "mka": (
-        "matroska",
-        ("opus", "aac", "flac", "alac", "mp3", "mp2", "ac3", "eac3", *_PCM),
-    ),
+    "mkv": _MATROSKA,
+    "mka": _MATROSKA,
     "webm": ("webm", ("opus",)),
     "weba": ("webm", ("opus",)),
     "aac": ("adts", ("aac",)),
     "ac3": ("ac3", ("ac3",)),
     "eac3": ("eac3", ("eac3",)),
     "mp2": ("mp2", ("mp2",)),
-    "wma": ("asf", ("wmav2", "wmav1")),
-    "wmv": ("asf", ("wmav2", "wmav1")),
-    "asf": ("asf", ("wmav2", "wmav1")),
+    "wma": _ASF,
+    "wmv": _ASF,
+    "asf": _ASF,
     "amr": ("amr", ("amr_nb",)),
     "wv": ("wv", ("wavpack",)),
     "tta": ("tta", ("tta",)),
-    "ts": ("mpegts", ("aac", "ac3", "eac3", "mp2")),
-    "mts": ("mpegts", ("aac", "ac3", "eac3", "mp2")),
-    "m2ts": ("mpegts", ("aac", "ac3", "eac3", "mp2")),
+    "ts": _TS,
+    "mts": _TS,
+    "m2ts": _TS,
     "mpg": ("mpeg", ("mp2", "ac3")),
     "mpeg": ("mpeg", ("mp2", "ac3")),
     "vob": ("vob", ("ac3", "mp2")),

@@ -77,10 +77,30 @@ def log_mmse_gain(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
 def _denoise(noisy, sample_rate, noise_estimator, rule):
     noisy = np.asarray(noisy, np.float32)
     frame = window_of(sample_rate)
-    hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
-    spectra = [stft.stft(x, window, hop) for x in np.atleast_2d(noisy.T)]
-    power = np.mean([np.abs(spectrum) ** 2 for spectrum in spectra], axis=0)
+    channels = spectra(noisy, frame)
+    power = mean_power(channels)
     noise = noise_psd.estimate(power, noise_estimator)
-    gains = decision_directed(power / noise, rule).astype(np.float32)
-    estimates = [stft.istft(gains * x, window, hop, len(noisy)) for x in spectra]
-    return np.reshape(np.stack(estimates, axis=-1), noisy.shape)
+    gains = decision_directed(power / noise, rule)
+    return with_gain(channels, gains, noisy.shape)
+
+
+def spectra(signal: np.ndarray, frame: int) -> np.ndarray:
+    """STFT (channels, frames, bins) of (samples,) or of linked (samples, channels)."""
+    hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
+    return np.stack([stft.stft(x, window, hop) for x in np.atleast_2d(signal.T)])
+
+
+def mean_power(channels: np.ndarray) -> np.ndarray:
+    """Power (frames, bins) of spectra (channels, frames, bins), their mean."""
+    return np.mean(np.abs(channels) ** 2, axis=0)
+
+
+def with_gain(
+    channels: np.ndarray, gain: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Signals of a shape, from `spectra` and one gain (frames, bins) for all of them."""
+    frame = 2 * (channels.shape[2] - 1)
+    hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
+    gain = gain.astype(np.float32)
+    estimates = [stft.istft(gain * x, window, hop, shape[0]) for x in channels]
+    return np.reshape(np.stack(estimates, axis=-1), shape)

@@ -343,9 +343,10 @@ def denoise(
                 rates = [denoiser.output_rate or x.sample_rate for x in tracks]
                 writers[job] = _Writer(job, tracks, rates, settings, keep_times)
                 measuring[job] = _Measuring(x.sample_rate for x in tracks)
-            writers[job].take(part, mix, track)
+            output = None if part.error else mix.apply(part.noisy, part.samples)
+            writers[job].take(part, output, track)
             if not part.error:
-                measuring[job].take(part, mix, track)
+                measuring[job].take(part, output, track)
             if part.is_last:  # nothing of it is needed any more, but its place
                 sources.opened[part.position] = None
                 if not writers[job].tracks_left:
@@ -383,8 +384,8 @@ class _Measuring:
         self._meters = [LevelMeter(rate) for rate in self._rates]
         self._counts, self._work_s = [0] * len(self._rates), 0.0
 
-    def take(self, part, mix, track):
-        self._meters[track].add(part.noisy, mix.apply(part.noisy, part.samples))
+    def take(self, part, output, track):
+        self._meters[track].add(part.noisy, output)
         self._counts[track] += len(part.noisy)
         self._work_s += part.work_s
 
@@ -486,7 +487,7 @@ class _Writer:
             None if PIPE in (job.source, job.target) else Record(job, settings)
         )
 
-    def take(self, part, mix, track):
+    def take(self, part, output, track):
         """Writes the next part; `outcome` is there behind the last one of all tracks."""
         self.tracks_left -= part.is_last
         if self.outcome:  # it failed before
@@ -496,7 +497,6 @@ class _Writer:
                 raise part.error
             if self._add is None:
                 self._open()
-            output = mix.apply(part.noisy, part.samples)
             self._clipped += self._add[track](output)
             if self._add_removed and track < len(self._add_removed):
                 self._add_removed[track](part.noisy - output)

@@ -7,7 +7,13 @@ import numpy as np
 from inr_jax.configs.methods import GainFieldMethod
 from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
-from inr_jax.enhancement.classical import OVERLAP, window_of
+from inr_jax.enhancement.classical import (
+    OVERLAP,
+    mean_power,
+    spectra,
+    window_of,
+    with_gain,
+)
 from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.parallel import bucketing
 from inr_jax.parallel.compute import ComputeConfig, default_compute
@@ -67,26 +73,15 @@ def _noise_of(signal, sample_rate, estimator):
     frame = window_of(sample_rate)
     windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
     # spectra are computed twice rather than kept: a recording may be long
-    is_white = all(noise_psd.is_white(_power(window, frame)) for window in windows)
+    is_white = all(
+        noise_psd.is_white(mean_power(spectra(window, frame))) for window in windows
+    )
     if estimator == "mmse_spp" or (estimator == "auto" and not is_white):
         return _Noise(is_white, None)
-    estimates = [noise_psd.estimate(_power(x, frame), estimator) for x in windows]
+    estimates = [
+        noise_psd.estimate(mean_power(spectra(x, frame)), estimator) for x in windows
+    ]
     return _Noise(is_white, np.median(estimates, axis=0))
-
-
-def _power(signal, window):
-    return _mean_power(_spectra(signal, window))
-
-
-def _mean_power(spectra):
-    return np.mean(np.abs(spectra) ** 2, axis=0)
-
-
-def _spectra(signal, window):
-    """(channels, frames, bins) of (samples,) or of linked channels."""
-    channels = np.atleast_2d(signal.T)
-    hop, window = window // OVERLAP, stft.sqrt_hann(window)
-    return np.stack([stft.stft(channel, window, hop) for channel in channels])
 
 
 def _posterior_snr(power, psd):
@@ -97,10 +92,10 @@ def _denoise(windows, size, config, compute):
     sample_rate = windows[0].sample_rate
     frame = window_of(sample_rate)
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
-    spectra = [_spectra(window.samples, frame) for window in windows]
+    channels = [spectra(window.samples, frame) for window in windows]
     ratios = [
-        _posterior_snr(_mean_power(of_window), window.context.psd)
-        for of_window, window in zip(spectra, windows, strict=True)
+        _posterior_snr(mean_power(of_window), window.context.psd)
+        for of_window, window in zip(channels, windows, strict=True)
     ]
     padded = [
         np.pad(ratio, ((0, num_frames - len(ratio)), (0, 0)), mode="edge")
@@ -114,12 +109,6 @@ def _denoise(windows, size, config, compute):
         config,
         compute,
     )
-    hop, sqrt_hann = frame // OVERLAP, stft.sqrt_hann(frame)
-    for of_window, gain, window in zip(spectra, gains, windows, strict=True):
+    for of_window, gain, window in zip(channels, gains, windows, strict=True):
         gain = np.maximum(gain[: of_window.shape[1]] ** config.exponent, config.floor)
-        count = len(window.samples)
-        estimates = [
-            stft.istft(spectrum * gain.astype(np.float32), sqrt_hann, hop, count)
-            for spectrum in of_window
-        ]
-        yield np.reshape(np.stack(estimates, axis=-1), window.samples.shape)
+        yield with_gain(of_window, gain, window.samples.shape)

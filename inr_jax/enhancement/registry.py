@@ -143,14 +143,13 @@ def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
 
 
 def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
-    from inr_jax.dsp import noise_psd, stft
-    from inr_jax.enhancement.classical import OVERLAP, window_of
+    from inr_jax.dsp import noise_psd
+    from inr_jax.enhancement.classical import mean_power, spectra, window_of
     from inr_jax.fitting import early_stopping
 
     def white_variance(signal, sample_rate):
-        frame = window_of(sample_rate)
-        spectrum = stft.stft(signal, stft.sqrt_hann(frame), frame // OVERLAP)
-        return noise_psd.white(np.abs(spectrum) ** 2).item()
+        power = mean_power(spectra(signal, window_of(sample_rate)))
+        return noise_psd.white(power).item()
 
     def fit(keys, signals, sample_rates, on_signals):
         return early_stopping.fit_batch(
