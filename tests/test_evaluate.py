@@ -261,6 +261,7 @@ def fake_dnsmos(monkeypatch):
     monkeypatch.setattr(module, "require_packages", lambda: None)
 
 
+@pytest.mark.slow
 def test_dnsmos_is_added_to_rows_and_tables_where_it_is_asked_for(
     tmp_path, monkeypatch
 ):
@@ -309,6 +310,7 @@ def test_clips_above_16_khz_have_the_sdr_of_their_highs(tmp_path):
     assert highs["noisy", "16000"] == ""
 
 
+@pytest.mark.slow
 def test_shards_make_the_whole(tmp_path):
     """In recorded noise, as a clip of a shard must keep its own."""
     flags = (f"--clean_dir={CLIPS}", "--methods=noisy,lowpass", "--max_seconds=1")

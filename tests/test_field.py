@@ -55,6 +55,7 @@ def test_it_is_continuous_everywhere(field):
         assert 0 < after < before / 5
 
 
+@pytest.mark.slow
 def test_beyond_its_grid_it_is_constant(field):
     at = float(CONFIG.high_edges_hz[-1])
     gate, _ = gain_field.evaluate(

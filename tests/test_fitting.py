@@ -41,7 +41,9 @@ def assert_same(one, other, atol=1e-5):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), one, other)
 
 
-@pytest.mark.parametrize("coordinates", ["unit", "seconds"])
+@pytest.mark.parametrize(
+    "coordinates", ["unit", pytest.param("seconds", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "loss",
     [

@@ -58,6 +58,7 @@ def denoise(folder, method):
     assert np.all(np.isfinite(after.samples))
 
 
+@pytest.mark.slow
 def test_train_again_and_denoise(tmp_path):
     flags = (*TOY, *LOCAL, f"--output_dir={tmp_path}", "--num_steps=4")
     done = run_script("train_hypersound.py", *flags)
