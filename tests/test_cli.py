@@ -64,7 +64,7 @@ def test_former_flags_of_the_noise_estimator(command, argument, value):
     )
     if value is None:
         assert done.returncode == app.EXIT_USAGE
-        assert "auto|white|stationary|mmse_spp" in done.stderr
+        assert "auto|white|stationary|mmse_spp|two_sided" in done.stderr
         assert done.stderr.count("\n") == 1
     else:
         assert done.stdout == f"{value}\n"

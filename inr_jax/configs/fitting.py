@@ -201,7 +201,7 @@ class GainFieldConfig:
       siren: Each network of the ensemble; its frequencies are per unit of the inputs.
       num_fields: Networks of the ensemble.
       num_steps: Steps of Adam, its rate falling to 0 on a cosine; None for 300 in white
-        noise and 100 in other noise.
+        noise and 200 in other noise.
       num_bins: Time-frequency bins that a step draws.
       learning_rate: At the first step.
       frequency_scale: Input for a kHz.
@@ -232,7 +232,7 @@ class GainFieldConfig:
 
     def for_noise(self, is_white: bool) -> "GainFieldConfig":
         """The same, with numbers for what depends on the noise of a clip."""
-        num_steps, floor = (300, 0.015) if is_white else (100, 0.1)
+        num_steps, floor = (300, 0.015) if is_white else (200, 0.1)
         return dataclasses.replace(
             self, num_steps=self.num_steps or num_steps, floor=self.floor or floor
         )

@@ -17,7 +17,7 @@ from inr_jax.configs.fitting import (
 )
 from inr_jax.errors import InputError
 
-NOISE_ESTIMATORS = ("auto", "white", "stationary", "mmse_spp")
+NOISE_ESTIMATORS = ("auto", "white", "stationary", "mmse_spp", "two_sided")
 # Of methods by gains: each channel has its own, or all have one, which keeps the level
 # and time differences between them.
 CHANNELS = ("independent", "linked")

@@ -10,6 +10,7 @@ the noise floor: they see the pauses of speech.
 from collections.abc import Callable
 
 import numpy as np
+from scipy import ndimage
 
 from inr_jax.errors import InputError
 
@@ -20,6 +21,10 @@ _BIN_QUANTILE = 0.35
 # What MMSE-SPP finds too little in noise without speech: the loudest frames of noise
 # count as speech. Measured on white noise.
 _SPP_BIAS = 10**0.104
+# Power ten times that around it is a click, thus noise. "Around" is over 15 bins and, as
+# frames are a quarter of a window apart, one to two windows before and after.
+_CLICK_RATIO, _CLICK_BINS = 10.0, 15
+_CLICK_DISTANCE, _CLICK_FRAMES = 6, 5
 # Smallest power there is: silence divides nothing by zero.
 SMALLEST = 1e-12
 
@@ -60,8 +65,8 @@ def estimate(power: np.ndarray, estimator: str = "auto") -> np.ndarray:
 
 
 def auto(power: np.ndarray) -> np.ndarray:
-    """`white` (1, 1) where the noise is white by `is_white`, else `mmse_spp`."""
-    return white(_without_silence(power)) if is_white(power) else mmse_spp(power)
+    """`white` (1, 1) where the noise is white by `is_white`, else `two_sided`."""
+    return white(_without_silence(power)) if is_white(power) else two_sided(power)
 
 
 def is_white(power: np.ndarray) -> bool:
@@ -121,6 +126,22 @@ def mmse_spp(power: np.ndarray) -> np.ndarray:
     return psd * _SPP_BIAS
 
 
+def two_sided(power: np.ndarray) -> np.ndarray:
+    """Non-stationary noise, (frames, bins), from what comes before and after.
+
+    The geometric mean of `mmse_spp` forwards and backwards in time, which sees noise that
+    sets in as soon as it does, and clicks, which neither sees: power beyond ten times that
+    one or two windows before and after. Speech that sets in goes on, or has gone on.
+    """
+    noise = np.sqrt(mmse_spp(power) * mmse_spp(power[::-1])[::-1])
+    power = ndimage.uniform_filter1d(power, _CLICK_BINS, axis=1, mode="nearest")
+    around = ndimage.uniform_filter1d(power, _CLICK_FRAMES, axis=0, mode="nearest")
+    frames, last = np.arange(len(power)), len(power) - 1
+    before = around[np.maximum(frames - _CLICK_DISTANCE, 0)]
+    after = around[np.minimum(frames + _CLICK_DISTANCE, last)]
+    return np.maximum(noise, power - _CLICK_RATIO * np.maximum(before, after))
+
+
 def _mean_from_quantile(power):
     """Mean noise power of each bin (bins,), from a low quantile over time."""
     quantile = np.quantile(_trim_ends(power), _TIME_QUANTILE, axis=0)
@@ -149,4 +170,5 @@ ESTIMATORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "white": white,
     "stationary": stationary,
     "mmse_spp": mmse_spp,
+    "two_sided": two_sided,
 }

@@ -18,6 +18,8 @@ from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.parallel import bucketing
 from inr_jax.parallel.compute import ComputeConfig, default_compute
 
+# Speech has next to nothing below; rumble and hum may have a lot.
+LOWEST_HZ = 50.0
 # Longer clips are denoised in windows that overlap by an eighth.
 WINDOW_S = 20.0
 
@@ -40,7 +42,8 @@ def denoiser(
     def context(signal, sample_rate):
         if noise_variance is None:
             return _noise_of(signal, sample_rate, config.noise_estimator)
-        return _Noise(True, np.full((1, 1), max(noise_variance, noise_psd.SMALLEST)))
+        known = np.full((1, 1), max(noise_variance, noise_psd.SMALLEST))
+        return _Noise(True, "white", known)
 
     def run(windows, size, on_windows):
         del on_windows
@@ -63,10 +66,17 @@ def denoiser(
 
 
 class _Noise(NamedTuple):
-    """Of a channel: whether its noise is white, and the PSD that its windows share."""
+    """Of a channel: its estimator, and the PSD that its windows share if it is constant."""
 
     is_white: bool
-    psd: np.ndarray | None  # None for non-stationary noise: each window has its own
+    estimator: str
+    psd: np.ndarray | None = None
+
+    def posterior_snr(self, power):
+        """Power (frames, bins) of a window over that of the noise."""
+        if self.psd is not None:
+            return power / self.psd
+        return power / noise_psd.estimate(power, self.estimator)
 
 
 def _noise_of(signal, sample_rate, estimator):
@@ -76,16 +86,14 @@ def _noise_of(signal, sample_rate, estimator):
     is_white = all(
         noise_psd.is_white(mean_power(spectra(window, frame))) for window in windows
     )
-    if estimator == "mmse_spp" or (estimator == "auto" and not is_white):
-        return _Noise(is_white, None)
+    if estimator == "auto" and not is_white:
+        estimator = "two_sided"
+    if estimator in ("mmse_spp", "two_sided"):
+        return _Noise(is_white, estimator)
     estimates = [
         noise_psd.estimate(mean_power(spectra(x, frame)), estimator) for x in windows
     ]
-    return _Noise(is_white, np.median(estimates, axis=0))
-
-
-def _posterior_snr(power, psd):
-    return power / (noise_psd.mmse_spp(power) if psd is None else psd)
+    return _Noise(is_white, estimator, np.median(estimates, axis=0))
 
 
 def _denoise(windows, size, config, compute):
@@ -94,7 +102,7 @@ def _denoise(windows, size, config, compute):
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
     channels = [spectra(window.samples, frame) for window in windows]
     ratios = [
-        _posterior_snr(mean_power(of_window), window.context.psd)
+        window.context.posterior_snr(mean_power(of_window))
         for of_window, window in zip(channels, windows, strict=True)
     ]
     padded = [
@@ -109,6 +117,8 @@ def _denoise(windows, size, config, compute):
         config,
         compute,
     )
+    lowest = int(np.ceil(LOWEST_HZ * frame / sample_rate))
     for of_window, gain, window in zip(channels, gains, windows, strict=True):
         gain = np.maximum(gain[: of_window.shape[1]] ** config.exponent, config.floor)
+        gain[:, :lowest] = 0
         yield with_gain(of_window, gain, window.samples.shape)

@@ -37,7 +37,7 @@ NOISE_ESTIMATOR = flags.DEFINE(
     "noise_estimator",
     "auto",
     f"<{'|'.join(methods.NOISE_ESTIMATORS)}>: Noise PSD estimator of wiener, log_mmse "
-    "and gain_field; auto is white in white noise, else mmse_spp.",
+    "and gain_field; auto is white in white noise, else two_sided.",
 )
 CHANNELS = flags.DEFINE_enum(
     "channels",
