@@ -179,12 +179,15 @@ def _sndfile_writer(
     sounds = [_opened(file, encoding.container, encoding)]
     written, limit = 0, _limit(encoding)
     width = encoding.num_channels * _bytes(encoding.codec)
-    gain = np.float32(1)
+    gain, order = np.float32(1), None
+    if wav_order := formats.vorbis_order(encoding.codec, encoding.num_channels):
+        order = np.argsort(wav_order)
     if encoding.container == "MP3" and encoding.bit_rate:
         gain = np.float32(1 / formats.lame_gain(encoding.bit_rate))
 
     def add(block):
         nonlocal written, limit
+        block = block if order is None else block[:, order]
         written += len(block) * width
         if written > limit:
             if encoding.container != "WAV":
