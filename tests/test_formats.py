@@ -903,6 +903,9 @@ def test_a_wav_file_that_gets_too_long_goes_on_as_rf64(
         assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
     with pytest.raises(InputError, match="AU files hold 4 GB at most"):
         audio.write(tmp_path / "a.au", voice(3 * COUNT), 16_000, subtype)
+    monkeypatch.setattr(audio, "read_file", None)  # known before anything is read
+    outcome = denoise(tmp_path / "a.wav", tmp_path / "b.aiff")
+    assert "AIFF files hold 4 GB at most; name an output" in outcome.error
 
 
 def test_memory_is_bounded_whatever_the_length(tmp_path):

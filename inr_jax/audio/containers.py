@@ -127,9 +127,7 @@ def links(file: IO[bytes]) -> list[Link]:
     stop, head = size(file), _at(file, 0, 12)
     if (front := _tag_length(file)) and _at(file, front, 4) in _TAGGED:
         found = links(Span(file, front, stop))
-        return [
-            x._replace(start=front + x.start, stop=front + x.stop) for x in found
-        ]
+        return [x._replace(start=front + x.start, stop=front + x.stop) for x in found]
     if head[:4] == b"OggS":
         return _ogg_links(file, stop)
     if head[:4] == b"fLaC":
