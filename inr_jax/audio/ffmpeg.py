@@ -238,6 +238,19 @@ class Reader:
         return self.has_pictures and 0.1 < seconds < 3600
 
 
+def packets(container: Any, targets: dict[Any, Any]) -> Iterator[Any]:
+    """Packets of an open container as they are, each of the stream that gets it.
+
+    Args:
+      container: To read.
+      targets: Streams of it, with those of another container.
+    """
+    for packet in container.demux(list(targets)):
+        if packet.size or packet.dts is not None:
+            packet.stream = targets[packet.stream]
+            yield packet
+
+
 def is_cover(stream: Any) -> bool:
     """Whether a stream of pictures is the cover."""
     return bool(stream.disposition & library().stream.Disposition.attached_pic)
