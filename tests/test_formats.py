@@ -497,6 +497,17 @@ def test_what_follows_damaged_sound_stays_in_place(
     assert abs(lag(before[slice(*end)], after[slice(*end)])) <= most
 
 
+@pytest.mark.parametrize("name", ["mp2", "ac3", "eac3"])
+def test_a_last_frame_that_is_cut_is_named(tmp_path, name):
+    """More cannot be told of formats that know no length."""
+    source = tmp_path / f"a.{name}"
+    by_ffmpeg(source, name, name, 48_000, 1)
+    assert not audio.read_file(source).remark
+    source.write_bytes(source.read_bytes()[:-11])
+    outcome = denoise(source, tmp_path / "b.wav")
+    assert "cut short, ends early: after 0.3 s; its end is lost" in outcome.remark
+
+
 @pytest.mark.parametrize("ending, form, subtype, _", DAMAGED)
 def test_damage_at_the_end_is_named(tmp_path, ending, form, subtype, _):
     data = bytearray(by_libsndfile(form, subtype, count=8 * COUNT))

@@ -29,6 +29,7 @@ _DECLARING = {
     "ogg",
 }
 _TOLERANCE = 4096, 0.1  # samples and seconds by which lengths differ as a rule
+_EVEN = {"mp2", "mp2float", "ac3", "eac3"}  # frames of one size, but for padding
 _PADDING = 4096  # samples at most by which an encoder fills up the last frame
 _NO_PROTOCOL = {"protocol_whitelist": "none"}  # a file may not have others opened
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
@@ -126,6 +127,7 @@ class Reader:
         """
         self._file, self._track = file, track
         self.num_damaged, self.silent_s, self.start_s = 0, 0.0, 0.0
+        self.is_cut = False
         with opened(file) as container:
             streams = container.streams.audio
             if not streams:
@@ -190,7 +192,8 @@ class Reader:
 
     def _frames(self):
         av = library()
-        self.num_damaged, self.silent_s, next_s = 0, 0.0, None
+        self.num_damaged, self.silent_s, self.is_cut, next_s = 0, 0.0, False, None
+        smallest = math.inf
         with opened(self._file) as container:
             stream = container.streams.audio[self._track]
             decoder = stream.codec_context
@@ -207,6 +210,10 @@ class Reader:
                     return
                 if packet is None:
                     return
+                if packet.size:  # the last one counts
+                    is_less = packet.size < smallest - 4 and smallest < math.inf
+                    self.is_cut = is_less and decoder.name in _EVEN
+                    smallest = min(smallest, packet.size)
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:

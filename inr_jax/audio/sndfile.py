@@ -33,9 +33,11 @@ class Reader:
       has_pictures: False.
       num_damaged: Packets that could not be decoded.
       silent_s: Seconds of silence in their place.
+      is_cut: Whether the last packet is not all there, where that can be told.
     """
 
-    start_s, num_tracks, has_pictures, num_damaged, silent_s = 0.0, 1, False, 0, 0.0
+    start_s, num_tracks, has_pictures = 0.0, 1, False
+    num_damaged, silent_s, is_cut = 0, 0.0, False
 
     def __init__(self, file: IO[bytes], link: containers.Link):
         """Reads the headers.

@@ -212,7 +212,7 @@ def _ends_early(reader, file, link, done_s):
             f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
             "that its header tells of"
         )
-    if not link.is_whole:
+    if not link.is_whole or reader.is_cut:
         return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
     return ""
 
