@@ -215,13 +215,20 @@ def test_what_was_denoised_by_other_weights_is_not_done(tmp_path):
     assert before["weights_sha256"] != methods.described(method)["weights_sha256"]
 
 
-def test_two_inputs_of_one_name_are_refused(tmp_path):
-    for place in ("x", "y"):
-        audio.write(tmp_path / place / "a.wav", signal(10), 16_000)
-    with pytest.raises(InputError, match="both become"):
-        files.jobs(
-            [str(tmp_path / "x" / "a.wav"), str(tmp_path / "y" / "a.wav")], "out", None
-        )
+def test_inputs_that_would_become_one_file_are_named_and_cost_no_other(tmp_path):
+    for name in ("x/a.wav", "y/a.wav", "z/a.flac", "z/b.wav", "z/c.wav"):
+        audio.write(tmp_path / name, signal(10), 16_000)
+    x, y, z = (tmp_path / name for name in "xyz")
+    found, left_out = files.jobs([str(x / "a.wav"), str(y / "a.wav")], "out", None)
+    assert not found
+    (problem,) = left_out.problems
+    assert problem.startswith(
+        f"{x / 'a.wav'}, {y / 'a.wav'}: would all become out/a.wav"
+    )
+    found, left_out = files.jobs([str(x), str(z)], "out", None, "wav")
+    assert sorted(job.target for job in found) == ["out/b.wav", "out/c.wav"]
+    (problem,) = left_out.problems
+    assert "a.flac: would all become out/a.wav; denoise them apart" in problem
 
 
 def test_nothing_is_written_over_an_input_or_twice(tmp_path):
@@ -234,8 +241,9 @@ def test_nothing_is_written_over_an_input_or_twice(tmp_path):
     ):
         with pytest.raises(InputError, match="would be overwritten"):
             files.jobs(inputs, output, residual)
-    with pytest.raises(InputError, match="would both become"):
-        files.jobs([a], new, new)
+    for inputs, output in (([a], new), ([a, b], f"{tmp_path}/out/")):
+        with pytest.raises(InputError, match="would both become"):
+            files.jobs(inputs, output, output)
     (job,), _ = files.jobs([a], new, f"{tmp_path}/rest/")
     assert job.residual == tmp_path / "rest" / "a.wav"
     for output, residual in (("clean", None), (new, "rest")):

@@ -10,7 +10,7 @@ from inr_jax.audio.stream import (
     error_reason,
 )
 from inr_jax.audio.video import open_track_writers
-from inr_jax.audio.write import clipping_note, open_writer, write
+from inr_jax.audio.write import check_room, clipping_note, open_writer, write
 
 __all__ = [
     "HIGHEST_RATE",
@@ -18,6 +18,7 @@ __all__ = [
     "FileSource",
     "Recording",
     "as_array",
+    "check_room",
     "check_writable",
     "checked",
     "clipping_note",

@@ -8,6 +8,7 @@ import io
 import math
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
@@ -16,6 +17,7 @@ _PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x1000000
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
 _BEGINS, _ENDS = 2, 4  # flags of Ogg pages
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _TAGGED = (b"RIFF", b"FORM", b"fLaC", b"OggS")  # what players' tags are put in front of
 _HEAD = 2**20  # bytes in which the sound of a damaged WAV file begins
 
@@ -27,11 +29,13 @@ class Link(NamedTuple):
       start: First byte.
       stop: Behind the last byte.
       is_whole: Whether its last part is there, where its format marks it.
+      is_intact: Whether the sums of its parts are right, of Ogg.
     """
 
     start: int
     stop: int
     is_whole: bool = True
+    is_intact: bool = True
 
 
 class Extent(NamedTuple):
@@ -123,7 +127,7 @@ def links(file: IO[bytes]) -> list[Link]:
     stop, head = size(file), _at(file, 0, 12)
     if (front := _tag_length(file)) and _at(file, front, 4) in _TAGGED:
         found = links(Span(file, front, stop))
-        return [Link(front + x.start, front + x.stop, x.is_whole) for x in found]
+        return [x._replace(start=front + x.start, stop=front + x.stop) for x in found]
     if head[:4] == b"OggS":
         return _ogg_links(file, stop)
     if head[:4] == b"fLaC":
@@ -228,12 +232,12 @@ def _ogg_links(file, stop):
     """A link begins where a page begins a stream and one before it did not."""
     found: list[Link] = []
     start = at = 0
-    began = ended = False
+    began, ended, is_intact = False, False, True
     while at + 27 <= stop:
         head = _at(file, at, 27)
         if head[5] & _BEGINS and not began and at > start:
-            found.append(Link(start, at, ended))
-            start = at
+            found.append(Link(start, at, ended, is_intact))
+            start, is_intact = at, True
         began, ended = bool(head[5] & _BEGINS), bool(head[5] & _ENDS)
         end = at + 27 + head[26] + sum(_at(file, at + 27, head[26]))
         if end != stop and _at(file, end, 4) != b"OggS":
@@ -241,9 +245,20 @@ def _ogg_links(file, stop):
             rest = Span(file, at + 4, stop)
             at = next((at + 4 + i for i in _found(rest, b"OggS")), stop)
             ended = ended and at >= end
+            begins = any(flags & _BEGINS for flags in _at(file, at + 5, 1))
+            is_intact &= begins or at == stop
         else:
+            is_right = _has_right_sum(_at(file, at, end - at))
+            is_intact, ended = is_intact and is_right, ended and is_right
             at = end
-    return [*found, Link(start, stop, ended and at == stop)]
+    return [*found, Link(start, stop, ended and at == stop, is_intact)]
+
+
+def _has_right_sum(page):
+    """Whether the CRC-32 of an Ogg page is right: zlib's, of mirrored bits."""
+    others = page[:22] + bytes(4) + page[26:]
+    found = zlib.crc32(others.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return page[22:26] == found.to_bytes(4, "big").translate(_MIRRORED)
 
 
 def extent(file: IO[bytes]) -> Extent | None:

@@ -26,8 +26,10 @@ _DECLARING = {
     "flac",
     "wv",
     "tta",
+    "ogg",
 }
 _TOLERANCE = 4096, 0.1  # samples and seconds by which lengths differ as a rule
+_EVEN = {"mp2", "mp2float", "ac3", "eac3"}  # frames of one size, but for padding
 _PADDING = 4096  # samples at most by which an encoder fills up the last frame
 _NO_PROTOCOL = {"protocol_whitelist": "none"}  # a file may not have others opened
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
@@ -124,7 +126,8 @@ class Reader:
           ImportError: there is no PyAV.
         """
         self._file, self._track = file, track
-        self.num_damaged, self.start_s = 0, 0.0
+        self.num_damaged, self.silent_s, self.start_s = 0, 0.0, 0.0
+        self.is_cut = False
         with opened(file) as container:
             streams = container.streams.audio
             if not streams:
@@ -140,6 +143,7 @@ class Reader:
             self.has_pictures = any(map(_is_kept, container.streams))
             names = container.format.name.split(",")
             self._has_edits = "mov" in names
+            self._has_exact_times = names[0] in ("flac", "ogg")
             self._tells_end = names[0] == "matroska"  # of the sound, not its length
             is_amr = names[0] == "amr" and self.sample_rate == 8000
             self._delay = _AMR_DELAY if is_amr else 0
@@ -177,7 +181,7 @@ class Reader:
     def blocks(self, num_samples: int) -> Iterator[tuple[int, np.ndarray]]:
         """Sample rates and blocks (samples, channels) of float32.
 
-        Damaged packets are left out and counted.
+        Damaged packets are counted; silence is in their place where times tell of it.
         """
         frames = self._frames()
         if self._delay:
@@ -188,10 +192,13 @@ class Reader:
 
     def _frames(self):
         av = library()
-        self.num_damaged, next_s = 0, None
+        self.num_damaged, self.silent_s, self.is_cut, next_s = 0, 0.0, False, None
+        smallest = math.inf
         with opened(self._file) as container:
             stream = container.streams.audio[self._track]
             decoder = stream.codec_context
+            if decoder.name == "flac":  # what is damaged is noise without it
+                decoder.options = {"err_detect": "crccheck+explode"}
             if container.format.name == "mp3":  # that one knows of later parts already
                 decoder = av.CodecContext.create(decoder.name, "r")
             packets = container.demux(stream)
@@ -203,10 +210,16 @@ class Reader:
                     return
                 if packet is None:
                     return
+                if packet.size:  # the last one counts
+                    is_less = packet.size < smallest - 4 and smallest < math.inf
+                    self.is_cut = is_less and decoder.name in _EVEN
+                    smallest = min(smallest, packet.size)
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:
                     self.num_damaged += packet.size > 0
+                    if next_s is None and packet.pts is not None:
+                        next_s = self.start_s = float(packet.pts * packet.time_base)
                     continue
                 for frame in frames:
                     time_s = None if frame.pts is None else float(frame.time or 0)
@@ -214,14 +227,35 @@ class Reader:
                         next_s = self.start_s = time_s or 0.0
                         if self._tells_end and self.declared_s:
                             self.declared_s -= self.start_s
-                    if self.has_pictures and time_s and 0.1 < time_s - next_s < 3600:
+                    if time_s and self._is_gap(time_s - next_s):
                         # sound that is missing is silence: what follows stays in place
                         count = round((time_s - next_s) * frame.sample_rate)
                         channels = frame.layout.nb_channels
                         yield frame.sample_rate, np.zeros((count, channels), np.float32)
+                        if self.num_damaged or self._has_exact_times:
+                            self.silent_s += time_s - next_s
                         next_s = time_s
                     yield frame.sample_rate, _samples(frame)
                     next_s += frame.samples / frame.sample_rate
+
+    def _is_gap(self, seconds):
+        """Whether there is no sound for so long, by times that may be rounded."""
+        if self.num_damaged or self._has_exact_times:
+            return 0.002 < seconds < 3600
+        return self.has_pictures and 0.1 < seconds < 3600
+
+
+def packets(container: Any, targets: dict[Any, Any]) -> Iterator[Any]:
+    """Packets of an open container as they are, each of the stream that gets it.
+
+    Args:
+      container: To read.
+      targets: Streams of it, with those of another container.
+    """
+    for packet in container.demux(list(targets)):
+        if packet.size or packet.dts is not None:
+            packet.stream = targets[packet.stream]
+            yield packet
 
 
 def is_cover(stream: Any) -> bool:
@@ -340,7 +374,7 @@ class _Encoder:
         self._container, self._rate = container, rate
         self._codec, self._channels = encoding.codec, channels
         self._stream = container.add_stream(name, rate=rate)
-        self._stream.layout = self._layout = _LAYOUTS[channels - 1]
+        self._stream.layout = self._layout = _layout(encoding)
         self._stream.format = self._format = _sample_format(name, encoding)
         self._gain = np.float32(1)
         if encoding.codec not in _LOSSLESS and "pcm" not in encoding.codec:
@@ -400,6 +434,13 @@ class _Encoder:
                 self._dropped -= 1
             else:
                 self._container.mux(packet)
+
+
+def _layout(encoding):
+    """Where the channels are, as far as their number tells."""
+    if encoding.codec == "opus" and encoding.num_channels == 4:
+        return "quad"
+    return _LAYOUTS[encoding.num_channels - 1]
 
 
 def _sample_format(encoder, encoding):

@@ -97,6 +97,16 @@ CHANNELS = {
 }
 CHANNELS |= {"aac": 8, "alac": 8, "flac": 8, "opus": 8, "vorbis": 255, "wavpack": 8}
 _MOST_CHANNELS = 1024
+_MISORDERED = (5, 7)  # channels of Opus that FFmpeg's encoder confuses
+# Which channels of Vorbis and Opus in Ogg are those of a WAV file, in its order, where
+# the orders differ; libsndfile gives and takes the former.
+_VORBIS_ORDER = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 5, 3, 4),
+    7: (0, 2, 1, 6, 5, 3, 4),
+    8: (0, 2, 1, 7, 5, 6, 3, 4),
+}
 # Bits of a sample that libsndfile's sample formats hold.
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _BITS |= {"FLOAT": 32, "DOUBLE": 64}
@@ -208,6 +218,16 @@ def encoding(
             f"{path}: {num_channels} channels, {kind.upper()} has {most} at most; name "
             "an output of another format, such as .wav"
         )
+    if container == "flv" and num_channels > 2:
+        raise InputError(
+            f"{path}: {num_channels} channels, FLV has 2 at most; name an output of "
+            "another format, such as .mp4"
+        )
+    if (library, kind) == ("ffmpeg", "opus") and num_channels in _MISORDERED:
+        raise InputError(
+            f"{path}: {num_channels} channels of Opus get into a wrong order here; name "
+            "an output of another format, such as .opus or .wav"
+        )
     rate, remark = _rate(kind, sample_rate), ""
     if rate != sample_rate:
         remark = f"{path}: {kind.upper()} has no {sample_rate} Hz: written at {rate} Hz"
@@ -217,6 +237,17 @@ def encoding(
     return Encoding(
         library, container, name, rate, num_channels, bits, bit_rate, remark
     )
+
+
+def vorbis_order(subtype: str, num_channels: int) -> tuple[int, ...] | None:
+    """Channels of libsndfile's Vorbis and Opus in the order of WAV files.
+
+    Returns:
+      None where the order is the same.
+    """
+    if subtype in ("VORBIS", "OPUS"):
+        return _VORBIS_ORDER.get(num_channels)
+    return None
 
 
 def lame_gain(bit_rate: int) -> float:

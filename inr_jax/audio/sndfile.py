@@ -6,7 +6,7 @@ from typing import IO
 import numpy as np
 import soundfile
 
-from inr_jax.audio import containers
+from inr_jax.audio import containers, formats
 
 # Bytes of a sample, of what libsndfile reads without a header, where that is wrong.
 _WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
@@ -25,16 +25,19 @@ class Reader:
       subtype: libsndfile's name of the sample format.
       extension: The usual one of its format.
       bit_rate: Bits per second of a lossy codec, else None.
-      knows_length: Not of MPEG audio, and not of other codecs in WAV files whose header
-        does not tell it.
+      knows_length: Not of MPEG audio, not of damaged Ogg, and not of other codecs in
+        WAV files whose header does not tell it.
       declared_s: Seconds that the header tells of; None where that is all there is.
       start_s: Where its sound starts.
       num_tracks: One.
       has_pictures: False.
       num_damaged: Packets that could not be decoded.
+      silent_s: Seconds of silence in their place.
+      is_cut: Whether the last packet is not all there, where that can be told.
     """
 
-    start_s, num_tracks, has_pictures, num_damaged = 0.0, 1, False, 0
+    start_s, num_tracks, has_pictures = 0.0, 1, False
+    num_damaged, silent_s, is_cut = 0, 0.0, False
 
     def __init__(self, file: IO[bytes], link: containers.Link):
         """Reads the headers.
@@ -65,6 +68,7 @@ class Reader:
             self.declared_s = self.num_samples / self.sample_rate
         self.extension = _extension(form, self.subtype)
         self.knows_length = form != "MP3" and not self.subtype.startswith("MPEG")
+        self.knows_length &= link.is_intact  # what is damaged would be left out
         if self._extents and not self._width:
             self.knows_length &= self._extents[0].declared is not None
         self.bit_rate = None
@@ -80,15 +84,18 @@ class Reader:
     def blocks(self, num_samples: int) -> Iterator[tuple[int, np.ndarray]]:
         """Sample rates and blocks (samples, channels) of float32.
 
+        Channels are in the order of WAV files.
+
         Raises:
           soundfile.LibsndfileError: damaged.
         """
         count = min(num_samples, _BLOCK)
+        order = formats.vorbis_order(self.subtype, self.num_channels)
         for extent in self._extents or [None]:
             sound = soundfile.SoundFile(self._span())
             with self._as_long_as_it_is(sound, extent) as sound:
                 while len(block := sound.read(count, "float32", always_2d=True)):
-                    yield sound.samplerate, block
+                    yield sound.samplerate, block[:, order] if order else block
 
     def _found_extents(self):
         """Where the sound lies, in one stretch as a rule; none where that is not known."""

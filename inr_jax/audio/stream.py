@@ -125,9 +125,7 @@ class FileSource:
             if is_first:
                 self.start_s, is_first = reader.start_s, False
             remarks.append(_ends_early(reader, file, link, done_s))
-            if count := reader.num_damaged:
-                noun = "packets are" if count > 1 else "packet is"
-                remarks.append(f"{count} damaged {noun} left out")
+            remarks.append(_damaged(reader))
 
     def _link_blocks(self, reader, file, link, num_samples):
         """Blocks of a link; where libsndfile stops, FFmpeg goes on."""
@@ -139,16 +137,17 @@ class FileSource:
             return
         except soundfile.LibsndfileError as error:
             try:
-                rest = ffmpeg.Reader(_span(file, link)).blocks(num_samples)
+                other = ffmpeg.Reader(_span(file, link))
             except (ValueError, ImportError):
                 if done:
                     reader.num_damaged = 1
                     return
                 raise error from None
-        for rate, block in rest:
+        for rate, block in other.blocks(num_samples):
             if len(block) > done:
                 yield rate, block[done:]
             done = max(0, done - len(block))
+        reader.num_damaged, reader.silent_s = other.num_damaged, other.silent_s
 
     def _reader(self, file, link):
         """The one that reads this link."""
@@ -213,9 +212,19 @@ def _ends_early(reader, file, link, done_s):
             f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
             "that its header tells of"
         )
-    if not link.is_whole:
+    if not link.is_whole or reader.is_cut:
         return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
     return ""
+
+
+def _damaged(reader):
+    """A remark where sound could not be decoded."""
+    if reader.silent_s:
+        return f"{reader.silent_s:.3f} s that are damaged are silence"
+    if not (count := reader.num_damaged):
+        return ""
+    noun = "packets are" if count > 1 else "packet is"
+    return f"{count} damaged {noun} left out"
 
 
 class _Converter:

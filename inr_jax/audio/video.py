@@ -108,7 +108,7 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
         output = files.enter_context(ffmpeg.created(aside, container, rate))
         output.metadata.update(old.metadata)
         output.set_chapters(old.chapters())
-        targets, left_out, copied, packets = {}, set(), [], []
+        targets, attached, left_out, packets = {}, {}, set(), []
         for stream in old.streams:
             if stream.type == "audio":
                 sound = next(new)
@@ -121,19 +121,18 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
             elif stream.type in skipped:
                 left_out.add(stream.type)
             else:
+                having = attached if stream.type == "attachment" else targets
                 try:
-                    targets[stream.index] = _copied(output, stream, stream)
+                    having[stream] = _copied(output, stream, stream)
                 except ffmpeg.errors():
                     left_out.add(stream.type)
-                    continue
-                if stream.type != "attachment":
-                    copied.append(stream)
         try:
             output.start_encoding()
         except ffmpeg.errors() as error:
             raise _CannotHoldError from error
-        if copied:
-            packets.append(_packets(old.demux(copied), targets))
+        if targets:
+            copied = ffmpeg.packets(old, targets)
+            packets.append((_time_s(packet), packet) for packet in copied)
         # by time, so that the muxer need not keep many of one stream
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             output.mux_one(packet)
@@ -148,13 +147,6 @@ def _copied(output, template, described):
     return stream
 
 
-def _packets(demuxed, targets):
-    for packet in demuxed:
-        if packet.size or packet.dts is not None:
-            packet.stream = targets[packet.stream.index]
-            yield _time_s(packet), packet
-
-
 def _start_s(path):
     """Time of the first sample that is decoded."""
     with open(path, "rb") as file:
@@ -164,13 +156,11 @@ def _start_s(path):
 
 
 def _shifted(sound, target, offset_s):
-    for packet in sound.demux(sound.streams.audio[0]):
-        if packet.size:
-            ticks = round(offset_s / packet.time_base)
-            packet.pts += ticks
-            packet.dts += ticks
-            packet.stream = target
-            yield _time_s(packet), packet
+    for packet in ffmpeg.packets(sound, {sound.streams.audio[0]: target}):
+        ticks = round(offset_s / packet.time_base)
+        packet.pts += ticks
+        packet.dts += ticks
+        yield _time_s(packet), packet
 
 
 def _time_s(packet):

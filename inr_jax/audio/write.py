@@ -78,6 +78,14 @@ def open_writer(
         finish(aside)
 
 
+def check_room(path: str | os.PathLike, encoding: Encoding, duration_s: float) -> None:
+    """Raises InputError where a format has no room for so many seconds."""
+    width = encoding.num_channels * _bytes(encoding.codec)
+    num_bytes = duration_s * encoding.sample_rate * width
+    if encoding.container != "WAV" and num_bytes > _limit(encoding):
+        raise InputError(f"{path}: cannot write: {_too_long(encoding)}")
+
+
 @contextlib.contextmanager
 def naming(path: str | os.PathLike, errors: Sequence[OSError] = ()) -> Iterator[None]:
     """Names the file where it cannot be written, and the first of the kept errors."""
@@ -179,16 +187,19 @@ def _sndfile_writer(
     sounds = [_opened(file, encoding.container, encoding)]
     written, limit = 0, _limit(encoding)
     width = encoding.num_channels * _bytes(encoding.codec)
-    gain = np.float32(1)
+    gain, order = np.float32(1), None
+    if wav_order := formats.vorbis_order(encoding.codec, encoding.num_channels):
+        order = np.argsort(wav_order)
     if encoding.container == "MP3" and encoding.bit_rate:
         gain = np.float32(1 / formats.lame_gain(encoding.bit_rate))
 
     def add(block):
         nonlocal written, limit
+        block = block if order is None else block[:, order]
         written += len(block) * width
         if written > limit:
             if encoding.container != "WAV":
-                raise ValueError(f"{encoding.container} files hold 4 GB at most")
+                raise ValueError(_too_long(encoding))
             sounds[0].close()
             sounds[0] = _as_rf64(file, encoding)
             limit = float("inf")
@@ -215,6 +226,13 @@ def _opened(file, container, encoding):
         encoding.codec,
         format=container,
         **settings,
+    )
+
+
+def _too_long(encoding):
+    return (
+        f"{encoding.container} files hold 4 GB at most; name an output of another "
+        "format, such as .wav"
     )
 
 

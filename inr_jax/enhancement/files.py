@@ -24,7 +24,7 @@ from inr_jax.data import datasets, prefetch
 from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
 from inr_jax.enhancement.levels import LevelMeter, Levels
-from inr_jax.errors import InputError, one_line
+from inr_jax.errors import InputError, listed, one_line
 from inr_jax.io import atomic
 
 PIPE = "-"
@@ -122,7 +122,7 @@ def jobs(
         job = Job(inputs[0], output, residual and _beside(inputs[0], residual))
         for path in filter(None, (job.target, job.residual)):
             audio.check_writable(path)
-        _refuse_collisions([job])
+        _refuse_overwriting([job])
         return [job], left_out
     for path in filter(None, (output, residual)):
         if pathlib.Path(path).is_file():
@@ -136,8 +136,8 @@ def jobs(
             )
         except InputError as error:
             left_out.problems.append(str(error))
-    _refuse_collisions(found)
-    return found, left_out
+    _refuse_overwriting(found)
+    return _with_outputs_of_their_own(found, left_out.problems), left_out
 
 
 def _is_folder(path):
@@ -186,19 +186,36 @@ def _real(path):
     return pathlib.Path(os.path.realpath(path))
 
 
-def _refuse_collisions(found):
-    """Nothing that is written is a source, or written twice."""
-    owners, sources = {}, {_real(job.source) for job in found}
+def _refuse_overwriting(found):
+    """Nothing that is written is a source, or both outputs of a job."""
+    sources = {_real(job.source) for job in found}
+    for job in found:
+        outputs = [path for path in (job.target, job.residual) if path]
+        for path in outputs:
+            if _real(path) in sources:
+                raise InputError(f"{path}: would be overwritten; choose another output")
+        if len(set(map(_real, outputs))) < len(outputs):
+            raise InputError(
+                f"{job.target}: what is left and what was removed would both become it; "
+                "choose another output for one of them"
+            )
+
+
+def _with_outputs_of_their_own(found, problems):
+    """Jobs that alone write their outputs; the others are named, and none is preferred."""
+    owners = {}
     for job in found:
         for path in filter(None, (job.target, job.residual)):
-            real = _real(path)
-            if real in sources:
-                raise InputError(f"{path}: would be overwritten; choose another output")
-            if real in owners:
-                raise InputError(
-                    f"{owners[real]} and {job.source} would both become {path}"
-                )
-            owners[real] = job.source
+            owners.setdefault(_real(path), {})[job] = path
+    shared = [jobs for jobs in owners.values() if len(jobs) > 1]
+    for jobs in shared:
+        names = listed([job.source for job in jobs])
+        problems.append(
+            f"{names}: would all become {next(iter(jobs.values()))}; denoise them apart, "
+            "to different folders"
+        )
+    colliding = set().union(*shared)
+    return [job for job in found if job not in colliding]
 
 
 class Record:
@@ -445,7 +462,10 @@ class _Sources:
             # what an output cannot hold is known before the work begins
             for target in (_file_target(job, first), *filter(None, [job.residual])):
                 rate = self._denoiser.output_rate or track.sample_rate
-                audio.encoding(target, rate, track.num_channels, track.subtype)
+                encoding = audio.encoding(
+                    target, rate, track.num_channels, track.subtype
+                )
+                audio.check_room(target, encoding, track.duration_s)
         return [(track, self._whole_or_stream(track)) for track in found]
 
     def _whole_or_stream(self, track):

@@ -94,10 +94,8 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
         with replacing(path) as aside, ffmpeg.created(aside, form, rate) as new:
             _describe(new, old, found, form)
             streams = {stream: new.add_stream_from_template(stream) for stream in kept}
-            for packet in old.demux(*kept):
-                if packet.dts is not None:
-                    packet.stream = streams[packet.stream]
-                    new.mux(packet)
+            for packet in ffmpeg.packets(old, streams):
+                new.mux(packet)
     return lost
 
 
