@@ -199,9 +199,8 @@ def test_without_onnx_a_line_says_how_to_get_it(causal, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("edges", [(), (8e3, 9e3, 1.1e4, 1.4e4, 2e4)])
 def test_a_stream_of_a_thousand_hops_of_full_size(tmp_path, edges):
-    model, params = fresh(
-        HyperGainConfig(FieldConfig(high_edges_hz=edges), causal=True)
-    )
+    config = HyperGainConfig(FieldConfig(high_edges_hz=edges), causal=True)
+    model, params = fresh(config, scale=1.0)
     made = hyper_gain_onnx.stream(model, params, 48_000)
     assert made.ByteSize() < 5.5e6
     session = session_of(made, tmp_path / "stream.onnx")
