@@ -2,12 +2,15 @@
 
 import functools
 import importlib.util
+import re
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import soundfile
+from conftest import REPOSITORY
 
 import inr_jax
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
@@ -20,6 +23,7 @@ pytestmark = pytest.mark.skipif(
     reason="needs onnx and onnxruntime",
 )
 RATE, HOP = 2000, 32
+DENOISE = jax.jit(hyper_gain.denoise, static_argnums=(0, 3))
 
 
 def tiny(causal):
@@ -124,7 +128,7 @@ def test_whole_signals_are_as_by_jax(tmp_path):
     padded = np.pad(noisy, ((0, 0), (0, longest - count)))
     given = {"noisy": padded, "num_samples": np.array(count, np.int32)}
     (found,) = session.run(None, given)
-    expected = hyper_gain.denoise(model, params, padded.T, 2 * HOP, count).T
+    expected = DENOISE(model, params, padded.T, 2 * HOP, count).T
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.max(np.abs(found)) > 0.01
 
@@ -135,11 +139,27 @@ def test_the_command_writes_what_the_method_onnx_runs(folder, run_command, tmp_p
     code, out, err = run_command("export", "--format=onnx", *flags)
     assert (code, err) == (0, "")
     assert "stream, latency 32 ms; 2000 Hz, 1 channels" in out
-    noisy = noise(41 * HOP)
+    noisy = noise(41 * HOP + 3)
     found = inr_jax.denoise(noisy, RATE, "onnx", path=str(path))
     model, params = pretrained.load(folder)
-    expected = hyper_gain.denoise(model, params, noisy[:, None], 2 * HOP)[:, 0]
+    expected = DENOISE(model, params, noisy[:, None], 2 * HOP)[:, 0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_example_in_the_docs_denoises_a_file(causal, tmp_path, monkeypatch):
+    text = (REPOSITORY / "docs" / "export.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    made = hyper_gain_onnx.stream(*causal, RATE)
+    (tmp_path / "stream.onnx").write_bytes(made.SerializeToString())
+    noisy = noise(41 * HOP + 3)
+    soundfile.write(tmp_path / "noisy.wav", noisy, RATE, subtype="FLOAT")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(compile(example, "export.md", "exec"), found)  # noqa: S102
+    model, params = causal
+    expected = DENOISE(model, params, noisy[:, None], 2 * HOP)[:, 0]
+    np.testing.assert_allclose(found["denoised"], expected, atol=1e-5)
+    assert len(soundfile.read("denoised.wav")[0]) == len(noisy)
 
 
 def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):

@@ -48,7 +48,9 @@ def convert(
     try:
         from onnx import checker, helper
     except ImportError:
-        raise InputError("ONNX files are made by onnx: pip install onnx") from None
+        raise InputError(
+            "ONNX files are made by onnx: pip install 'inr_jax[export]'"
+        ) from None
     graph = _Graph()
     closed = jax.make_jaxpr(function)(*inputs.values())
     found = _translate(graph, closed.jaxpr, closed.consts, inputs)

@@ -5,8 +5,9 @@ const RAMP = 0.004;
 export async function decode(file, rate) {
   const context = new OfflineAudioContext(1, 1, rate); // resamples what has another rate
   const buffer = await context.decodeAudioData(await file.arrayBuffer());
-  const count = Math.min(2, buffer.numberOfChannels);
-  return Array.from({ length: count }, (_, i) => buffer.getChannelData(i).slice());
+  return Array.from({ length: buffer.numberOfChannels }, (_, i) =>
+    buffer.getChannelData(i).slice(),
+  );
 }
 
 export class Player {
@@ -18,12 +19,17 @@ export class Player {
     this.at = 0; // seconds, while paused
     this.dry = 0;
     this.playing = false;
+    this.turn = 0; // rises with each start and stop
+    this.sources = [];
   }
 
   async play() {
+    const turn = ++this.turn;
+    this.playing = true;
     this.context ??= new AudioContext({ sampleRate: this.rate });
     const context = this.context;
     await context.resume();
+    if (turn !== this.turn) return; // stopped meanwhile
     if (this.at >= this.duration) this.at = 0;
     this.gains = [this.dry, 1 - this.dry].map((gain) => new GainNode(context, { gain }));
     this.sources = this.sides.map((channels, i) => {
@@ -35,24 +41,23 @@ export class Player {
     });
     this.started = context.currentTime + 0.02 - this.at;
     for (const source of this.sources) source.start(context.currentTime + 0.02, this.at);
-    this.playing = true;
-    this.follow();
+    this.follow(turn);
   }
 
-  follow() {
-    if (!this.playing) return;
+  follow(turn) {
+    if (turn !== this.turn) return;
     this.at = Math.max(0, this.context.currentTime - this.started);
     if (this.at >= this.duration) {
-      this.pause();
       this.at = this.duration;
+      this.pause();
+      return;
     }
-    this.onTime(this.at, this.playing);
-    requestAnimationFrame(() => this.follow());
+    this.onTime(this.at, true);
+    requestAnimationFrame(() => this.follow(turn));
   }
 
   pause() {
-    if (!this.playing) return;
-    this.at = this.context.currentTime - this.started;
+    this.turn++;
     this.playing = false;
     for (const source of this.sources) source.stop();
     this.onTime(this.at, false);

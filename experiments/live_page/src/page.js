@@ -243,7 +243,7 @@ function closeClip() {
 function stopRecording() {
   const made = recording;
   recording = undefined;
-  $("record").ariaPressed = "false";
+  $("record").classList.remove("on");
   $("record").textContent = "Record";
   if (made.length) download(made, "recording denoised.wav");
 }
@@ -289,7 +289,7 @@ $("position").addEventListener("input", () =>
 $("record").addEventListener("click", () => {
   if (recording) return stopRecording();
   recording = new Wav(RATE);
-  $("record").ariaPressed = "true";
+  $("record").classList.add("on");
 });
 $("save").addEventListener("click", saveClip);
 

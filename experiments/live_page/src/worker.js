@@ -10,6 +10,7 @@ let clip = 0; // the number of the clip that is wanted
 const fail = (error) => postMessage({ type: "error", text: error.message ?? `${error}` });
 
 async function live(port, reserve) {
+  clip = 0; // none is wanted any more
   const stream = new Stream(session);
   const queue = [];
   let running = false;
