@@ -2,6 +2,7 @@
 
 // Blocks wait until they are full, and for the next one, which overlaps.
 const FIXED = 2;
+const PATIENCE_MS = 5000; // without a sound card some browsers wait for ever
 
 // Hops that a block may take to be computed: one, and those that the sound card asks for at
 // once, as no estimate can arrive meanwhile.
@@ -41,7 +42,9 @@ export async function start({ rate, hop, worker, onBlock }) {
     const speaker = new GainNode(context, { gain: 0 });
     context.createMediaStreamSource(media).connect(ring).connect(speaker);
     speaker.connect(context.destination);
-    await context.resume();
+    const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+    await Promise.race([context.resume(), patience]);
+    if (context.state !== "running") throw new Error("there is no sound output");
     const to = (parameter, value) =>
       parameter.setTargetAtTime(value, context.currentTime, 0.004);
     return {

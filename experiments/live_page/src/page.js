@@ -77,7 +77,7 @@ function showFigures() {
   $("latency").textContent = live ? `${Math.round(1000 * live.latency())} ms` : "–";
   $("late").textContent = live ? late : "–";
   $("late").classList.toggle("warning", Boolean(live && late));
-  const sorted = Float64Array.from(loads).sort();
+  const sorted = Float64Array.from(live ? loads : []).sort();
   const share = (quantile) => {
     if (!sorted.length) return "–";
     const ms = sorted[Math.floor(quantile * (sorted.length - 1))];
@@ -172,7 +172,6 @@ function reason(error) {
 async function stopLive(text = "") {
   const session = live;
   live = undefined;
-  loads = [];
   if (recording) stopRecording();
   $("microphone-text").textContent = "Start microphone";
   $("record").hidden = $("hear").hidden = true;
