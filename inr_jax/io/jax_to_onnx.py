@@ -1,8 +1,8 @@
 """A JAX function as an ONNX model: its jaxpr, one primitive after another.
 
 What follows from the weights alone is computed here and stored. Complex numbers are pairs
-of real tensors. FFTs are two stages of matrix products (Cooley and Tukey 1965), fast for
-any size with small factors, where the operator DFT is rarely supported. A primitive
+of real tensors. FFTs are two stages of matrix products (Cooley and Tukey 1965), which
+every runtime has and which are fast for sizes without large prime factors. A primitive
 that has no translation is an error that names it.
 """
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # Read by onnxruntime since 1.11, of 2022.
 _OPSET, _IR_VERSION = 17, 8
-# What follows from weights is stored only where it is not larger than both of these.
+# What is computed of stored arrays is stored where it has at most so many elements, or no
+# more than one of them.
 _SMALL = 4096
 
 
@@ -53,7 +54,7 @@ def convert(
         ) from None
     graph = _Graph()
     closed = jax.make_jaxpr(function)(*inputs.values())
-    found = _translate(graph, closed.jaxpr, closed.consts, inputs)
+    found = _translate(graph, closed.jaxpr, closed.consts, list(inputs))
     for value, name in zip(found, outputs, strict=True):
         graph.nodes.append(helper.make_node("Identity", [graph.name(value)], [name]))
 

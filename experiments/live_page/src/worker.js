@@ -9,31 +9,38 @@ let clip = 0; // the number of the clip that is wanted
 
 const fail = (error) => postMessage({ type: "error", text: error.message ?? `${error}` });
 
-async function live(port, reserve) {
+function live(port, reserve) {
   clip = 0; // none is wanted any more
   const stream = new Stream(session);
   const queue = [];
-  let running = false;
+  // A turn comes after the blocks that have arrived: only so can be seen how many wait.
+  const turn = new MessageChannel();
+  let isTaken = false;
   let before = -1; // the block that went in last
 
-  async function run() {
-    running = true;
-    while (queue.length) {
-      // more wait than can be in time: the newest goes on, so that no delay grows
-      if (queue.length > reserve + 1) queue.splice(0, queue.length - 1);
-      const { index, samples } = queue.shift();
-      const start = performance.now();
-      const estimate = (await stream.step(samples)).slice();
-      postMessage({ type: "load", index, ms: performance.now() - start });
-      port.postMessage({ index: before, samples: estimate }, [estimate.buffer]);
-      before = index;
-    }
-    running = false;
+  function take() {
+    if (isTaken || !queue.length) return;
+    isTaken = true;
+    turn.port2.postMessage(null);
   }
 
+  async function compute() {
+    // more wait than can be in time: the newest goes on, so that no delay grows
+    if (queue.length > reserve + 1) queue.splice(0, queue.length - 1);
+    const { index, samples } = queue.shift();
+    const start = performance.now();
+    const estimate = (await stream.step(samples)).slice();
+    postMessage({ type: "load", index, ms: performance.now() - start });
+    port.postMessage({ index: before, samples: estimate }, [estimate.buffer]);
+    before = index;
+    isTaken = false;
+    take();
+  }
+
+  turn.port1.onmessage = () => compute().catch(fail);
   port.onmessage = ({ data }) => {
     queue.push(data);
-    if (!running) run().catch(fail);
+    take();
   };
 }
 
