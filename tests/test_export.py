@@ -128,8 +128,8 @@ def test_whole_signals_are_as_by_jax(tmp_path):
     padded = np.pad(noisy, ((0, 0), (0, longest - count)))
     given = {"noisy": padded, "num_samples": np.array(count, np.int32)}
     (found,) = session.run(None, given)
-    expected = DENOISE(model, params, padded.T, 2 * HOP, count).T
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    expected = DENOISE(model, params, noisy.T, 2 * HOP).T  # without padding
+    np.testing.assert_allclose(found[:, :count], expected, atol=1e-5)
     assert np.max(np.abs(found)) > 0.01
 
 

@@ -1,6 +1,6 @@
 // Builds dist/: the page, onnxruntime's WebAssembly, and the network beside them.
 //
-//   npm run build               the shipped network, by `inr-jax export`
+//   npm run build               hyper_gain_live, by `inr-jax export`
 //   npm run build -- FILE.onnx  another stream of one channel at 48 kHz
 
 import { execFileSync } from "node:child_process";
@@ -26,7 +26,7 @@ for (const name of [
 if (model) {
   cpSync(resolve(model), join(dist, "model.onnx"));
 } else {
-  const output = `--output=${join(dist, "model.onnx")}`;
-  execFileSync("inr-jax", ["export", "--format=onnx", output], { stdio: "inherit" });
+  const flags = ["--model=hyper_gain_live", `--output=${join(dist, "model.onnx")}`];
+  execFileSync("inr-jax", ["export", ...flags], { stdio: "inherit" });
 }
 console.log(`${dist}: serve it, as by python -m http.server -d dist`);
