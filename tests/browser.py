@@ -26,7 +26,8 @@ window.Audio = class extends Audio {
 
 
 @pytest.fixture(scope="session")
-def browser():
+def launch():
+    """Starts a Chromium with more flags; all end with the session."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="needs playwright: pip install -e '.[test]'"
     )
@@ -34,9 +35,16 @@ def browser():
     if binary is None:
         pytest.skip(f"needs a Chromium: none of {', '.join(BROWSERS)} is installed")
     with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=binary, args=list(FLAGS))
-        yield opened
-        opened.close()
+        yield lambda *flags: driver.chromium.launch(
+            executable_path=binary, args=[*FLAGS, *flags]
+        )
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    opened = launch()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,11 @@ PAGES = sorted(
         *REPOSITORY.glob("*.md"),
         *(REPOSITORY / "docs").glob("*.md"),
         *(REPOSITORY / "checkpoints").rglob("*.md"),
-        *(REPOSITORY / "experiments").rglob("*.md"),
+        *(
+            path
+            for path in (REPOSITORY / "experiments").rglob("*.md")
+            if "node_modules" not in path.parts
+        ),
     ]
 )
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

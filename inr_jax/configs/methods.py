@@ -154,19 +154,20 @@ class OnnxMethod:
 
     Attributes:
       path: The file.
-      rate: Hz that it was trained at.
+      rate: Hz that it was trained at; what the file says, or 16,000, where None.
       window: Of the STFT, where the network takes spectra: "sqrt_hann" or "hann".
-      delay: Samples by which its estimates are late, beyond those of the STFT.
+      delay: Samples by which its estimates are late, beyond those of the STFT; what the
+        file says, or 0, where None.
     """
 
     path: str | None = None
-    rate: int = 16_000
+    rate: int | None = None
     window: str = "sqrt_hann"
-    delay: int = 0
+    delay: int | None = None
 
     def __post_init__(self):
         require_one_of(self, window=WINDOWS)
-        if self.rate < 1 or self.delay < 0:
+        if (self.rate or 1) < 1 or (self.delay or 0) < 0:
             raise ValueError("rate must be positive and delay not negative")
 
 

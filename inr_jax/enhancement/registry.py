@@ -221,7 +221,7 @@ def _sepformer(config: SepformerMethod, checkpoint_dir: Any) -> Denoiser:
 def _onnx(config: OnnxMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
     network = _room("streaming_onnx").load(config)
-    return _signal_by_signal(network.denoise, sample_rate=config.rate)
+    return _signal_by_signal(network.denoise, sample_rate=network.rate)
 
 
 def _room(module):

@@ -2,6 +2,7 @@
 
 The first input and output are the frames: spectra (1, bins, 1, 2), real and imaginary, or
 (1, samples) of a waveform. All others are state, in the same order, of zeros at first.
+Those of `inr-jax export` say their rate and delay.
 """
 
 import dataclasses
@@ -24,16 +25,20 @@ class Network:
 
     Attributes:
       session: Runs a frame.
-      config: Its settings.
+      rate: Hz.
+      window: Of the STFT, where it takes spectra.
+      delay: Samples by which its estimates are late, beyond those of the STFT.
     """
 
     session: "onnxruntime.InferenceSession"
-    config: OnnxMethod
+    rate: int
+    window: str
+    delay: int
 
     def denoise(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """The estimate of a signal (samples,) at the rate of the network."""
         del sample_rate  # the driver has resampled to it
-        delay, count = self.config.delay, len(samples)
+        delay, count = self.delay, len(samples)
         padded = np.pad(samples, (0, delay)).astype(np.float32)
         shape = self.session.get_inputs()[0].shape
         by_spectra = len(shape) == 4
@@ -45,12 +50,10 @@ class Network:
 
         size = 2 * (num_bins - 1)
         window = scipy_signal.windows.hann(size, sym=False)
-        if self.config.window == "sqrt_hann":
+        if self.window == "sqrt_hann":
             window = np.sqrt(window)
         # no phase shift: that of an FFT of each frame, as networks are trained
-        stft = scipy_signal.ShortTimeFFT(
-            window, size // 2, self.config.rate, phase_shift=None
-        )
+        stft = scipy_signal.ShortTimeFFT(window, size // 2, self.rate, phase_shift=None)
         padded = np.pad(samples, (0, size))
         spectrum = stft.stft(padded)
         frames = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
@@ -89,7 +92,14 @@ def load(config: OnnxMethod) -> Network:
             "(1, samples) and state, inputs and outputs of 32-bit floats and of the same "
             f"fixed shapes; those of inputs are {given}, of outputs {found}"
         )
-    return Network(session, config)
+    said = {"sample_rate": 16_000, "delay": 0}
+    said |= session.get_modelmeta().custom_metadata_map
+    try:
+        rate, delay = int(said["sample_rate"]), int(said["delay"])
+    except ValueError as error:
+        raise InputError(f"{config.path}: its sample_rate or delay: {error}") from None
+    delay = delay if config.delay is None else config.delay
+    return Network(session, config.rate or rate, config.window, delay)
 
 
 def _shapes(tensors) -> list[tuple[int, ...] | None]:

@@ -86,7 +86,8 @@ class HyperGain(nn.Module):
         if config.field.num_high_bands:
             bands = _high_bands(power, config.field)
             levels = self._features(bands, level, active, valid, "bands")
-            near = self._around(jnp.concatenate(levels, axis=1), 1, "near_bands")
+            levels = _masked(jnp.concatenate(levels, axis=1), valid)
+            near = self._around(levels, 1, "near_bands")
             near = [near[i : i + len(power)] for i in range(3)]
             upper = jnp.mean(x[:, x.shape[1] // 2 :], axis=1)
             known = jnp.concatenate([*near, upper, frames], axis=1)

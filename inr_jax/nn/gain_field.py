@@ -26,7 +26,6 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from inr_jax.configs.hyper_gain import FieldConfig
-from inr_jax.nn.sine import fast_cos, fast_sin
 
 
 class GainField(NamedTuple):
@@ -92,7 +91,7 @@ def evaluate(
             )
             phases = field.frequencies[None, None] * place[None, :, None]
             phases += field.phases[here]
-            hidden = fast_sin(phases)[:, :, None, :]
+            hidden = jnp.sin(phases)[:, :, None, :]
             outputs = jnp.sum(field.weights[here] * hidden, axis=3) + field.bias[here]
             total += weight * outputs
     return split(_with_highs(total, highs, high_weights))
@@ -156,12 +155,12 @@ def _on_cells(field, config):
     count = config.cell_bins
     place = (2 * np.arange(2 * count) + 1 - 2 * count) / count  # two widths
     angles = field.frequencies[:, None] * place[None].astype(np.float32)
-    basis = [fast_sin(angles), fast_cos(angles), np.ones((1, 2 * count), np.float32)]
+    basis = [jnp.sin(angles), jnp.cos(angles), np.ones((1, 2 * count), np.float32)]
     blend = (1 - np.abs(place) / 2).astype(np.float32)
     phases = field.phases[:, :, None]
     weights = [
-        field.weights * fast_cos(phases),
-        field.weights * fast_sin(phases),
+        field.weights * jnp.cos(phases),
+        field.weights * jnp.sin(phases),
         field.bias[..., None],
     ]
     outputs = jnp.concatenate(weights, 3) @ (jnp.concatenate(basis) * blend[None])

@@ -21,6 +21,7 @@ COMMANDS = {
     "train-hypersound": "train HyperSound and the STFT mask network",
     "evaluate": "score methods on noisy clips: table, figures, a page to listen to",
     "table": "put the paper's table beside evaluations",
+    "export": "write a trained network as an ONNX file",
     "download": "fetch SepFormer's weights",
 }
 # They take files besides flags.

@@ -1,0 +1,54 @@
+r"""Writes a trained HyperGain as a file that other programs run without JAX.
+
+  inr-jax export --model=DIR --output=hyper_gain.onnx
+
+A causal network becomes the step of a stream, one hop in and one hop out with its states;
+one that looks ahead takes a whole signal of at most --seconds. By the package onnx:
+pip install 'inr_jax[export]'. docs/export.md shows how the files are run.
+"""
+
+from absl import flags
+
+from inr_jax.cli import app
+from inr_jax.errors import InputError
+
+flags.adopt_module_key_flags(app)
+FORMAT = flags.DEFINE_enum("format", "onnx", ["onnx"], "Of the file.")
+MODEL = flags.DEFINE_string(
+    "model", "hyper_gain", "A shipped one, or the folder of a training's weights."
+)
+OUTPUT = flags.DEFINE_string("output", None, "File to write.")
+SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 48_000, "Hz of the sound.", 1)
+CHANNELS = flags.DEFINE_integer("channels", 1, "Of the sound, linked by one gain.", 1)
+SECONDS = flags.DEFINE_float(
+    "seconds", 10.0, "Longest signal, of a network that looks ahead.", 0.1, 600
+)
+
+
+def main() -> None:
+    if not OUTPUT.value:
+        raise InputError("--output is missing")
+    app.start_jax()
+
+    from inr_jax.io import atomic
+    from inr_jax.models import hyper_gain, hyper_gain_onnx, pretrained
+
+    model, params = pretrained.load_pretrained(MODEL.value)
+    if not isinstance(model, hyper_gain.HyperGain):
+        raise InputError(f"--model={MODEL.value}: only HyperGain can be exported")
+    rate, channels = SAMPLE_RATE.value, CHANNELS.value
+    if model.config.causal:
+        made = hyper_gain_onnx.stream(model, params, rate, channels)
+        window = hyper_gain.window_of(rate, model.config)
+        what = f"stream, latency {1000 * window / rate:.3g} ms"
+    else:
+        samples = round(SECONDS.value * rate)
+        made = hyper_gain_onnx.whole(model, params, rate, channels, samples)
+        what = f"signals of at most {SECONDS.value:g} s"
+    content = made.SerializeToString()
+    with atomic.replacing(OUTPUT.value) as part:
+        part.write_bytes(content)
+    print(
+        f"{OUTPUT.value}: {what}; {rate} Hz, {channels} channels, "
+        f"{len(content) / 1e6:.1f} MB"
+    )
