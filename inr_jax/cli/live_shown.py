@@ -100,6 +100,7 @@ class Shown:
             "hops": engine.hops,
             "missed": engine.missed,
             "dropped": engine.dropped,
+            "resynced": engine.resynced,
             "xruns": getattr(self.mover, "xruns", 0),
             "load_median": typical,
             "load_p99": most,
@@ -119,8 +120,8 @@ class Shown:
         engine = self._engine
         return (
             f"{engine.missed} of {engine.hops + engine.dropped} deadlines missed, "
-            f"{engine.dropped} hops dropped, "
-            f"{getattr(self.mover, 'xruns', 0)} lost by the device"
+            f"{engine.dropped} hops dropped, {engine.resynced} times brought back to the "
+            f"delay, {getattr(self.mover, 'xruns', 0)} blocks lost by devices"
         )
 
     def _table(self):

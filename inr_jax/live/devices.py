@@ -2,8 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from inr_jax.errors import InputError, listed
 from inr_jax.live.engine import Engine
@@ -94,98 +93,111 @@ def find(name: str | None, is_input: bool) -> Found:
     return fitting[0]
 
 
-class Device:
-    """An open device that moves an engine; see `session.Mover`."""
+class Devices:
+    """Open devices that move an engine; see `session.Mover`."""
 
-    def __init__(self, stream: Any, feed: Feed | None):
-        """Of a stream that has begun."""
-        self._stream, self._feed, self.xruns = stream, feed, 0
-        self._last_call = time.monotonic()
-        latency = stream.latency
-        self.latency_s = sum(latency) if isinstance(latency, tuple) else latency
+    def __init__(self):
+        """Opens none."""
+        self.latency_s, self.xruns = 0.0, 0
+        self._feed, self._last_calls = None, {}
+        self._streams = contextlib.ExitStack()
 
-    def called(self, status: Any) -> None:
-        """Notes a call of the device."""
-        self.xruns += bool(status)
-        self._last_call = time.monotonic()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._streams.close()
 
     def is_moving(self) -> bool:
         """False behind the end of a feed."""
-        if self._feed:
+        if self._feed and self._feed.is_empty:
             self._feed.check()
-            if self._feed.is_empty:
-                return False
-        if not self._stream.active or time.monotonic() - self._last_call > _GONE_S:
-            raise InputError("the sound device stopped: was it unplugged?")
+            return False
+        for device, last in self._last_calls.items():
+            if time.monotonic() - last > _GONE_S:
+                raise InputError(
+                    f"{device.name}: the device stopped; is it still there?"
+                )
         return True
 
+    def listen(self, device: Found, engine: Engine, latency: str | float) -> None:
+        """Lets a microphone bring what the engine hears.
 
-@contextlib.contextmanager
-def opened(
-    engine: Engine,
-    source: Found | Feed,
-    target: Found | None,
-    latency: str | float = "low",
-) -> Iterator[Device]:
-    """A context in which devices move an engine.
+        Args:
+          device: Of `find`.
+          engine: Its stream has the rate and the channels.
+          latency: Of the device: "low", "high" or seconds.
 
-    Args:
-      engine: What lies between both sides.
-      source: A microphone, or hops of a file.
-      target: A speaker or virtual device; None where what is played is only written down.
-      latency: Of the devices: "low", "high" or seconds.
+        Raises:
+          InputError: the device cannot be opened like this.
+        """
 
-    Raises:
-      InputError: a device cannot be opened like this.
-    """
-    sounddevice = _sounddevice()
-    device = None
+        def called(block, num_samples, clock, status):
+            engine.hear(block)
+            self._note(device, status)
 
-    def duplex(heard, played, num_samples, clock, status):
-        played[:] = engine.exchange(heard)
-        if device:
-            device.called(status)
+        self._open("InputStream", device, engine, latency, called)
 
-    def listen(heard, num_samples, clock, status):
-        engine.exchange(heard)
-        if device:
-            device.called(status)
+    def play(
+        self,
+        device: Found,
+        engine: Engine,
+        latency: str | float,
+        feed: Feed | None = None,
+    ) -> None:
+        """Lets a speaker or virtual device take what the engine plays.
 
-    def play(played, num_samples, clock, status):
-        hop = source.take()
-        played[:] = 0 if hop is None else engine.exchange(hop)
-        if device:
-            device.called(status)
+        Args:
+          device: As of `listen`.
+          engine: As of `listen`.
+          latency: As of `listen`.
+          feed: Hops of a file, which it brings as well where no microphone does.
 
-    names = [x.number if isinstance(x, Found) else None for x in (source, target)]
-    if target is None:
-        kind, callback, chosen = sounddevice.InputStream, listen, names[0]
-    elif isinstance(source, Feed):
-        kind, callback, chosen = sounddevice.OutputStream, play, names[1]
-    else:
-        kind, callback, chosen = sounddevice.Stream, duplex, names
-    try:
-        stream = kind(
-            samplerate=engine.stream.sample_rate,
-            blocksize=engine.stream.hop,
-            device=chosen,
-            channels=engine.stream.channels,
-            dtype="float32",
-            latency=latency,
-            callback=callback,
-        )
-        stream.start()
-    except (sounddevice.PortAudioError, ValueError) as error:
-        shown = " and ".join(x.name for x in (source, target) if isinstance(x, Found))
-        what = f"{engine.stream.channels} channels of {engine.stream.sample_rate} Hz"
-        raise InputError(f"{shown}: cannot open for {what}: {_reason(error)}") from None
-    device = Device(stream, source if isinstance(source, Feed) else None)
-    try:
-        yield device
-    finally:
-        with contextlib.suppress(sounddevice.PortAudioError):  # it may be gone
-            stream.abort()
-            stream.close()
+        Raises:
+          InputError: the device cannot be opened like this.
+        """
+
+        def called(block, num_samples, clock, status):
+            if feed and (hop := feed.take()) is not None:
+                engine.hear(hop)
+            block[:] = engine.play(num_samples)
+            self._note(device, status)
+
+        self._feed = feed
+        self._open("OutputStream", device, engine, latency, called)
+
+    def _note(self, device, status):
+        self.xruns += bool(status)
+        self._last_calls[device] = time.monotonic()
+
+    def _open(self, kind, device, engine, latency, callback):
+        sounddevice = _sounddevice()
+        stream = engine.stream
+        try:
+            opened = getattr(sounddevice, kind)(
+                samplerate=stream.sample_rate,
+                blocksize=stream.hop,
+                device=device.number,
+                channels=stream.channels,
+                dtype="float32",
+                latency=latency,
+                callback=callback,
+            )
+            opened.start()
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise InputError(
+                f"{device.name}: cannot open {stream.channels} channels of "
+                f"{stream.sample_rate} Hz: {_reason(error)}"
+            ) from None
+        self._streams.callback(_close, opened)
+        self._last_calls[device] = time.monotonic()
+        self.latency_s += opened.latency
+
+
+def _close(stream):
+    with contextlib.suppress(Exception):  # the device may be gone
+        stream.abort()
+        stream.close()
 
 
 def _reason(error):

@@ -1,9 +1,10 @@
-"""Between a sound device, which cannot wait, and a stream, which computes when it can.
+"""Between sound devices, which cannot wait, and a stream, which computes when it can.
 
-Everything goes by position: what came in at one is heard `delay` samples later, always.
-Where the estimate of a hop is not there in time, the input is heard instead, as late as the
-estimate would have been; hops that cannot be in time any more are not computed. So a
-computation that takes too long costs noise, and never words nor delay.
+Everything goes by position: what came in is heard `delay` samples later. Where the estimate
+of a hop is not there in time, the input is heard instead, as late as the estimate would
+have been; hops that cannot be in time any more are not computed. Where the clocks of two
+devices have drifted apart by a hop, a hop is left out or repeated. So a computation that
+takes too long costs noise, never words, and the delay does not grow.
 """
 
 import contextlib
@@ -19,23 +20,26 @@ from inr_jax.live.ring import Ring
 
 KEPT_S = 10.0  # of what was heard and played, for those who write it to files
 _SLOTS = 64  # hops whose estimate is kept until it is played
+_TIMED = 1000  # last computations whose time is kept
+_SYNCHRONISED = 100  # blocks after which drift is looked for
 
 
 class Engine:
     """Moves sound through a stream.
 
-    The thread of the device calls `exchange`, which copies, and nothing else. Another calls
-    `compute`, as `working` does.
+    The threads of devices call `hear` and `play`, or a single one `exchange`; these copy,
+    and nothing else. Another thread calls `compute`, as `working` does.
 
     Attributes:
       stream: What denoises.
       delay: Samples from `exchange` to `exchange`.
       heard: What came in.
       played: What went out.
+      position: In what was heard, of what is played next.
       hops: That were computed.
-      missed: Hops heard as they came in, at least in part, for lack of their estimate.
+      missed: Hops played as they came in, at least in part, for lack of their estimate.
       dropped: Those among them that were not computed.
-      step_s: Seconds that the last computations took, some 1,000.
+      resynced: How often what is played was brought back to its delay.
     """
 
     def __init__(self, stream, reserve_s: float = 0.0):
@@ -51,27 +55,60 @@ class Engine:
         self.delay = 2 * stream.hop + math.ceil(reserve_s * stream.sample_rate)
         size = math.ceil(KEPT_S * stream.sample_rate)
         self.heard, self.played = (Ring(size, stream.channels) for _ in range(2))
-        self.hops = self.missed = self.dropped = 0
-        self.step_s = np.zeros(1000)
+        self.position = 0
+        self.hops = self.missed = self.dropped = self.resynced = 0
+        self._step_s = np.zeros(_TIMED)
         self._estimates = np.zeros((_SLOTS, stream.hop, stream.channels), np.float32)
         self._numbers = np.full(_SLOTS, -1)  # of the hops that the estimates are of
-        self._next, self._last_missed = 0, -1
+        self._next, self._last_missed, self._margins = 0, -1, None
         self._arrived, self._error = threading.Event(), None
 
     def exchange(
         self, block: Float[np.ndarray, "samples channels"]
     ) -> Float[np.ndarray, "samples channels"]:
         """Takes what came in, and gives as many samples to be heard."""
+        self.hear(block)
+        return self.play(len(block))
+
+    def hear(self, block: Float[np.ndarray, "samples channels"]) -> None:
+        """Takes what came in."""
         self.heard.append(block)
-        start = self.played.position - self.delay
-        out = self._due(start, start + len(block))
-        self.played.append(out)
         self._arrived.set()
+
+    def play(self, num_samples: int) -> Float[np.ndarray, "samples channels"]:
+        """What is to be heard next; silence until something has come in."""
+        if self.heard.position:
+            self._synchronise(num_samples)
+            out = self._due(self.position, self.position + num_samples)
+            self.position += num_samples
+        else:
+            out = np.zeros((num_samples, self.stream.channels), np.float32)
+        self.played.append(out)
         return out
 
+    def _synchronise(self, num_samples):
+        """Sets the position at first, and where devices have drifted apart."""
+        margin = self.heard.position - self.position - num_samples
+        if self._margins is None:
+            self._margins = []
+            self.position += margin - self.delay
+            return
+        self._margins.append(margin)
+        if len(self._margins) < _SYNCHRONISED:
+            return
+        # devices bring and take blocks in bursts: the lowest margins count, but for the
+        # few of a moment that one of them stood still
+        lowest = sorted(self._margins)[_SYNCHRONISED // 10]
+        self._margins.clear()
+        excess, hop = lowest - self.delay, self.stream.hop
+        if not -hop / 2 <= excess <= hop:
+            self.position += excess
+            self.resynced += 1
+
     def _due(self, start, stop):
-        """Estimates of the input from one position to another, where they are there."""
+        """Estimates of what was heard between positions; it itself for lack of them."""
         hop, out = self.stream.hop, self.heard.read(start, stop)
+        out[max(0, self.heard.position - start) :] = 0
         for number in range(max(0, start) // hop, -(-stop // hop)):
             slot, first = number % _SLOTS, number * hop
             begin, end = max(start, first), min(stop, first + hop)
@@ -99,13 +136,13 @@ class Engine:
             slot = (number - 1) % _SLOTS
             self._estimates[slot] = estimate
             self._numbers[slot] = number - 1
-        self.step_s[self.hops % len(self.step_s)] = time.perf_counter() - start
+        self._step_s[self.hops % len(self._step_s)] = time.perf_counter() - start
         self.hops, self._next = self.hops + 1, number + 1
         return True
 
     def _is_late(self, number):
-        """Whether a hop begins where all is played already."""
-        return number * self.stream.hop + self.delay < self.played.position
+        """Whether the beginning of a hop has been played."""
+        return number * self.stream.hop < self.position
 
     @contextlib.contextmanager
     def working(self) -> Iterator[Callable[[], None]]:
@@ -137,7 +174,7 @@ class Engine:
     @property
     def load(self) -> tuple[float, float]:
         """Shares of a hop that computations take: median and 99th percentile."""
-        taken = self.step_s[: self.hops] * self.stream.sample_rate / self.stream.hop
+        taken = self._step_s[: self.hops] * self.stream.sample_rate / self.stream.hop
         if not len(taken):
             return 0.0, 0.0
         return float(np.median(taken)), float(np.percentile(taken, 99))

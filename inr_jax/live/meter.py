@@ -16,8 +16,8 @@ class Reading(NamedTuple):
     """What an engine does now.
 
     Attributes:
-      input_db: Level of what is heard, relative to full scale.
-      output_db: Of what is played.
+      input_db: Level of what came in, relative to full scale.
+      output_db: Of what it is played as.
       noise_reduction_db: How far the noise went down; None where there is none to tell.
     """
 
@@ -28,20 +28,20 @@ class Reading(NamedTuple):
 
 def reading(engine: Engine) -> Reading:
     """Of the last moments."""
-    rate, end = engine.stream.sample_rate, engine.played.position
-    count = round(_LEVEL_S * rate)
-    heard, played = engine.heard.read(end - count, end), _last(engine, _LEVEL_S)[1]
-    meter = LevelMeter(rate)
+    heard, played = _last(engine, _LEVEL_S)
+    meter = LevelMeter(engine.stream.sample_rate)
     meter.add(*_last(engine, _NOISE_S))
     return Reading(_decibels(heard), _decibels(played), meter.levels.noise_reduction_db)
 
 
 def _last(engine, seconds):
-    """What was played, and what was heard of it, a delay before."""
-    end = engine.played.position
-    start = end - round(seconds * engine.stream.sample_rate)
-    heard = engine.heard.read(start - engine.delay, end - engine.delay)
-    return heard, engine.played.read(start, end)
+    """What was played, and what it was as it was heard."""
+    count = round(seconds * engine.stream.sample_rate)
+    ends = engine.position, engine.played.position
+    return [
+        ring.read(end - count, end)
+        for ring, end in zip((engine.heard, engine.played), ends, strict=True)
+    ]
 
 
 def _decibels(samples):

@@ -168,27 +168,25 @@ def movement(engine, source, target, stop, shown):
     """A context that yields what moves sound through an engine, step by step."""
     from inr_jax.live import devices, pipes, session
 
+    blocks = None
+    if source == PIPE:
+        blocks = pipes.blocks(engine.stream.channels, stop)
+    elif isinstance(source, audio.FileSource):
+        blocks = source.blocks(engine.stream.hop)
+    hops = session.hops(blocks, engine) if blocks else None
+    if source == PIPE or FAST.value:
+        yield session.moved_at_once(engine, hops)
+        return
     with contextlib.ExitStack() as opened:
-        mover = source
-        if source == PIPE:
-            blocks = pipes.blocks(engine.stream.channels, stop)
-        elif isinstance(source, audio.FileSource):
-            blocks = source.blocks(engine.stream.hop)
+        feed = opened.enter_context(session.feed(hops)) if hops else None
+        if feed and target is None:
+            mover = opened.enter_context(session.Clock(engine, feed))
         else:
-            blocks = None
-        hops = session.hops(blocks, engine) if blocks else None
-        if source == PIPE or FAST.value:
-            yield session.moved_at_once(engine, hops)
-            return
-        if hops:
-            source = opened.enter_context(session.feed(hops))
-        if hops and target is None:
-            mover = opened.enter_context(session.Clock(engine, source))
-        else:
-            latency = device_latency()
-            mover = opened.enter_context(
-                devices.opened(engine, source, target, latency)
-            )
+            mover = opened.enter_context(devices.Devices())
+            if target:
+                mover.play(target, engine, device_latency(), feed)
+            if not feed:
+                mover.listen(source, engine, device_latency())
         shown.mover = mover
         yield session.moved(engine, mover)
 
