@@ -134,8 +134,8 @@ def test_devices_that_drift_apart_are_brought_back(faster):
             engine.play(HOP)
             played += 1
             lags.append(engine.heard.position - engine.position)
-    assert 3 <= engine.resynced <= 12
-    assert np.max(np.abs(np.array(lags) - engine.delay)) <= 3 * HOP
+    assert 2 <= engine.resynced <= 12
+    assert np.max(np.abs(np.array(lags) - engine.delay)) <= 5 * HOP
 
 
 def test_bursts_of_blocks_find_their_margin_once():

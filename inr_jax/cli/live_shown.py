@@ -24,12 +24,13 @@ class Shown:
 
     Attributes:
       mover: What moves the engine; None where it runs at once.
+      stop: Set by the key that ends the run.
     """
 
     def __init__(self, engine: Engine, stop: threading.Event):
         """Begins nothing yet."""
         self.mover: Any = None
-        self._engine, self._stop = engine, stop
+        self._engine, self.stop = engine, stop
         self._console = console.Console(stderr=True)
         self._live = live.Live(
             console=self._console, auto_refresh=False, transient=True
@@ -65,7 +66,7 @@ class Shown:
             if key == "b":
                 stream.bypass = not stream.bypass
             if key == "q":
-                self._stop.set()
+                self.stop.set()
         now = time.monotonic()
         if self._memory is None and now - self._start > _WARM_S:
             self._memory = meter.memory_mib()
@@ -80,7 +81,9 @@ class Shown:
             self._missed = self._engine.missed
 
     def finish(self, as_json: bool, sound_on_stdout: bool) -> None:
-        """Prints the summary."""
+        """Prints the summary, if something was played."""
+        if not self._engine.hops:
+            return
         summary = self.summary()
         if as_json:
             file = sys.stderr if sound_on_stdout else sys.stdout

@@ -3,7 +3,7 @@
 Everything goes by position: what came in is heard `delay` samples later. Where the estimate
 of a hop is not there in time, the input is heard instead, as late as the estimate would
 have been; hops that cannot be in time any more are not computed. Where the clocks of two
-devices have drifted apart by a hop, a hop is left out or repeated. So a computation that
+devices have drifted apart by two hops, these are left out or repeated. So a computation that
 takes too long costs noise, never words, and the delay does not grow.
 """
 
@@ -100,8 +100,8 @@ class Engine:
         # few of a moment that one of them stood still
         lowest = sorted(self._margins)[_SYNCHRONISED // 10]
         self._margins.clear()
-        excess, hop = lowest - self.delay, self.stream.hop
-        if not -hop / 2 <= excess <= hop:
+        excess, reserve = lowest - self.delay, self.delay - 2 * self.stream.hop
+        if not -reserve / 2 <= excess <= max(2 * self.stream.hop, reserve / 2):
             self.position += excess
             self.resynced += 1
 

@@ -85,28 +85,46 @@ def main() -> None:
     from inr_jax.live.engine import Engine
     from inr_jax.live.stream import Stream
 
-    source, target = chosen_source(), chosen_target()
+    source, target, latency = chosen_source(), chosen_target(), device_latency()
     check_sides(source, target)
+    form, outputs = form_of(source), outputs_beside(target)
+    for path in set(outputs) - {PIPE}:
+        audio.encoding(path, *form)  # what it cannot hold is known before the work
     app.start_jax()
-    stream = Stream(*form_of(source), WEIGHTS.value, MAX_ATTENUATION_DB.value)
+    stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
     at_once = FAST.value or source == PIPE
     engine = Engine(stream, 0.0 if at_once else RESERVE_MS.value / 1000)
+    rings = {"heard": engine.heard, "played": engine.played}
     with session.stopping() as stop, live_shown.Shown(engine, stop) as shown:
         with contextlib.ExitStack() as files:
             taps = [
-                session.Tap(ring, files.enter_context(written(path, stream, source)))
-                for path, ring in (
-                    (OUTPUT.value if target is None else None, engine.played),
-                    (RECORD_INPUT.value, engine.heard),
-                    (RECORD_OUTPUT.value, engine.played),
+                session.Tap(
+                    rings[ring], files.enter_context(written(path, form, source))
                 )
-                if path
+                for path, ring in outputs.items()
             ]
-            moves = movement(engine, source, target, stop, shown)
+            moves = movement(engine, source, target, latency, shown)
             error = session.follow(moves, taps, shown.update, stop)
-        shown.finish(JSON.value, sound_on_stdout=PIPE == OUTPUT.value)
+        shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
     if error:
         raise error
+
+
+def outputs_beside(target) -> dict[str, str]:
+    """Files and pipes that are written, and whether what is heard or what is played.
+
+    Raises:
+      InputError: one is named twice.
+    """
+    named = [
+        (None if target else OUTPUT.value, "played"),
+        (RECORD_INPUT.value, "heard"),
+        (RECORD_OUTPUT.value, "played"),
+    ]
+    paths = [path for path, _ in named if path]
+    if len(set(paths)) < len(paths):
+        raise InputError(f"{max(paths, key=paths.count)}: named twice as an output")
+    return {path: ring for path, ring in named if path}
 
 
 def chosen_source():
@@ -153,24 +171,24 @@ def form_of(source) -> tuple[int, int]:
     return RATE.value or usual, CHANNELS.value or 1
 
 
-def written(path, stream, source):
+def written(path, form, source):
     """A context that yields what writes to a file or a pipe."""
     from inr_jax.live import pipes
 
     if path == PIPE:
         return contextlib.nullcontext(pipes.write)
     subtype = getattr(source, "subtype", None)
-    return audio.open_writer(path, stream.sample_rate, stream.channels, subtype)
+    return audio.open_writer(path, *form, subtype)
 
 
 @contextlib.contextmanager
-def movement(engine, source, target, stop, shown):
+def movement(engine, source, target, latency, shown):
     """A context that yields what moves sound through an engine, step by step."""
     from inr_jax.live import devices, pipes, session
 
     blocks = None
     if source == PIPE:
-        blocks = pipes.blocks(engine.stream.channels, stop)
+        blocks = pipes.blocks(engine.stream.channels, shown.stop)
     elif isinstance(source, audio.FileSource):
         blocks = source.blocks(engine.stream.hop)
     hops = session.hops(blocks, engine) if blocks else None
@@ -184,9 +202,9 @@ def movement(engine, source, target, stop, shown):
         else:
             mover = opened.enter_context(devices.Devices())
             if target:
-                mover.play(target, engine, device_latency(), feed)
+                mover.play(target, engine, latency, feed)
             if not feed:
-                mover.listen(source, engine, device_latency())
+                mover.listen(source, engine, latency)
         shown.mover = mover
         yield session.moved(engine, mover)
 
