@@ -20,7 +20,7 @@ pytest_plugins = ("sound_server",)
 SECONDS = 60
 LIVE = (sys.executable, "-m", "inr_jax", "live", f"--rate={RATE}", "--json")
 # for the machines of tests, which do other things as well
-LIVE += ("--device_latency=200", "--reserve_ms=150")
+LIVE += ("--device_latency=200", "--reserve_ms=400")
 LIVE += ("--input=pulse", "--output=pulse")
 
 
@@ -69,7 +69,7 @@ def test_what_is_said_is_heard_denoised_without_a_dropout(server, weights, tmp_p
     recorder.wait()
     assert process.returncode == 0, err
     told = json.loads(out)
-    assert told["missed"] == told["dropped"] == told["xruns"] == 0, told
+    assert told["missed"] == told["dropped"] == told["xruns"] == 0, out
     said, received = np.fromfile(tmp_path / "room.raw", "<f4").reshape(-1, 2).T
     begin = np.flatnonzero(said)[0]
     expected = estimate(weights, heard)
