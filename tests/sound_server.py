@@ -82,9 +82,10 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path):
-    pytest.importorskip(
-        "sounddevice", reason="pip install -e '.[test]'", exc_type=OSError
-    )
+    try:
+        import sounddevice  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"needs sounddevice and PortAudio: {error}")
     missing = [x for x in ("pulseaudio", "pacat", "parec") if not shutil.which(x)]
     if missing:
         pytest.skip(f"needs PulseAudio: no {', '.join(missing)}")

@@ -16,7 +16,6 @@ from sound_server import RATE
 import inr_jax
 from inr_jax import audio
 
-pytest_plugins = ("sound_server",)
 SECONDS = 60
 LIVE = (sys.executable, "-m", "inr_jax", "live", f"--rate={RATE}", "--json")
 # for the machines of tests, which do other things as well

@@ -18,7 +18,7 @@ import pathlib
 
 from absl import flags
 
-from inr_jax import audio
+import inr_jax
 from inr_jax.cli import app
 from inr_jax.errors import InputError
 
@@ -89,7 +89,9 @@ def main() -> None:
     check_sides(source, target)
     form, outputs = form_of(source), outputs_beside(target)
     for path in set(outputs) - {PIPE}:
-        audio.encoding(path, *form)  # what it cannot hold is known before the work
+        inr_jax.audio.encoding(
+            path, *form
+        )  # what it cannot hold is known before the work
     app.start_jax()
     stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
     at_once = FAST.value or source == PIPE
@@ -134,8 +136,8 @@ def chosen_source():
     name = INPUT.value
     if name == PIPE:
         return PIPE
-    if name and (os.path.exists(name) or audio.is_audio(pathlib.Path(name))):
-        return audio.FileSource(name)
+    if name and (os.path.exists(name) or inr_jax.audio.is_audio(pathlib.Path(name))):
+        return inr_jax.audio.FileSource(name)
     return devices.find(name, is_input=True)
 
 
@@ -144,14 +146,14 @@ def chosen_target():
     from inr_jax.live import devices
 
     name = OUTPUT.value
-    if name == PIPE or name and audio.is_audio(pathlib.Path(name)):
+    if name == PIPE or name and inr_jax.audio.is_audio(pathlib.Path(name)):
         return None
     return devices.find(name, is_input=False)
 
 
 def check_sides(source, target) -> None:
     """Raises InputError where a side does not go with the other or with the flags."""
-    is_file = isinstance(source, audio.FileSource)
+    is_file = isinstance(source, inr_jax.audio.FileSource)
     if FAST.value and not (is_file and target is None):
         raise InputError("--fast goes from a file to a file or a pipe")
     if source == PIPE and target:
@@ -165,7 +167,7 @@ def check_sides(source, target) -> None:
 
 def form_of(source) -> tuple[int, int]:
     """Sample rate and channels."""
-    if isinstance(source, audio.FileSource):
+    if isinstance(source, inr_jax.audio.FileSource):
         return source.sample_rate, source.num_channels
     usual = PIPE_RATE if source == PIPE else source.sample_rate
     return RATE.value or usual, CHANNELS.value or 1
@@ -178,7 +180,7 @@ def written(path, form, source):
     if path == PIPE:
         return contextlib.nullcontext(pipes.write)
     subtype = getattr(source, "subtype", None)
-    return audio.open_writer(path, *form, subtype)
+    return inr_jax.audio.open_writer(path, *form, subtype)
 
 
 @contextlib.contextmanager
@@ -189,7 +191,7 @@ def movement(engine, source, target, latency, shown):
     blocks = None
     if source == PIPE:
         blocks = pipes.blocks(engine.stream.channels, shown.stop)
-    elif isinstance(source, audio.FileSource):
+    elif isinstance(source, inr_jax.audio.FileSource):
         blocks = source.blocks(engine.stream.hop)
     hops = session.hops(blocks, engine) if blocks else None
     if source == PIPE or FAST.value:
