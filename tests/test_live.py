@@ -3,12 +3,14 @@
 import builtins
 import json
 import os
+import subprocess
 import sys
 import threading
 import types
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from live_weights import save
 
 from inr_jax import audio
@@ -224,3 +226,44 @@ def test_without_sound_library_it_is_one_line(run_command, monkeypatch, error, s
     code, _, err = run_command("live", "--devices")
     assert code == 2 and said in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_pipe_goes_through_a_process(weights, noisy):
+    samples, expected = estimate(weights, noisy)
+    integers = np.rint(samples * 2**15).astype("<i2")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "inr_jax", "live", "--input=-", "--output=-"),
+            *(f"--rate={RATE}", "--channels=2", f"--weights={weights}"),
+        ],
+        input=integers.tobytes(),
+        capture_output=True,
+        check=True,
+        cwd=REPOSITORY,
+    )
+    found = np.frombuffer(done.stdout, "<i2").reshape(-1, 2) / 2**15
+    found = found[2 * HOP :][: len(expected)]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_long_run_stays_in_time_and_memory(weights, tmp_path):
+    """Two hours of this: benchmarks/live.py --soak_s=7200."""
+    done = subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "benchmarks" / "live.py"),
+            *(f"--output_dir={tmp_path}", "--soak_s=40", "--rates=16000"),
+            *(f"--weights={weights}", "--reserve_ms=400"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "soak.json").read_text())["rows"]
+    assert row["missed"] == row["dropped"] == row["resynced"] == 0
+    assert row["lag after 5 s, samples"] == row["lag at the end, samples"]
+    before, after = (row[f"memory {at}, MiB"] for at in ("after 10 s", "at the end"))
+    assert after - before < 20

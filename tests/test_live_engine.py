@@ -1,5 +1,9 @@
 """The engine between devices and a stream: nothing late grows, nothing is lost."""
 
+import contextlib
+import itertools
+import signal
+import threading
 import time
 
 import numpy as np
@@ -7,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inr_jax.cli import keys, live_shown
 from inr_jax.live import meter, session
 from inr_jax.live.engine import Engine
 from inr_jax.live.ring import Ring
@@ -192,3 +197,48 @@ def test_a_meter_reads_silence():
     engine = Engine(Halved())
     engine.exchange(np.zeros((HOP, 1), np.float32))
     assert meter.reading(engine) == (-99, -99, None)
+
+
+def test_keys_bypass_and_end(monkeypatch, capsys):
+    pressed = iter(["", "b", "xb", "bq"])
+    keyboard = contextlib.nullcontext(lambda: next(pressed))
+    monkeypatch.setattr(keys, "pressed", lambda: keyboard)
+    engine, stop = Engine(Halved()), threading.Event()
+    states = []
+    with live_shown.Shown(engine, stop) as shown:
+        for _ in range(4):
+            shown.update()
+            states.append((engine.stream.bypass, stop.is_set()))
+    assert states == [(False, False), (True, False), (False, False), (True, True)]
+    assert "ready after 0.0 s; delay 32 ms" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_whose_files_are_finished(number):
+    engine, written = Engine(Halved()), []
+    blocks = itertools.repeat(noise(HOP))
+
+    @contextlib.contextmanager
+    def movement():
+        yield session.moved_at_once(engine, blocks)
+
+    def on_tick():
+        if engine.hops == 20:
+            signal.raise_signal(number)
+
+    taps = [session.Tap(engine.played, written.append)]
+    with session.stopping() as stop:
+        assert session.follow(movement(), taps, on_tick, stop) is None
+    assert sum(map(len, written)) == 20 * HOP
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_hops_of_blocks_end_when_all_was_heard():
+    engine, signal_in = Engine(Halved()), noise(10 * HOP + 3)
+    blocks = np.split(signal_in, [5, 300, 301, 2000])
+    hops = list(session.hops(blocks, engine))
+    assert all(len(hop) == HOP for hop in hops)
+    joined = np.concatenate(hops)
+    np.testing.assert_array_equal(joined[: len(signal_in)], signal_in)
+    assert not np.any(joined[len(signal_in) :])
+    assert 0 <= len(joined) - len(signal_in) - engine.delay < HOP

@@ -88,10 +88,8 @@ class Shown:
         if as_json:
             file = sys.stderr if sound_on_stdout else sys.stdout
             print(json.dumps(summary), file=file)
-        typical, most = (100 * x for x in self._engine.load)
         self._print(
-            f"{summary['seconds']:.1f} s: {self._late()}; load {typical:.0f} %, "
-            f"99 % of the time below {most:.0f} %; {self._delay()}"
+            f"{summary['seconds']:.1f} s: {self._late()}; {self._load()}; {self._delay()}"
         )
 
     def summary(self) -> dict[str, Any]:
@@ -123,9 +121,13 @@ class Shown:
         engine = self._engine
         return (
             f"{engine.missed} of {engine.hops + engine.dropped} deadlines missed, "
-            f"{engine.dropped} hops dropped, {engine.resynced} times brought back to the "
-            f"delay, {getattr(self.mover, 'xruns', 0)} blocks lost by devices"
+            f"{engine.dropped} hops dropped, delay corrected {engine.resynced} times, "
+            f"{getattr(self.mover, 'xruns', 0)} blocks lost by devices"
         )
+
+    def _load(self):
+        typical, most = (100 * x for x in self._engine.load)
+        return f"load {typical:.0f} %, 99 % of the time below {most:.0f} %"
 
     def _table(self):
         now, engine = meter.reading(self._engine), self._engine
@@ -134,7 +136,7 @@ class Shown:
         grid.add_row("in", _bar(now.input_db), f"{now.input_db:.0f} dB")
         grid.add_row("out", _bar(now.output_db), f"{now.output_db:.0f} dB")
         grid.add_row("noise", "" if taken is None else f"{taken:.0f} dB down")
-        grid.add_row("load", f"{100 * engine.load[1]:.0f} % of the time there is")
+        grid.add_row("load", self._load().removeprefix("load "))
         grid.add_row("late", self._late())
         grid.add_row("delay", self._delay().removeprefix("delay "))
         state = "bypassed" if engine.stream.bypass else "on"
