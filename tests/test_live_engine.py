@@ -107,6 +107,14 @@ def test_what_is_late_is_played_as_it_came_in_and_the_delay_stays():
     assert np.mean(as_it_came[90:]) < 0.2  # in time again, but for a busy machine
 
 
+def test_what_is_no_sound_is_not_played_either():
+    """Nothing has been computed: the input is heard."""
+    engine = Engine(Halved())
+    for _ in range(4):
+        last = engine.exchange(np.full((HOP, 1), np.nan, np.float32))
+    assert engine.missed and not np.any(last)
+
+
 def test_a_failure_of_the_thread_is_told():
     class Broken(Halved):
         def step(self, block):
@@ -218,17 +226,14 @@ def test_a_signal_ends_a_run_whose_files_are_finished(number):
     engine, written = Engine(Halved()), []
     blocks = itertools.repeat(noise(HOP))
 
-    @contextlib.contextmanager
-    def movement():
-        yield session.moved_at_once(engine, blocks)
-
     def on_tick():
         if engine.hops == 20:
             signal.raise_signal(number)
 
+    moves = session.moved_at_once(engine, blocks)
     taps = [session.Tap(engine.played, written.append)]
     with session.stopping() as stop:
-        assert session.follow(movement(), taps, on_tick, stop) is None
+        assert session.follow(moves, taps, on_tick, stop) is None
     assert sum(map(len, written)) == 20 * HOP
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

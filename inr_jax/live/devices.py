@@ -106,6 +106,10 @@ class Devices:
         return self
 
     def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Closes them."""
         self._streams.close()
 
     def is_moving(self) -> bool:

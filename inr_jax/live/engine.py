@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from jaxtyping import Float
 
+from inr_jax.live import ring
 from inr_jax.live.ring import Ring
 
 KEPT_S = 10.0  # of what was heard and played, for those who write it to files
@@ -72,7 +73,7 @@ class Engine:
 
     def hear(self, block: Float[np.ndarray, "samples channels"]) -> None:
         """Takes what came in."""
-        self.heard.append(block)
+        self.heard.append(ring.sound(block))
         self._arrived.set()
 
     def play(self, num_samples: int) -> Float[np.ndarray, "samples channels"]:

@@ -3,6 +3,16 @@
 import numpy as np
 from jaxtyping import Float
 
+from inr_jax.audio.stream import LOUDEST
+
+
+def sound(
+    samples: Float[np.ndarray, "samples channels"],
+) -> Float[np.ndarray, "samples channels"]:
+    """Silence for samples that are NaN, infinite or absurdly loud."""
+    # false of NaN as well
+    return np.where(np.abs(samples) < LOUDEST, samples, 0).astype(np.float32)
+
 
 class Ring:
     """Keeps the last samples; one thread appends, others read what is still there.

@@ -38,6 +38,9 @@ class Mover(Protocol):
           InputError: the device is gone.
         """
 
+    def stop(self) -> None:
+        """Moves no more; any number of times."""
+
 
 class Tap:
     """Hands on what is new in a ring, to a file for example.
@@ -141,6 +144,10 @@ class Clock:
         return self
 
     def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Plays no more."""
         self._stop.set()
         self._thread.join()
 
@@ -148,10 +155,13 @@ class Clock:
 def moved(engine: Engine, mover: Mover) -> Generator[None]:
     """Computes while a mover moves; yields again and again, for taps and meters."""
     with engine.working() as check:
-        while mover.is_moving():
-            check()
-            yield
-            time.sleep(TICK_S)
+        try:
+            while mover.is_moving():
+                check()
+                yield
+                time.sleep(TICK_S)
+        finally:  # before the computations end, so that none is missed
+            mover.stop()
 
 
 def moved_at_once(engine: Engine, hops: Iterator[np.ndarray]) -> Generator[None]:
@@ -179,7 +189,7 @@ def stopping() -> Iterator[threading.Event]:
 
 
 def follow(
-    movement: contextlib.AbstractContextManager[Generator[None]],
+    moves: Generator[None],
     taps: Sequence[Tap],
     on_tick: Callable[[], None],
     stop: threading.Event,
@@ -189,22 +199,23 @@ def follow(
     It does not raise, so that files that taps write can be finished.
 
     Args:
-      movement: Of `moved` or `moved_at_once`.
+      moves: Of `moved` or `moved_at_once`.
       taps: Drained again and again.
       on_tick: Called as often.
       stop: Ends the run.
     """
     try:
-        with movement as moves:
-            for _ in moves:
-                for tap in taps:
-                    tap.drain()
-                on_tick()
-                if stop.is_set():
-                    break
-            moves.close()  # what still computes
-        for tap in taps:
-            tap.drain()
+        try:
+            with contextlib.closing(moves):
+                for _ in moves:
+                    for tap in taps:
+                        tap.drain()
+                    on_tick()
+                    if stop.is_set():
+                        break
+        finally:
+            for tap in taps:
+                tap.drain()
     except BrokenPipeError:  # nobody listens any more
         return None
     except Exception as error:  # noqa: BLE001

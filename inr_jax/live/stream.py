@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from inr_jax import audio
-from inr_jax.audio.stream import LOUDEST
 from inr_jax.enhancement.files import DryWetMix
 from inr_jax.errors import InputError
+from inr_jax.live import ring
 from inr_jax.models import hyper_gain, hyper_gain_stream, pretrained
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.parallel import precision
@@ -124,8 +124,7 @@ class Stream:
         self, block: Float[np.ndarray, "hop channels"]
     ) -> Float[np.ndarray, "hop channels"]:
         """The estimate of the hop before; for those who cut hops themselves."""
-        # false of NaN as well
-        block = np.where(np.abs(block) < LOUDEST, block, 0).astype(np.float32)
+        block = ring.sound(block)
         dry = self._dry_share()
         shares = np.array([self._dry, dry], np.float32)
         self._dry = dry
@@ -142,7 +141,7 @@ class Stream:
         Args:
           before: The last hop of that sound.
         """
-        block = np.where(np.abs(before) < LOUDEST, before, 0).astype(np.float32)
+        block = ring.sound(before)
         self._state = self._state._replace(samples=block, overlap=np.zeros_like(block))
 
     def _dry_share(self):

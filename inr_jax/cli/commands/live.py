@@ -97,7 +97,12 @@ def main() -> None:
     at_once = FAST.value or source == PIPE
     engine = Engine(stream, 0.0 if at_once else RESERVE_MS.value / 1000)
     rings = {"heard": engine.heard, "played": engine.played}
-    with session.stopping() as stop, live_shown.Shown(engine, stop) as shown:
+    with (
+        session.stopping() as stop,
+        live_shown.Shown(engine, stop) as shown,
+        movement(engine, source, target, latency, shown) as moves,
+    ):
+        # what cannot be opened has left older files alone
         with contextlib.ExitStack() as files:
             taps = [
                 session.Tap(
@@ -105,7 +110,6 @@ def main() -> None:
                 )
                 for path, ring in outputs.items()
             ]
-            moves = movement(engine, source, target, latency, shown)
             error = session.follow(moves, taps, shown.update, stop)
         shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
     if error:
