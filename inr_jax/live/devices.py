@@ -1,6 +1,7 @@
 """Microphones, speakers and virtual devices, by PortAudio (the package sounddevice)."""
 
 import contextlib
+import os
 import time
 from typing import Any, NamedTuple, Self
 
@@ -178,16 +179,17 @@ class Devices:
         sounddevice = _sounddevice()
         stream = engine.stream
         try:
-            opened = getattr(sounddevice, kind)(
-                samplerate=stream.sample_rate,
-                blocksize=stream.hop,
-                device=device.number,
-                channels=stream.channels,
-                dtype="float32",
-                latency=latency,
-                callback=callback,
-            )
-            opened.start()
+            with _without_messages():
+                opened = getattr(sounddevice, kind)(
+                    samplerate=stream.sample_rate,
+                    blocksize=stream.hop,
+                    device=device.number,
+                    channels=stream.channels,
+                    dtype="float32",
+                    latency=latency,
+                    callback=callback,
+                )
+                opened.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             raise InputError(
                 f"{device.name}: cannot open {stream.channels} channels of "
@@ -196,6 +198,19 @@ class Devices:
         self._streams.callback(_close, opened)
         self._last_calls[device] = time.monotonic()
         self.latency_s += opened.latency
+
+
+@contextlib.contextmanager
+def _without_messages():
+    """Without those of PortAudio and ALSA on standard error; the error tells as much."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _close(stream):

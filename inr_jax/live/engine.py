@@ -128,7 +128,7 @@ class Engine:
         if number > newest:
             return False
         if self._is_late(number - 1) and number < newest:
-            self.dropped += newest - number
+            self.dropped += newest - max(number, 1)  # the first has no hop before
             number = newest
             stream.skip(self.heard.read((number - 1) * hop, number * hop))
         start = time.perf_counter()

@@ -80,10 +80,7 @@ def main() -> None:
     if DEVICES.value:
         print_devices()
         return
-    from inr_jax.cli import live_shown
     from inr_jax.live import session
-    from inr_jax.live.engine import Engine
-    from inr_jax.live.stream import Stream
 
     source, target, latency = chosen_source(), chosen_target(), device_latency()
     check_sides(source, target)
@@ -93,12 +90,24 @@ def main() -> None:
             path, *form
         )  # what it cannot hold is known before the work
     app.start_jax()
+    with session.stopping() as stop:
+        error = run(source, target, latency, form, outputs, stop)
+    if error:
+        raise error
+
+
+def run(source, target, latency, form, outputs, stop) -> Exception | None:
+    """Compiles, opens both sides and goes on until the end: what failed meanwhile."""
+    from inr_jax.cli import live_shown
+    from inr_jax.live import session
+    from inr_jax.live.engine import Engine
+    from inr_jax.live.stream import Stream
+
     stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
     at_once = FAST.value or source == PIPE
     engine = Engine(stream, 0.0 if at_once else RESERVE_MS.value / 1000)
     rings = {"heard": engine.heard, "played": engine.played}
     with (
-        session.stopping() as stop,
         live_shown.Shown(engine, stop) as shown,
         movement(engine, source, target, latency, shown) as moves,
     ):
@@ -112,8 +121,7 @@ def main() -> None:
             ]
             error = session.follow(moves, taps, shown.update, stop)
         shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
-    if error:
-        raise error
+    return error
 
 
 def outputs_beside(target) -> dict[str, str]:
