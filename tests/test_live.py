@@ -267,3 +267,21 @@ def test_a_long_run_stays_in_time_and_memory(weights, tmp_path):
     assert row["lag after 5 s, samples"] == row["lag at the end, samples"]
     before, after = (row[f"memory {at}, MiB"] for at in ("after 10 s", "at the end"))
     assert after - before < 20
+
+
+@pytest.mark.slow
+def test_streams_are_measured(weights, tmp_path):
+    subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "benchmarks" / "live.py", "--hops=100"),
+            *("--streams=4", "--rates=16000", f"--weights={weights}"),
+            f"--output_dir={tmp_path}",
+        ],
+        check=True,
+        cwd=REPOSITORY,
+    )
+    found = json.loads((tmp_path / "streams_1_cores.json").read_text())
+    (row,) = found["rows"]
+    typical, most = (row[f"share of a hop, {at}"] for at in ("median", "p99"))
+    assert 0 < typical < most
+    assert row["one batch, share"] > 0 and row["one by one, share"] > 0

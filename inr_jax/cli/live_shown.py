@@ -1,5 +1,6 @@
 """What a run of `live` shows: a meter while it runs, and a summary."""
 
+import contextlib
 import gc
 import json
 import sys
@@ -35,29 +36,26 @@ class Shown:
         self._live = live.Live(
             console=self._console, auto_refresh=False, transient=True
         )
-        self._keys = keys.pressed()
+        self._opened = contextlib.ExitStack()
         self._start = self._last = time.monotonic()
         self._missed, self._memory = 0, None
 
     def __enter__(self) -> Self:
-        self._pressed = self._keys.__enter__()
+        self._pressed = self._opened.enter_context(keys.pressed())
+        if self._console.is_terminal:
+            self._opened.enter_context(self._live)
         # a collection of garbage or another thread may keep the device waiting
         gc.collect()
         gc.freeze()
-        self._switch_s = sys.getswitchinterval()
+        self._opened.callback(gc.unfreeze)
+        self._opened.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_SWITCH_S)
-        if self._console.is_terminal:
-            self._live.__enter__()
         compile_s = self._engine.stream.compile_s
         self._print(f"ready after {compile_s:.1f} s; {self._delay()}")
         return self
 
     def __exit__(self, *exception) -> None:
-        if self._console.is_terminal:
-            self._live.__exit__(*exception)
-        sys.setswitchinterval(self._switch_s)
-        gc.unfreeze()
-        self._keys.__exit__(*exception)
+        self._opened.close()
 
     def update(self) -> None:
         """Takes keys, and shows the meter anew now and then."""

@@ -15,6 +15,7 @@ not computed in time is heard as it came in. The key b compares with the input, 
 import contextlib
 import os
 import pathlib
+import sys
 
 from absl import flags
 
@@ -86,9 +87,8 @@ def main() -> None:
     check_sides(source, target)
     form, outputs = form_of(source), outputs_beside(target)
     for path in set(outputs) - {PIPE}:
-        inr_jax.audio.encoding(
-            path, *form
-        )  # what it cannot hold is known before the work
+        # what it cannot hold is known before the work begins
+        inr_jax.audio.encoding(path, *form)
     app.start_jax()
     with session.stopping() as stop:
         error = run(source, target, latency, form, outputs, stop)
@@ -120,6 +120,9 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
                 for path, ring in outputs.items()
             ]
             error = session.follow(moves, taps, shown.update, stop)
+        for path, tap in zip(outputs, taps, strict=True):
+            if tap.lost:
+                print(f"{path}: too slow: {tap.lost} samples lost", file=sys.stderr)
         shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
     return error
 
