@@ -13,10 +13,10 @@ import pytest
 from conftest import REPOSITORY
 from live_weights import save
 
+import inr_jax
 from inr_jax import audio
 from inr_jax.errors import InputError
 from inr_jax.live import devices, pipes
-from inr_jax.models import hyper_gain, pretrained
 
 RATE, HOP = 8000, 128
 
@@ -35,10 +35,11 @@ def noisy(tmp_path):
 
 
 def estimate(weights, path):
-    model, params = pretrained.load(weights)
+    """What a file holds, and its estimate."""
     samples = audio.read(path).samples
-    window = hyper_gain.window_of(RATE, model.config)
-    return samples, np.asarray(hyper_gain.denoise(model, params, samples, window))
+    stream = inr_jax.Stream(RATE, samples.shape[1], weights)
+    late = np.concatenate([stream(samples), stream.flush()])
+    return samples, late[stream.latency_samples :]
 
 
 @pytest.mark.parametrize("speed", [["--fast"], ["--reserve_ms=400"]])
