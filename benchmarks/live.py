@@ -31,7 +31,7 @@ CORES = flags.DEFINE_integer("cores", 1, "That are used.", 1)
 HOPS = flags.DEFINE_integer("hops", 1000, "Hops that are timed.", 10)
 STREAMS = flags.DEFINE_integer("streams", 64, "Of one batch.", 1)
 SOAK_S = flags.DEFINE_float("soak_s", None, "Seconds of a long run, instead.", 30)
-RESERVE_MS = flags.DEFINE_float("reserve_ms", 16.0, "Of the long run.", 0, 500)
+RESERVE_MS = flags.DEFINE_float("reserve_ms", 16.0, "Of the long run.", 0, 1000)
 
 
 def main() -> None:

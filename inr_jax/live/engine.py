@@ -20,7 +20,7 @@ from inr_jax.live import ring
 from inr_jax.live.ring import Ring
 
 KEPT_S = 10.0  # of what was heard and played, for those who write it to files
-_SLOTS = 64  # hops whose estimate is kept until it is played
+_SLOTS = 128  # hops whose estimate is kept until it is played
 _TIMED = 1000  # last computations whose time is kept
 _SYNCHRONISED = 100  # blocks after which drift is looked for
 

@@ -53,7 +53,7 @@ RESERVE_MS = flags.DEFINE_float(
     16.0,
     "By how much a computation may be late; adds to the delay of devices and files.",
     0,
-    500,
+    1000,
 )
 DEVICE_LATENCY = flags.DEFINE_string(
     "device_latency", "low", "Of sound devices: low, high, or milliseconds."
