@@ -19,7 +19,7 @@ from inr_jax import audio
 SECONDS = 60
 LIVE = (sys.executable, "-m", "inr_jax", "live", f"--rate={RATE}", "--json")
 # for the machines of tests, which do other things as well
-LIVE += ("--device_latency=200", "--reserve_ms=900")
+LIVE += ("--device_latency=200", "--reserve_ms=400")
 LIVE += ("--input=pulse", "--output=pulse")
 
 

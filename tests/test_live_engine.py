@@ -151,6 +151,19 @@ def test_devices_that_drift_apart_are_brought_back(faster):
     assert np.max(np.abs(np.array(lags) - engine.delay)) <= 5 * HOP
 
 
+def test_nothing_is_late_before_a_speaker_begins():
+    engine = Engine(Halved(), reserve_s=4 * HOP / RATE)
+    signal_in = noise(4 * HOP)
+    for block in np.split(signal_in, 4):
+        engine.hear(block)
+    while engine.compute():
+        pass
+    out = [engine.play(HOP) for _ in range(6)]  # as late as if all began now
+    assert (engine.hops, engine.missed, engine.dropped) == (4, 0, 0)
+    assert engine.delay == 6 * HOP and not np.any(np.concatenate(out[:3]))
+    np.testing.assert_array_equal(np.concatenate(out[3:6]), signal_in[: 3 * HOP] / 2)
+
+
 def test_bursts_of_blocks_find_their_margin_once():
     engine = Engine(Halved(), reserve_s=HOP / RATE)
     blocks = iter(np.split(noise(1000 * HOP), 1000))

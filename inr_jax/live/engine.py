@@ -56,7 +56,7 @@ class Engine:
         self.delay = 2 * stream.hop + math.ceil(reserve_s * stream.sample_rate)
         size = math.ceil(KEPT_S * stream.sample_rate)
         self.heard, self.played = (Ring(size, stream.channels) for _ in range(2))
-        self.position = 0
+        self.position = -self.delay
         self.hops = self.missed = self.dropped = self.resynced = 0
         self._step_s = np.zeros(_TIMED)
         self._estimates = np.zeros((_SLOTS, stream.hop, stream.channels), np.float32)
