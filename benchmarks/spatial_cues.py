@@ -1,6 +1,6 @@
 """What denoising does to where a voice is heard: time and level differences of two ears.
 
-  python benchmarks/spatial_cues.py --method=hyper_gain
+  python benchmarks/spatial_cues.py --method=hyper_gain --live
 
 A voice walks half a circle around a head, in noise of its own at each ear. Interaural level
 and time differences (ILD, ITD) of stretches of 100 ms with speech are compared with those
@@ -13,6 +13,7 @@ from inr_jax.cli import app
 
 flags.adopt_module_key_flags(app)
 METHOD = flags.DEFINE_string("method", "hyper_gain", "What denoises.")
+LIVE = flags.DEFINE_bool("live", False, "A stream as well, with the shipped weights.")
 SPEECH = flags.DEFINE_string("speech", None, "A mono recording; a shipped one if None.")
 SNR_DB = flags.DEFINE_float("snr_db", 5.0, "Level of the noise.")
 
@@ -35,6 +36,10 @@ def main() -> None:
     for channels in ("independent", "linked"):
         estimate = inr_jax.denoise(noisy, sample_rate, METHOD.value, channels=channels)
         rows.append((f"{METHOD.value}, {channels}", estimate))
+    if LIVE.value:
+        stream = inr_jax.Stream(sample_rate, 2)
+        late = np.concatenate([stream(noisy), stream.flush()])
+        rows.append(("live", late[stream.latency_samples :]))
     cells = []
     for name, estimate in rows:
         ild, itd = binaural.errors(clean, estimate, sample_rate)

@@ -8,6 +8,7 @@ from . import errors as errors
 from . import evaluation as evaluation
 from . import fitting as fitting
 from . import io as io
+from . import live as live
 from . import losses as losses
 from . import metrics as metrics
 from . import models as models
@@ -23,6 +24,7 @@ from .fitting import ClipFit as ClipFit
 from .fitting import fit as fit
 from .fitting import fit_batch as fit_batch
 from .fitting import load_fit as load_fit
+from .live import Stream as Stream
 from .models import load_pretrained as load_pretrained
 from .nn import siren as siren
 

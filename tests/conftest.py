@@ -42,8 +42,8 @@ jax.config.update("jax_num_cpu_devices", 4)
 sharding.use_local_devices(1)
 flags.FLAGS.mark_as_parsed()
 
-# Fixtures of the tests that open a report.
-pytest_plugins = ("browser",)
+# Fixtures of the tests that open a report, and of those that need sound devices.
+pytest_plugins = ("browser", "sound_server")
 
 CLIPS = REPOSITORY / "experiments" / "clips"
 

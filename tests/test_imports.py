@@ -17,7 +17,7 @@ SCRIPTS = sorted(
 # A folder may import from every layer below its own, never upwards or beside it.
 LAYERS = (
     ("cli",),
-    ("training", "evaluation"),
+    ("training", "evaluation", "live"),
     ("enhancement", "plots"),
     ("fitting", "data"),
     ("metrics", "models"),

@@ -25,8 +25,10 @@ from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel import failures, precision
 
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
+# A model may have more than one set of weights: the causal ones are of HyperGain too.
+_NAMES = (*_CONFIGS, "hyper_gain_live")
 # Those of this library fit their settings (tested); to check takes half a second.
-_SHIPPED = {trained_dir(name) for name in _CONFIGS}
+_SHIPPED = {trained_dir(name) for name in _NAMES}
 
 
 def build(config: Any, precision: str = "float32") -> flax.linen.Module:
@@ -70,8 +72,8 @@ def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     folder = pathlib.Path(model)
     if folder.is_dir():
         return load(folder)
-    if str(model) not in _CONFIGS:
-        known = ", ".join(_CONFIGS)
+    if str(model) not in _NAMES:
+        known = ", ".join(_NAMES)
         raise InputError(f"{model}: no such folder, and no model of {known}")
     return load(trained_dir(str(model)))
 

@@ -14,6 +14,7 @@ from inr_jax.cli import app
 COMMANDS = {
     "demo": "denoise, score and fit the clips that come with inr_jax",
     "denoise": "remove noise from recordings",
+    "live": "remove noise from a microphone, a pipe or a file as it comes in",
     "fit": "fit a SIREN to every clip of a folder",
     "fit-dnp": "fit DNP to noisy clips",
     "sweep": "fit SIRENs of many settings to noisy clips",

@@ -1,0 +1,5 @@
+"""Sound that is denoised while it comes in: streams, and microphones to speakers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

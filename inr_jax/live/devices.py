@@ -1,0 +1,225 @@
+"""Microphones, speakers and virtual devices, by PortAudio (the package sounddevice)."""
+
+import contextlib
+import os
+import time
+from typing import Any, NamedTuple, Self
+
+from inr_jax.errors import InputError, listed
+from inr_jax.live.engine import Engine
+from inr_jax.live.session import Feed
+
+_GONE_S = 2.0  # a device that gives nothing for so long is no longer there
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ImportError:
+        raise InputError(
+            "sound devices need the package sounddevice: pip install 'inr_jax[live]'"
+        ) from None
+    except OSError:
+        raise InputError(
+            "sound devices need the PortAudio library: on Debian, "
+            "apt install libportaudio2"
+        ) from None
+    return sounddevice
+
+
+class Found(NamedTuple):
+    """A device of this machine.
+
+    Attributes:
+      number: By which it is called, besides its name.
+      name: As the system tells.
+      system: Part of the system that has it, e.g. ALSA.
+      inputs: Channels of a microphone.
+      outputs: Channels of a speaker.
+      sample_rate: Its usual one, in Hz.
+    """
+
+    number: int
+    name: str
+    system: str
+    inputs: int
+    outputs: int
+    sample_rate: int
+
+
+def found() -> list[Found]:
+    """All devices.
+
+    Raises:
+      InputError: there is no sounddevice, or no PortAudio.
+    """
+    sounddevice = _sounddevice()
+    systems = [system["name"] for system in sounddevice.query_hostapis()]
+    return [
+        Found(
+            i,
+            device["name"],
+            systems[device["hostapi"]],
+            device["max_input_channels"],
+            device["max_output_channels"],
+            round(device["default_samplerate"]),
+        )
+        for i, device in enumerate(sounddevice.query_devices())
+    ]
+
+
+def find(name: str | None, is_input: bool) -> Found:
+    """The device of a number, a name or a part of it; the usual one where None.
+
+    Raises:
+      InputError: there is none, or more than one.
+    """
+    sounddevice = _sounddevice()
+    kind = "input" if is_input else "output"
+    able = [x for x in found() if (x.inputs if is_input else x.outputs)]
+    if not able:
+        raise InputError(f"this machine has no {kind} device; files go without")
+    if name is None:
+        number = sounddevice.default.device[0 if is_input else 1]
+        return next((x for x in able if x.number == number), able[0])
+    if name.isdigit():
+        fitting = [x for x in able if x.number == int(name)]
+    else:
+        exact = [x for x in able if x.name == name]
+        fitting = exact or [x for x in able if name.lower() in x.name.lower()]
+    if len(fitting) != 1:
+        many = "more than one" if fitting else "no"
+        among = listed([f"{x.number} {x.name}" for x in fitting or able])
+        raise InputError(f"{name}: {many} {kind} device of this name, among {among}")
+    return fitting[0]
+
+
+class Devices:
+    """Open devices that move an engine; see `session.Mover`."""
+
+    def __init__(self):
+        """Opens none."""
+        self.latency_s, self.xruns = 0.0, 0
+        self._feed, self._last_calls = None, {}
+        self._streams = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Closes them."""
+        self._streams.close()
+
+    def is_moving(self) -> bool:
+        """False behind the end of a feed."""
+        if self._feed and self._feed.is_empty:
+            self._feed.check()
+            return False
+        for device, last in self._last_calls.items():
+            if time.monotonic() - last > _GONE_S:
+                raise InputError(
+                    f"{device.name}: the device stopped; is it still there?"
+                )
+        return True
+
+    def listen(self, device: Found, engine: Engine, latency: str | float) -> None:
+        """Lets a microphone bring what the engine hears.
+
+        Args:
+          device: Of `find`.
+          engine: Its stream has the rate and the channels.
+          latency: Of the device: "low", "high" or seconds.
+
+        Raises:
+          InputError: the device cannot be opened like this.
+        """
+
+        def called(block, num_samples, clock, status):
+            engine.hear(block)
+            self._note(device, status)
+
+        self._open("InputStream", device, engine, latency, called)
+
+    def play(
+        self,
+        device: Found,
+        engine: Engine,
+        latency: str | float,
+        feed: Feed | None = None,
+    ) -> None:
+        """Lets a speaker or virtual device take what the engine plays.
+
+        Args:
+          device: As of `listen`.
+          engine: As of `listen`.
+          latency: As of `listen`.
+          feed: Hops of a file, which it brings as well where no microphone does.
+
+        Raises:
+          InputError: the device cannot be opened like this.
+        """
+
+        def called(block, num_samples, clock, status):
+            if feed and (hop := feed.take()) is not None:
+                engine.hear(hop)
+            block[:] = engine.play(num_samples)
+            self._note(device, status)
+
+        self._feed = feed
+        self._open("OutputStream", device, engine, latency, called)
+
+    def _note(self, device, status):
+        self.xruns += bool(status)
+        self._last_calls[device] = time.monotonic()
+
+    def _open(self, kind, device, engine, latency, callback):
+        sounddevice = _sounddevice()
+        stream = engine.stream
+        try:
+            with _without_messages():
+                opened = getattr(sounddevice, kind)(
+                    samplerate=stream.sample_rate,
+                    blocksize=stream.hop,
+                    device=device.number,
+                    channels=stream.channels,
+                    dtype="float32",
+                    latency=latency,
+                    callback=callback,
+                )
+                opened.start()
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise InputError(
+                f"{device.name}: cannot open {stream.channels} channels of "
+                f"{stream.sample_rate} Hz: {_reason(error)}"
+            ) from None
+        self._streams.callback(_close, opened)
+        self._last_calls[device] = time.monotonic()
+        self.latency_s += opened.latency
+
+
+@contextlib.contextmanager
+def _without_messages():
+    """Without those of PortAudio and ALSA on standard error; the error tells as much."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _close(stream):
+    with contextlib.suppress(Exception):  # the device may be gone
+        stream.abort()
+        stream.close()
+
+
+def _reason(error):
+    """PortAudio's words without its number."""
+    text = str(error.args[0] if error.args else error)
+    return text.rpartition(": ")[2].partition(" [PaErrorCode")[0].rstrip(".")

@@ -1,0 +1,43 @@
+"""Standard input and output as samples: 16 bits, little-endian, without a header."""
+
+import os
+import select
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from inr_jax import audio
+
+_BYTES = 2**16
+_WAIT_S = 0.1
+_FULL = 2**15
+
+
+def blocks(
+    channels: int, stop: threading.Event
+) -> Iterator[Float[np.ndarray, "samples channels"]]:
+    """What comes from standard input, as soon as it comes, until it ends or `stop`."""
+    pipe, left = sys.stdin.fileno(), b""
+    width = 2 * channels
+    while not stop.is_set():
+        if not select.select([pipe], [], [], _WAIT_S)[0]:
+            continue
+        data = os.read(pipe, _BYTES)
+        if not data:
+            return
+        left += data
+        whole = len(left) - len(left) % width
+        samples = np.frombuffer(left[:whole], "<i2").reshape(-1, channels)
+        left = left[whole:]
+        yield audio.as_array(samples)
+
+
+def write(samples: Float[np.ndarray, "samples channels"]) -> None:
+    """Writes to standard output at once."""
+    integers = np.rint(samples * _FULL).clip(-_FULL, _FULL - 1).astype("<i2")
+    left = memoryview(integers.tobytes())
+    while left:
+        left = left[os.write(sys.stdout.fileno(), left) :]

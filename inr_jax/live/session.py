@@ -1,0 +1,223 @@
+"""A run of an engine: what moves it, and what is written down meanwhile."""
+
+import contextlib
+import itertools
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Protocol, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from inr_jax.data import prefetch
+from inr_jax.live.engine import Engine
+from inr_jax.live.ring import Ring
+
+TICK_S = 0.05
+_AHEAD = 64  # hops that are read from a file before their time
+_ENDLESS = range(2**62)
+
+
+class Mover(Protocol):
+    """What calls `Engine.exchange` in a thread of its own: a device or a clock.
+
+    Attributes:
+      latency_s: Seconds from the air to the engine and back, beyond the engine's delay.
+      xruns: Blocks that the device lost or could not fill.
+    """
+
+    latency_s: float
+    xruns: int
+
+    def is_moving(self) -> bool:
+        """False at the end of the input.
+
+        Raises:
+          InputError: the device is gone.
+        """
+
+    def stop(self) -> None:
+        """Moves no more; any number of times."""
+
+
+class Tap:
+    """Hands on what is new in a ring, to a file for example.
+
+    Attributes:
+      lost: Samples that were overwritten before they were asked for; silence instead.
+    """
+
+    def __init__(self, ring: Ring, write: Callable[[np.ndarray], object]):
+        """From position 0 on."""
+        self._ring, self._write, self._done = ring, write, 0
+        self.lost = 0
+
+    def drain(self) -> None:
+        """Hands on all that there is."""
+        stop = self._ring.position
+        # half of the ring, since the other half may be overwritten meanwhile
+        start = max(self._done, stop - self._ring.size // 2)
+        block = self._ring.read(start, stop)
+        if lost := start - self._done:
+            self._write(np.zeros((lost, block.shape[1]), np.float32))
+            self.lost += lost
+        if len(block):
+            self._write(block)
+        self._done = stop
+
+
+def hops(
+    blocks: Iterable[Float[np.ndarray, "samples channels"]], engine: Engine
+) -> Iterator[Float[np.ndarray, "hop channels"]]:
+    """Blocks of any length as hops, and silence until the last sample has been heard."""
+    hop, channels = engine.stream.hop, engine.stream.channels
+    left = np.zeros((0, channels), np.float32)
+    silence = np.zeros((hop + engine.delay, channels), np.float32)
+    for block in itertools.chain(blocks, [silence]):
+        left = np.concatenate([left, block])
+        whole = len(left) - len(left) % hop
+        yield from np.split(left[:whole], whole // hop) if whole else ()
+        left = left[whole:]
+
+
+class Feed:
+    """Hops that are read ahead in a thread, for those who cannot wait for a file.
+
+    Attributes:
+      is_empty: Whether all were taken.
+    """
+
+    def __init__(self, ahead: prefetch.Prefetch):
+        """Of hops, and None behind them."""
+        self._ahead, self._error, self.is_empty = iter(ahead), None, False
+
+    def take(self) -> np.ndarray | None:
+        """The next hop, None at the end; never raises."""
+        try:
+            _, hop = next(self._ahead)
+        except Exception as error:  # noqa: BLE001
+            self._error, hop = error, None
+        self.is_empty = hop is None
+        return hop
+
+    def check(self) -> None:
+        """Raises what went wrong at reading."""
+        if self._error:
+            raise self._error
+
+
+@contextlib.contextmanager
+def feed(hops: Iterator[np.ndarray]) -> Iterator[Feed]:
+    """A context in which hops are read ahead."""
+    with prefetch.Prefetch(lambda _: next(hops, None), _ENDLESS, _AHEAD) as ahead:
+        yield Feed(ahead)
+
+
+class Clock:
+    """Plays hops into an engine at the speed of real time; what comes out is kept there."""
+
+    latency_s, xruns = 0.0, 0
+
+    def __init__(self, engine: Engine, feed: Feed):
+        """Starts; a context manager, which stops it."""
+        self._engine, self._feed = engine, feed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._play, daemon=True)
+        self._thread.start()
+
+    def _play(self):
+        start, stream = time.monotonic(), self._engine.stream
+        while (hop := self._feed.take()) is not None:
+            due = start + self._engine.heard.position / stream.sample_rate
+            if self._stop.wait(max(0.0, due - time.monotonic())):
+                return
+            self._engine.exchange(hop)
+
+    def is_moving(self) -> bool:
+        """False at the end of the file."""
+        self._feed.check()
+        return self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Plays no more."""
+        self._stop.set()
+        self._thread.join()
+
+
+def moved(engine: Engine, mover: Mover) -> Generator[None]:
+    """Computes while a mover moves; yields again and again, for taps and meters."""
+    with engine.working() as check:
+        try:
+            while mover.is_moving():
+                check()
+                yield
+                time.sleep(TICK_S)
+        finally:  # before the computations end, so that none is missed
+            mover.stop()
+
+
+def moved_at_once(engine: Engine, hops: Iterator[np.ndarray]) -> Generator[None]:
+    """Computes each hop as soon as it is there: files faster than real time, and pipes."""
+    for hop in hops:
+        engine.exchange(hop)
+        engine.compute()
+        yield
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """A context whose event is set when the process is asked to end, by Ctrl-C say."""
+    stop = threading.Event()
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, lambda *_: stop.set()) for number in signals
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def follow(
+    moves: Generator[None],
+    taps: Sequence[Tap],
+    on_tick: Callable[[], None],
+    stop: threading.Event,
+) -> Exception | None:
+    """Runs until the input ends, `stop` is set or something fails: what failed.
+
+    It does not raise, so that files that taps write can be finished.
+
+    Args:
+      moves: Of `moved` or `moved_at_once`.
+      taps: Drained again and again.
+      on_tick: Called as often.
+      stop: Ends the run.
+    """
+    try:
+        try:
+            with contextlib.closing(moves):
+                for _ in moves:
+                    for tap in taps:
+                        tap.drain()
+                    on_tick()
+                    if stop.is_set():
+                        break
+        finally:
+            for tap in taps:
+                tap.drain()
+    except BrokenPipeError:  # nobody listens any more
+        return None
+    except Exception as error:  # noqa: BLE001
+        return error
+    return None

@@ -1,0 +1,288 @@
+"""`inr-jax live` from file to file, and what it says where something is missing."""
+
+import builtins
+import json
+import os
+import subprocess
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from live_weights import save
+
+import inr_jax
+from inr_jax import audio
+from inr_jax.errors import InputError
+from inr_jax.live import devices, pipes
+
+RATE, HOP = 8000, 128
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    path = tmp_path / "noisy.wav"
+    samples = np.random.default_rng(0).normal(0, 0.1, (40 * HOP + 31, 2))
+    audio.write(path, samples.astype(np.float32), RATE, "FLOAT")
+    return path
+
+
+def estimate(weights, path):
+    """What a file holds, and its estimate."""
+    samples = audio.read(path).samples
+    stream = inr_jax.Stream(RATE, samples.shape[1], weights)
+    late = np.concatenate([stream(samples), stream.flush()])
+    return samples, late[stream.latency_samples :]
+
+
+@pytest.mark.parametrize("speed", [["--fast"], ["--reserve_ms=400"]])
+def test_from_file_to_file(run_command, weights, noisy, tmp_path, speed):
+    output, heard = tmp_path / "out.wav", tmp_path / "heard.flac"
+    code, out, err = run_command(
+        *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
+        *(f"--record_input={heard}", "--json", *speed),
+    )
+    assert code == 0, err
+    told = json.loads(out)
+    delay = told["delay_samples"]
+    assert delay == 2 * HOP + (0 if speed == ["--fast"] else 3200)
+    assert told["missed"] == told["dropped"] == told["resynced"] == 0
+    samples, expected = estimate(weights, noisy)
+    found = audio.read(output)
+    assert found.sample_rate == RATE and found.subtype == "FLOAT"
+    assert not np.any(found.samples[:delay])
+    found = found.samples[delay:]
+    np.testing.assert_allclose(found[: len(expected)], expected, atol=1e-5)
+    kept = audio.read(heard).samples[: len(samples)]
+    np.testing.assert_allclose(kept, samples, atol=1e-4)
+    assert "ready after" in err and "0 hops dropped" in err
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"noisy.wav", "out.wav", "heard.flac"}
+
+
+def test_the_noise_is_left_as_far_as_is_asked(run_command, weights, noisy, tmp_path):
+    output = tmp_path / "out.wav"
+    code, _, err = run_command(
+        *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
+        *("--fast", "--max_attenuation_db=0"),
+    )
+    assert code == 0, err
+    samples = audio.read(noisy).samples
+    found = audio.read(output).samples[2 * HOP :]
+    np.testing.assert_allclose(found[: len(samples)], samples, atol=1e-6)
+
+
+def test_a_file_that_breaks_off_leaves_what_was_played(
+    run_command, weights, noisy, tmp_path
+):
+    """NaN ends the run with a line; the output so far is whole and readable."""
+    samples = audio.read(noisy).samples
+    samples[30 * HOP :] = np.nan
+    import soundfile
+
+    soundfile.write(noisy, samples, RATE, "FLOAT")
+    output = tmp_path / "out.wav"
+    code, _, err = run_command(
+        *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
+        "--fast",
+    )
+    assert code == 2 and "NaN" in err.splitlines()[-1]
+    assert 20 * HOP < audio.read(output).num_samples <= 30 * HOP
+
+
+def standard_pipes(monkeypatch):
+    """A pipe from standard output to standard input: both ends."""
+    reading, writing = os.pipe()
+    for name, end in (("stdin", reading), ("stdout", writing)):
+        file = types.SimpleNamespace(fileno=lambda end=end: end)
+        monkeypatch.setattr(sys, name, file)
+    return reading, writing
+
+
+def test_pipes_hold_16_bits(monkeypatch):
+    stdin, stdout = standard_pipes(monkeypatch)
+    samples = np.array([[0.5, -0.5], [1.5, -1.5], [2**-15, 0]], np.float32)
+    pipes.write(samples)
+    os.write(stdout, b"\0")  # half a sample, then the end
+    os.close(stdout)
+    found = np.concatenate(list(pipes.blocks(2, threading.Event())))
+    full = 1 - 2**-15
+    expected = np.array([[0.5, -0.5], [full, -1], [2**-15, 0]])
+    np.testing.assert_array_equal(found, expected)
+    os.close(stdin)
+
+
+def test_a_pipe_without_sound_is_left_when_asked(monkeypatch):
+    stdin, stdout = standard_pipes(monkeypatch)
+    stop = threading.Event()
+    threading.Timer(0.15, stop.set).start()
+    assert not list(pipes.blocks(1, stop))
+    os.close(stdin)
+    os.close(stdout)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--input=none.wav", "--output=out.wav"], "none.wav: no such file"),
+        (["--input=-", "--output=out.xyz"], "out.xyz: no output device"),
+        (["--input=NOISY", "--output=out.wav", "--rate=8000"], "of its own"),
+        (["--input=-", "--output=-", "--fast"], "--fast goes from a file"),
+        (["--input=-", "--output=-", "--rate=4000"], "8000 to 96000 Hz"),
+        (["--input=NOISY", "--output=-", "--weights=none"], "none: no"),
+        (["--input=-", "--output=no/out.flac", "--channels=40"], "8 at most"),
+        (["--input=-", "--output=a.wav", "--record_output=a.wav"], "twice"),
+        (["--device_latency=soon"], "low, high or milliseconds"),
+    ],
+)
+def test_a_mistake_is_one_line(run_command, noisy, monkeypatch, flags, said):
+    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    flags = [flag.replace("NOISY", str(noisy)) for flag in flags]
+    code, _, err = run_command("live", *flags)
+    assert code == 2
+    assert said in err.splitlines()[-1]
+    assert err.splitlines()[-1].startswith("error: ")
+
+
+NAMES = ("Built-in", "USB Audio", "USB Audio 2", "Virtual")
+
+
+def fake_sounddevice():
+    found = [
+        {
+            "name": name,
+            "hostapi": 0,
+            "max_input_channels": 2,
+            "max_output_channels": 2 * (name == "Built-in"),
+            "default_samplerate": 48_000.0,
+        }
+        for name in NAMES
+    ]
+    return types.SimpleNamespace(
+        query_devices=lambda: found,
+        query_hostapis=lambda: [{"name": "ALSA"}],
+        default=types.SimpleNamespace(device=(1, 0)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [(None, 1), ("2", 2), ("usb audio 2", 2), ("USB Audio", 1), ("virt", 3)],
+)
+def test_a_device_by_number_or_name(monkeypatch, name, number):
+    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    assert devices.find(name, is_input=True).number == number
+
+
+@pytest.mark.parametrize(
+    ("name", "is_input", "said"),
+    [
+        (
+            "usb",
+            True,
+            "usb: more than one input device of this name, among 1 USB Audio",
+        ),
+        ("mars", True, "mars: no input device of this name, among 0 Built-in, 1 USB"),
+        ("9", True, "9: no input device"),
+        ("Virtual", False, "Virtual: no output device of this name, among 0 Built-in"),
+    ],
+)
+def test_no_such_device_is_one_line(monkeypatch, name, is_input, said):
+    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    with pytest.raises(InputError) as raised:
+        devices.find(name, is_input)
+    assert str(raised.value).startswith(said)
+
+
+def test_devices_are_listed(run_command, monkeypatch):
+    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    code, out, _ = run_command("live", "--devices")
+    assert code == 0
+    assert "| 3 | Virtual | ALSA | 2 | 0 | 48000 |" in out
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImportError("no"), "pip install 'inr_jax[live]'"),
+        (OSError("PortAudio library not found"), "apt install libportaudio2"),
+    ],
+)
+def test_without_sound_library_it_is_one_line(run_command, monkeypatch, error, said):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "sounddevice":
+            raise error
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    code, _, err = run_command("live", "--devices")
+    assert code == 2 and said in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_pipe_goes_through_a_process(weights, noisy):
+    samples, expected = estimate(weights, noisy)
+    integers = np.rint(samples * 2**15).astype("<i2")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "inr_jax", "live", "--input=-", "--output=-"),
+            *(f"--rate={RATE}", "--channels=2", f"--weights={weights}"),
+        ],
+        input=integers.tobytes(),
+        capture_output=True,
+        check=True,
+        cwd=REPOSITORY,
+    )
+    found = np.frombuffer(done.stdout, "<i2").reshape(-1, 2) / 2**15
+    found = found[2 * HOP :][: len(expected)]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_long_run_stays_in_time_and_memory(weights, tmp_path):
+    """Two hours of this: benchmarks/live.py --soak_s=7200."""
+    done = subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "benchmarks" / "live.py"),
+            *(f"--output_dir={tmp_path}", "--soak_s=40", "--rates=16000"),
+            *(f"--weights={weights}", "--reserve_ms=900"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "soak.json").read_text())["rows"]
+    assert row["missed"] == row["dropped"] == row["resynced"] == 0
+    assert row["lag after 5 s, samples"] == row["lag at the end, samples"]
+    before, after = (row[f"memory {at}, MiB"] for at in ("after 10 s", "at the end"))
+    assert after - before < 20
+
+
+@pytest.mark.slow
+def test_streams_are_measured(weights, tmp_path):
+    subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "benchmarks" / "live.py", "--hops=100"),
+            *("--streams=4", "--rates=16000", f"--weights={weights}"),
+            f"--output_dir={tmp_path}",
+        ],
+        check=True,
+        cwd=REPOSITORY,
+    )
+    found = json.loads((tmp_path / "streams_1_cores.json").read_text())
+    (row,) = found["rows"]
+    typical, most = (row[f"share of a hop, {at}"] for at in ("median", "p99"))
+    assert 0 < typical < most
+    assert row["one batch, share"] > 0 and row["one by one, share"] > 0
