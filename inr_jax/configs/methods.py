@@ -105,7 +105,7 @@ class TrainedMethod:
 
 @dataclasses.dataclass(frozen=True)
 class HyperGainMethod:
-    """HyperGain, which emits a gain field.
+    """HyperGain, which emits a gain field; live, one that looks back only.
 
     Attributes:
       weights: Folder of a training's weights; the shipped ones where None.
@@ -181,6 +181,7 @@ METHODS: dict[str, Any] = {
     "gain_field": GainFieldMethod(),
     "dnp": DnpConfig(),
     "hyper_gain": HyperGainMethod(),
+    "hyper_gain_live": HyperGainMethod(),
     "local_hypersound": TrainedMethod(),
     "hypersound": HyperSoundMethod(),
     "sepformer": SepformerMethod(),

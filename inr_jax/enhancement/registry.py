@@ -21,6 +21,7 @@ from inr_jax.configs.methods import (
     SirenMethod,
     TrainedMethod,
 )
+from inr_jax.configs.networks import trained_dir
 from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
 
@@ -179,9 +180,9 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
     return _fits(fit, estimate)
 
 
-def _hyper_gain(config: HyperGainMethod, checkpoint_dir: Any) -> Denoiser:
+def _hyper_gain(name: str, config: HyperGainMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
-    loaded = _pretrained("hyper_gain", config.weights)
+    loaded = _pretrained("hyper_gain", trained_dir(name, config.weights))
     return _room("neural").hyper_gain(*loaded, config.channels == "linked")
 
 
@@ -200,7 +201,6 @@ def _hypersound(config: HyperSoundMethod, checkpoint_dir: Any) -> Denoiser:
 
 
 def _pretrained(name, folder):
-    from inr_jax.configs.networks import trained_dir
     from inr_jax.models import pretrained
 
     folder = trained_dir(name, folder)
@@ -239,7 +239,10 @@ _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
     "siren": _siren,
     "gain_field": _gain_field,
     "dnp": _dnp,
-    "hyper_gain": _hyper_gain,
+    **{
+        name: functools.partial(_hyper_gain, name)
+        for name in ("hyper_gain", "hyper_gain_live")
+    },
     "local_hypersound": _stft_mask,
     "hypersound": _hypersound,
     "sepformer": _sepformer,

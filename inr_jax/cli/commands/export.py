@@ -15,7 +15,7 @@ from inr_jax.errors import InputError
 flags.adopt_module_key_flags(app)
 FORMAT = flags.DEFINE_enum("format", "onnx", ["onnx"], "Of the file.")
 MODEL = flags.DEFINE_string(
-    "model", "hyper_gain", "A shipped one, or the folder of a training's weights."
+    "model", "hyper_gain_live", "A shipped one, or the folder of a training's weights."
 )
 OUTPUT = flags.DEFINE_string("output", None, "File to write.")
 SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 48_000, "Hz of the sound.", 1)
