@@ -1,7 +1,7 @@
 // Computes, so that neither the page nor the sound waits: a live stream or a whole clip.
 import { Stream, load } from "./stream.js";
 
-const WARM_UP = 50; // steps, in which the browser compiles what it runs
+const WARM_UP = 400; // steps, in which the browser compiles what it runs
 const PER_TURN = 32; // hops of a clip between looks at what else is wanted
 
 let session;
