@@ -1,4 +1,4 @@
-"""Untrained weights of a tiny causal HyperGain, kept as the shipped ones are."""
+"""A tiny causal HyperGain with untrained weights, also kept as the shipped ones are."""
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,14 @@ CONFIG = HyperGainConfig(
 )
 
 
+def fresh(config=CONFIG, scale=2.0):
+    """Weights that do something."""
+    bins = config.field.num_cells * config.field.cell_bins
+    params = jax.jit(HyperGain(config).init)(jax.random.key(0), jnp.zeros((4, bins)))
+    return jax.tree.map(lambda x: scale * x, params)
+
+
 def save(folder):
     """Writes them; the folder."""
-    params = jax.jit(HyperGain(CONFIG).init)(jax.random.key(0), jnp.zeros((4, 33)))
-    pretrained.save(folder, CONFIG, jax.tree.map(lambda x: 2 * x, params), 0)
+    pretrained.save(folder, CONFIG, fresh(), 0)
     return folder

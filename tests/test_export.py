@@ -1,5 +1,6 @@
 """Networks as ONNX files: in onnxruntime they give what they give in JAX."""
 
+import dataclasses
 import functools
 import importlib.util
 import re
@@ -7,6 +8,7 @@ import sys
 
 import jax
 import jax.numpy as jnp
+import live_weights
 import numpy as np
 import pytest
 import soundfile
@@ -27,24 +29,13 @@ DENOISE = jax.jit(hyper_gain.denoise, static_argnums=(0, 3))
 
 
 def tiny(causal):
-    return HyperGainConfig(
-        field=FieldConfig(num_cells=3, hidden=3, high_edges_hz=(750, 850, 1000)),
-        channels=4,
-        dilations_before=((1, 2),),
-        dilations_after=((2, 1),),
-        frame_channels=8,
-        frame_dilations=(1, 2),
-        level_frames=20,
-        causal=causal,
-    )
+    field = dataclasses.replace(live_weights.CONFIG.field, hidden=3)
+    return dataclasses.replace(live_weights.CONFIG, field=field, causal=causal)
 
 
 def fresh(config, scale=2.0):
     """A network with weights that do something."""
-    model = hyper_gain.HyperGain(config)
-    bins = config.field.num_cells * config.field.cell_bins
-    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((4, bins)))
-    return model, jax.tree.map(lambda x: scale * x, params)
+    return hyper_gain.HyperGain(config), live_weights.fresh(config, scale)
 
 
 @pytest.fixture(scope="module")

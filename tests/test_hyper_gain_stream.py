@@ -7,29 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from live_weights import CONFIG, fresh
 
-from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.models import hyper_gain, hyper_gain_stream
 
-CONFIG = HyperGainConfig(
-    field=FieldConfig(num_cells=3, high_edges_hz=(750, 850, 1000)),
-    channels=4,
-    dilations_before=((1, 2),),
-    dilations_after=((2, 1),),
-    frame_channels=8,
-    frame_dilations=(1, 2),
-    level_frames=20,
-    causal=True,
-)
 HOP = 32  # 2 kHz
 STEP = jax.jit(functools.partial(hyper_gain_stream.step, config=CONFIG))
 
 
 @pytest.fixture(scope="module")
 def params():
-    model = hyper_gain.HyperGain(CONFIG)
-    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((4, HOP + 1)))
-    return jax.tree.map(lambda x: 2 * x, params)
+    return fresh()
 
 
 def noise(*shape, seed=1):
