@@ -17,6 +17,7 @@ import inr_jax
 from inr_jax import audio
 from inr_jax.errors import InputError
 from inr_jax.live import devices, pipes
+from inr_jax.live.engine import Engine
 
 RATE, HOP = 8000, 128
 
@@ -206,6 +207,48 @@ def test_devices_are_listed(run_command, monkeypatch):
     code, out, _ = run_command("live", "--devices")
     assert code == 0
     assert "| 3 | Virtual | ALSA | 2 | 0 | 48000 |" in out
+
+
+class FakeStream:
+    """An open device that is called by hand."""
+
+    latency = 0.1
+
+    def __init__(self, callback, **settings):
+        self.called = callback
+
+    def start(self):
+        pass
+
+    abort = close = start
+
+
+def test_the_delay_of_devices_is_that_of_their_clocks(monkeypatch):
+    opened = []
+
+    def open_one(**settings):
+        opened.append(FakeStream(**settings))
+        return opened[-1]
+
+    sounddevice = fake_sounddevice()
+    sounddevice.InputStream = sounddevice.OutputStream = open_one
+    sounddevice.PortAudioError = OSError
+    monkeypatch.setattr(devices, "_sounddevice", lambda: sounddevice)
+    stream = types.SimpleNamespace(hop=HOP, channels=1, sample_rate=RATE)
+    engine = Engine(stream, reserve_s=HOP / RATE)
+    with devices.Devices() as moved:
+        moved.listen(devices.find("1", is_input=True), engine, "low")
+        moved.play(devices.find("0", is_input=False), engine, "low")
+        assert moved.latency_s == pytest.approx(0.2)  # as they state of themselves
+        microphone, speaker = (stream.called for stream in opened)
+        block = np.ones((HOP, 1), np.float32)
+        for now in 7 + np.arange(20) * HOP / RATE:
+            clock = types.SimpleNamespace(
+                inputBufferAdcTime=now - 0.05, outputBufferDacTime=now + 0.03
+            )
+            microphone(block, HOP, clock, None)
+            speaker(block, HOP, clock, None)
+        assert moved.latency_s == pytest.approx(0.08)
 
 
 @pytest.mark.parametrize(

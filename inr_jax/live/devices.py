@@ -1,7 +1,9 @@
 """Microphones, speakers and virtual devices, by PortAudio (the package sounddevice)."""
 
+import collections
 import contextlib
 import os
+import statistics
 import time
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +12,7 @@ from inr_jax.live.engine import Engine
 from inr_jax.live.session import Feed
 
 _GONE_S = 2.0  # a device that gives nothing for so long is no longer there
+_TIMED = 200  # last blocks whose times are kept
 
 
 def _sounddevice() -> Any:
@@ -99,9 +102,23 @@ class Devices:
 
     def __init__(self):
         """Opens none."""
-        self.latency_s, self.xruns = 0.0, 0
+        self.xruns, self._stated_s = 0, 0.0
         self._feed, self._last_calls = None, {}
+        self._heard_at, self._played_at = (
+            collections.deque(maxlen=_TIMED) for _ in range(2)
+        )
         self._streams = contextlib.ExitStack()
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the air to the air, less the engine's delay.
+
+        By the times at which the devices say that samples were in the air, where they do;
+        what they state of themselves otherwise.
+        """
+        if not (self._heard_at and self._played_at):
+            return self._stated_s
+        return statistics.median(self._played_at) - statistics.median(self._heard_at)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +155,8 @@ class Devices:
         """
 
         def called(block, num_samples, clock, status):
+            begin = engine.heard.position / engine.stream.sample_rate
+            self._note_time(self._heard_at, clock.inputBufferAdcTime, begin)
             engine.hear(block)
             self._note(device, status)
 
@@ -166,6 +185,10 @@ class Devices:
             if feed and (hop := feed.take()) is not None:
                 engine.hear(hop)
             block[:] = engine.play(num_samples)
+            first = engine.position - num_samples + engine.delay
+            begin = first / engine.stream.sample_rate
+            if engine.heard.position:
+                self._note_time(self._played_at, clock.outputBufferDacTime, begin)
             self._note(device, status)
 
         self._feed = feed
@@ -174,6 +197,11 @@ class Devices:
     def _note(self, device, status):
         self.xruns += bool(status)
         self._last_calls[device] = time.monotonic()
+
+    def _note_time(self, times, in_the_air, begin_s):
+        """When sample 0 of what was heard would have been in the air."""
+        if in_the_air:  # 0 where a device does not say
+            times.append(in_the_air - begin_s)
 
     def _open(self, kind, device, engine, latency, callback):
         sounddevice = _sounddevice()
@@ -197,7 +225,7 @@ class Devices:
             ) from None
         self._streams.callback(_close, opened)
         self._last_calls[device] = time.monotonic()
-        self.latency_s += opened.latency
+        self._stated_s += opened.latency
 
 
 @contextlib.contextmanager
