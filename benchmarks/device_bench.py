@@ -14,7 +14,8 @@ import workloads
 
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.fitting import SirenConfig
-from inr_jax.configs.hyper_gain import HyperGainConfig, Settings
+from inr_jax.configs.hyper_gain import HyperGainConfig
+from inr_jax.configs.hypernetwork import Settings
 from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 METHODS = ("local_hypersound", "gain_field")

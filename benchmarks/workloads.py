@@ -9,12 +9,12 @@ from measuring import REPETITIONS, Stopwatch, Timing, matrix_product, timed
 
 import inr_jax
 from inr_jax.configs.fitting import FitConfig, SirenConfig
-from inr_jax.configs.hyper_gain import Settings
+from inr_jax.configs.hypernetwork import Settings
 from inr_jax.data import augment
 from inr_jax.fitting.batch import fit_batch
 from inr_jax.nn import siren
 from inr_jax.parallel.compute import ComputeConfig
-from inr_jax.training import hyper_gain
+from inr_jax.training import hypernetwork
 
 RATE = 16_000
 STEPS, SOUND = "steps x clips", "s of sound"
@@ -115,10 +115,10 @@ def denoise(clips: np.ndarray, method: str, watch: Stopwatch) -> Timing:
 
 def train(speech: list[np.ndarray], settings: Settings, watch: Stopwatch) -> Timing:
     """Seconds of sound, of steps of the training of HyperGain, mixing included."""
-    params = hyper_gain.fresh_params(jax.random.key(0), settings.model)
-    params, fixed = hyper_gain.divide(params, settings.training)
-    state = hyper_gain.init(params, settings.training)
-    step = hyper_gain.compiled_step(
+    params = hypernetwork.fresh_params(jax.random.key(0), settings.model)
+    params, fixed = hypernetwork.divide(params, settings.training)
+    state = hypernetwork.init(params, settings.training)
+    step = hypernetwork.compiled_step(
         *(_corpus(speech), settings.model, settings.mixing, settings.training, 0, fixed)
     )
 

@@ -1,4 +1,4 @@
-"""The command that trains the emitted gain field, from noisy to clean."""
+"""The command that trains hypernetworks, from noisy to clean."""
 
 import json
 
@@ -56,19 +56,24 @@ def train(folders, output, *flags, expect=0, run=run_process):
     )
 
 
-def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path):
+@pytest.mark.parametrize(
+    "network", ["hyper_gain", pytest.param("hyper_siren", marks=pytest.mark.slow)]
+)
+def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path, network):
     # one term of the loss compiles sooner than all of them
     others = ("compressed", "segmental", "disturbance")
     done = train(
         folders,
         tmp_path,
+        f"--network={network}",
         *(f"--set=training.loss.{name}=0" for name in others),
         *("--set=training.num_steps=2", "--num_devices=1", "--log_every=2"),
     )
     assert "the best weights, of step 2" in done.stdout
     logged = [json.loads(x) for x in (tmp_path / "log.jsonl").open()]
     assert [line["step"] for line in logged] == [2, 2]
-    pretrained.load(tmp_path / "model")
+    model, _ = pretrained.load(tmp_path / "model")
+    assert pretrained.name_of(model.config) == network
 
 
 @pytest.mark.slow
@@ -98,6 +103,10 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp
     [
         (["--noise_dir="], "--noise_dir is missing"),
         (["--set=training.rate=1"], "there is no setting 'rate'"),
+        (
+            ["--network=hyper_siren", "--set=mixing.sample_rate=8000"],
+            "mixing.sample_rate must be that of the network, 16000",
+        ),
         (
             ["--speech_weights=1,2", "--set=training.batch_size=4"],
             "a number for each folder",

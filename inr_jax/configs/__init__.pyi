@@ -5,6 +5,7 @@ from .fitting import GainFieldConfig as GainFieldConfig
 from .fitting import LossWeights as LossWeights
 from .fitting import SirenConfig as SirenConfig
 from .hyper_gain import HyperGainConfig as HyperGainConfig
+from .hyper_siren import HyperSirenConfig as HyperSirenConfig
 from .methods import METHODS as METHODS
 from .networks import HyperSoundConfig as HyperSoundConfig
 from .networks import MaskNetConfig as MaskNetConfig

@@ -182,6 +182,7 @@ METHODS: dict[str, Any] = {
     "dnp": DnpConfig(),
     "hyper_gain": HyperGainMethod(),
     "hyper_gain_live": HyperGainMethod(),
+    "hyper_siren": TrainedMethod(),
     "local_hypersound": TrainedMethod(),
     "hypersound": HyperSoundMethod(),
     "sepformer": SepformerMethod(),

@@ -1,4 +1,4 @@
-"""Trained networks as denoisers: HyperGain, the STFT mask network, HyperSound, SepFormer."""
+"""Trained networks as denoisers."""
 
 import jax
 import numpy as np
@@ -6,8 +6,10 @@ import numpy as np
 from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
 from inr_jax.models import hyper_gain as hyper_gains
+from inr_jax.models import hyper_siren as hyper_sirens
 from inr_jax.models import hypersound_target
 from inr_jax.models.hyper_gain import HyperGain
+from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.models.stft_mask import StftMaskNet
@@ -45,6 +47,40 @@ def hyper_gain(model: HyperGain, params: dict, linked: bool = False) -> Denoiser
         receptive_field_s=config.look_ahead_s,
         alignment=lambda rate: hyper_gains.window_of(rate, config) // 2,
         linked=linked,
+    )
+
+
+def hyper_siren(
+    model: HyperSiren, params: dict, output_rate: int | None = None
+) -> Denoiser:
+    """HyperSiren, exact in windows; its functions of time may be evaluated more densely.
+
+    Args:
+      model: As from `pretrained.load`.
+      params: Its weights.
+      output_rate: Hz of the output; the rate of the input where None.
+
+    Raises:
+      InputError: `output_rate` is no multiple of the model's rate.
+    """
+    config = model.config
+    upsample = _upsample(output_rate, config.sample_rate)
+    num_devices, batch_size = _batches()
+
+    def estimates(samples, counts, sample_rate):
+        del sample_rate  # its own
+        return _hyper_siren(model, params, samples, counts, upsample, num_devices)
+
+    return Denoiser(
+        _run(estimates, num_devices),
+        batch_size,
+        bucketing.bucket_size,
+        sample_rate=config.sample_rate,
+        window_s=STFT_WINDOW_S,
+        receptive_field_s=config.look_ahead_s,
+        alignment=lambda rate: config.alignment_s * rate,
+        upsample=upsample,
+        output_rate=output_rate,
     )
 
 
@@ -195,6 +231,14 @@ def _run(estimates, num_devices):
 def _hyper_gain(model, params, samples, counts, window, num_devices):
     def one(noisy, count):
         return hyper_gains.denoise(model, params, noisy, window, count)
+
+    return sharding.over_clips(jax.vmap(one), num_devices)(samples, counts)
+
+
+@precision.jit(static_argnames=("model", "upsample", "num_devices"))
+def _hyper_siren(model, params, samples, counts, upsample, num_devices):
+    def one(noisy, count):
+        return hyper_sirens.denoise(model, params, noisy, count, upsample)
 
     return sharding.over_clips(jax.vmap(one), num_devices)(samples, counts)
 

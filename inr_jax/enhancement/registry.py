@@ -186,6 +186,12 @@ def _hyper_gain(name: str, config: HyperGainMethod, checkpoint_dir: Any) -> Deno
     return _room("neural").hyper_gain(*loaded, config.channels == "linked")
 
 
+def _hyper_siren(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
+    del checkpoint_dir
+    loaded = _pretrained("hyper_siren", config.weights)
+    return _room("neural").hyper_siren(*loaded, config.output_rate)
+
+
 def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
     loaded = _pretrained("local_hypersound", config.weights)
@@ -243,6 +249,7 @@ _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
         name: functools.partial(_hyper_gain, name)
         for name in ("hyper_gain", "hyper_gain_live")
     },
+    "hyper_siren": _hyper_siren,
     "local_hypersound": _stft_mask,
     "hypersound": _hypersound,
     "sepformer": _sepformer,

@@ -16,15 +16,21 @@ import numpy as np
 
 from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
+from inr_jax.configs.hyper_siren import HyperSirenConfig
 from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
+from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel import failures, precision
 
-_CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
+_CONFIGS = {
+    **MODELS,
+    "hyper_gain": HyperGainConfig,
+    "hyper_siren": HyperSirenConfig,
+}
 # A model may have more than one set of weights: the causal ones are of HyperGain too.
 _NAMES = (*_CONFIGS, "hyper_gain_live")
 # Those of this library fit their settings (tested); to check takes half a second.
@@ -35,6 +41,8 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
     if isinstance(config, HyperGainConfig):
         return HyperGain(config)
+    if isinstance(config, HyperSirenConfig):
+        return HyperSiren(config)
     kind = HyperSound if isinstance(config, HyperSoundConfig) else StftMaskNet
     return kind(config, precision)
 
@@ -118,8 +126,8 @@ def _model(described):
 
 def _misfits(flat, model):
     """Names of weights that are missing, unknown, of another shape or not finite."""
-    noisy = jax.ShapeDtypeStruct(*_input(model.config))
-    expected = jax.eval_shape(model.init, jax.random.key(0), noisy)["params"]
+    inputs = input_of(model.config)
+    expected = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
     expected = flax.traverse_util.flatten_dict(expected, sep="/")
     return sorted(
         key
@@ -131,8 +139,11 @@ def _misfits(flat, model):
     )
 
 
-def _input(config):
-    """Shape and kind of an array that a model takes."""
+def input_of(config: Any) -> jax.ShapeDtypeStruct:
+    """Shape and kind of an array that the model of a config takes."""
+    shape = (getattr(config, "num_samples", 1024),)
     if isinstance(config, HyperGainConfig):
-        return (4, config.field.num_cells * config.field.cell_bins), np.float32
-    return (getattr(config, "num_samples", 1024),), np.float32
+        shape = (4, config.field.num_cells * config.field.cell_bins)
+    if isinstance(config, HyperSirenConfig):
+        shape = (4, 2 * config.hop)
+    return jax.ShapeDtypeStruct(shape, np.float32)

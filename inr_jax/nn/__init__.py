@@ -1,4 +1,4 @@
-"""Coordinate networks as pure functions: SIREN, Fourier-feature MLP, gain field."""
+"""Coordinate networks as pure functions: SIREN, Fourier-feature MLP, gain field, SIRENs of windows."""
 
 import lazy_loader
 

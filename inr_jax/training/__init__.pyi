@@ -1,4 +1,4 @@
-from . import hyper_gain as hyper_gain
+from . import hypernetwork as hypernetwork
 from . import loop as loop
 from . import meter as meter
 from . import run as run

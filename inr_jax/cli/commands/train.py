@@ -1,4 +1,4 @@
-r"""Trains the hypernetwork of the emitted gain field, from noisy to clean speech.
+r"""Trains a hypernetwork, of a gain field or of SIRENs of time, from noisy to clean.
 
   inr-jax train --speech_dirs=DIR,DIR --noise_dir=DIR \
       --valid_dir=DIR --valid_noise_dir=DIR --output_dir=results/training
@@ -26,6 +26,12 @@ SPEECH_TOP_HZ = flags.DEFINE_list(
     [],
     "Hz above which each of --speech_dirs has nothing, 0 where it has all.",
 )
+NETWORK = flags.DEFINE_enum(
+    "network",
+    "hyper_gain",
+    ["hyper_gain", "hyper_siren"],
+    "What is trained: the emitted gain field, or the emitted SIRENs of time.",
+)
 NUM_ROOMS = flags.DEFINE_integer("num_rooms", 1000, "Simulated rooms.", 1)
 SET = flags.DEFINE_multi_string(
     "set",
@@ -49,7 +55,7 @@ def main() -> int:
 
     from inr_jax.io import run_dir
     from inr_jax.models import pretrained
-    from inr_jax.training import hyper_gain, loop, validation
+    from inr_jax.training import hypernetwork, loop, validation
     from inr_jax.training.run import TrainingRun
 
     settings = configs()
@@ -66,20 +72,20 @@ def main() -> int:
     sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
     corpus, examples = load_data(settings, sound)
     run = TrainingRun(folder)
-    params = hyper_gain.fresh_params(jax.random.key(seed), settings.model)
+    params = hypernetwork.fresh_params(jax.random.key(seed), settings.model)
     if training_flags.START_FROM.value:
         params = known_params(settings.model, params)
-    params, fixed = hyper_gain.divide(params, training)
-    fresh = hyper_gain.init(params, training)
+    params, fixed = hypernetwork.divide(params, training)
+    fresh = hypernetwork.init(params, training)
     rate = settings.mixing.sample_rate
     task = loop.Task(
-        hyper_gain.compiled_step(
+        hypernetwork.compiled_step(
             corpus, settings.model, settings.mixing, training, seed, fixed
         ),
         min(training.num_steps, STOP_AT.value or training.num_steps),
         training.batch_size * settings.mixing.num_samples / rate,
-        lambda params: hyper_gain.denoise_examples(
-            hyper_gain.together(params, fixed), examples, settings.model, rate
+        lambda params: hypernetwork.denoise_examples(
+            hypernetwork.together(params, fixed), examples, settings.model, rate
         ),
         examples,
         rate,
@@ -90,7 +96,7 @@ def main() -> int:
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     weights, best = run.best(fresh.ema)
-    weights = hyper_gain.together(weights, fixed)
+    weights = hypernetwork.together(weights, fixed)
     pretrained.save(folder / "model", settings.model, weights, best)
     print(f"the best weights, of step {best}: {folder / 'model'}")
     return sound.exit_code
@@ -102,24 +108,37 @@ def known_params(config, fresh):
 
     folder = training_flags.START_FROM.value
     known, params = pretrained.load(folder)
-    field = dataclasses.replace(
-        known.config.field, high_edges_hz=config.field.high_edges_hz
-    )
-    if dataclasses.replace(known.config, field=field) != config:
+    if _without_highs(known.config) != _without_highs(config):
         raise InputError(f"{folder}: weights of other settings of the network")
     known = params["params"]
     return {"params": {name: known.get(name, x) for name, x in fresh["params"].items()}}
 
 
+def _without_highs(config):
+    """Settings of a network but for the bands above the cells of a gain field."""
+    if NETWORK.value != "hyper_gain" or not hasattr(config, "field"):
+        return config
+    field = dataclasses.replace(config.field, high_edges_hz=())
+    return dataclasses.replace(config, field=field)
+
+
 def configs():
     """Settings of model, examples and training, of the flags."""
     from inr_jax.configs import overrides
-    from inr_jax.configs.hyper_gain import Settings
+    from inr_jax.configs.hypernetwork import NETWORKS, Settings
 
+    default = Settings(NETWORKS[NETWORK.value]())
     try:
-        return overrides.apply(Settings(), SET.value)
+        settings = overrides.apply(default, SET.value)
     except ValueError as error:
         raise InputError(f"--set: {error}") from None
+    if NETWORK.value != "hyper_gain" and settings.training.trained == "highs":
+        raise InputError("training.trained: highs are of --network=hyper_gain alone")
+    rate = settings.mixing.sample_rate
+    needed = getattr(settings.model, "sample_rate", rate)
+    if needed != rate:
+        raise InputError(f"mixing.sample_rate must be that of the network, {needed}")
+    return settings
 
 
 def described(settings) -> dict:

@@ -55,6 +55,7 @@ _SHARED = {
 _OWN = {
     "hyper_gain": {"weights": CHECKPOINT},
     "hyper_gain_live": {"weights": CHECKPOINT},
+    "hyper_siren": {"weights": CHECKPOINT},
     "local_hypersound": {"weights": CHECKPOINT},
     "hypersound": {"weights": CHECKPOINT},
     "sepformer": {"weights": SEPFORMER_DIR},

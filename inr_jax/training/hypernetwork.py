@@ -1,4 +1,4 @@
-"""Trains the hypernetwork of the gain field: examples, gradients and update on devices.
+"""Trains hypernetworks: examples, gradients and update on devices.
 
 Each device makes its share of the examples and their gradients by a program of its own;
 the first sums them up and updates. There is no collective between programs, which on
@@ -6,6 +6,7 @@ a CPU of few cores wait for each other for ever.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,21 +17,23 @@ from optax.contrib import MuonDimensionNumbers, muon
 
 from inr_jax import losses
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.hyper_gain import (
-    FieldConfig,
-    HyperGainConfig,
-    HyperGainTraining,
-)
+from inr_jax.configs.hyper_gain import FieldConfig
+from inr_jax.configs.hypernetwork import HypernetworkTraining
+from inr_jax.configs.trunk import TrunkConfig
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
-from inr_jax.models import hyper_gain
+from inr_jax.models import hyper_gain, hyper_siren, pretrained
+from inr_jax.models.hyper_gain import HyperGain
+from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.parallel import precision
 from inr_jax.training import state as states
 from inr_jax.training.state import State
 from inr_jax.training.validation import ValidationExample
 
+Network = HyperGain | HyperSiren
 
-def schedule(rate: float, config: HyperGainTraining) -> optax.Schedule:
+
+def schedule(rate: float, config: HypernetworkTraining) -> optax.Schedule:
     """Learning rate over steps: linear warm-up, constant, linear decay to 0."""
     steady = config.num_steps - config.warmup_steps - config.decay_steps
     parts = [
@@ -42,7 +45,7 @@ def schedule(rate: float, config: HyperGainTraining) -> optax.Schedule:
     return optax.join_schedules(parts, ends)
 
 
-def optimizer(config: HyperGainTraining) -> optax.GradientTransformation:
+def optimizer(config: HypernetworkTraining) -> optax.GradientTransformation:
     """Muon for kernels of convolutions and dense layers, Adam for the rest."""
     return optax.chain(
         optax.clip_by_global_norm(config.max_gradient_norm),
@@ -60,6 +63,8 @@ def _matrices(params):
 
     def of(path, x):
         dense = x.ndim == 2 and path[-1].key == "kernel"
+        if x.ndim == 3:  # a matrix for each cell
+            return MuonDimensionNumbers((1,), (2,))
         if x.ndim == 4 or dense:
             last = x.ndim - 1
             return MuonDimensionNumbers(tuple(range(last)), (last,))
@@ -68,33 +73,41 @@ def _matrices(params):
     return jax.tree_util.tree_map_with_path(of, params)
 
 
+def denoise(
+    model: Network, params: Any, noisy: Float[Array, " samples"], sample_rate: int
+) -> Float[Array, " samples"]:
+    """The estimate of a noisy signal by either network."""
+    if isinstance(model, HyperSiren):
+        return hyper_siren.denoise(model, params, noisy)
+    window = hyper_gain.window_of(sample_rate, model.config)
+    return hyper_gain.denoise(model, params, noisy, window)
+
+
 # One program for all validations of a training.
-_estimate = precision.jit(hyper_gain.denoise, static_argnames=("model", "window"))
+_estimate = precision.jit(denoise, static_argnames=("model", "sample_rate"))
 
 
 def denoise_examples(
     params,
     examples: Sequence[ValidationExample],
-    config: HyperGainConfig,
+    config: TrunkConfig,
     sample_rate: int,
 ) -> dict[int, np.ndarray]:
     """Estimates of validation examples by their positions."""
-    model = hyper_gain.HyperGain(config)
-    window = hyper_gain.window_of(sample_rate, config)
+    model = pretrained.build(config)
     return {
-        i: np.asarray(_estimate(model, params, example.noisy, window))
+        i: np.asarray(_estimate(model, params, example.noisy, sample_rate))
         for i, example in enumerate(examples)
     }
 
 
-def fresh_params(key: jax.Array, config: HyperGainConfig) -> dict:
+def fresh_params(key: jax.Array, config: TrunkConfig) -> dict:
     """Weights of a network that has not been trained."""
-    bins = config.field.num_cells * config.field.cell_bins
-    power = jnp.zeros((4, bins))
-    return precision.jit(hyper_gain.HyperGain(config).init)(key, power)
+    inputs = jnp.zeros(pretrained.input_of(config).shape)
+    return precision.jit(pretrained.build(config).init)(key, inputs)
 
 
-def divide(params: dict, training: HyperGainTraining) -> tuple[dict, dict]:
+def divide(params: dict, training: HypernetworkTraining) -> tuple[dict, dict]:
     """Weights that are trained, and those that stay as they are."""
     if training.trained == "all":
         return params, {"params": {}}
@@ -107,16 +120,16 @@ def together(trained: dict, fixed: dict) -> dict:
     return {"params": {**fixed["params"], **trained["params"]}}
 
 
-def init(params: dict, training: HyperGainTraining) -> State:
+def init(params: dict, training: HypernetworkTraining) -> State:
     """The state of a training that begins with these weights."""
     return precision.jit(lambda x: states.fresh(x, optimizer(training)))(params)
 
 
 def compiled_step(
     corpus: augment.Corpus,
-    model_config: HyperGainConfig,
+    model_config: TrunkConfig,
     mixing: AugmentConfig,
-    training: HyperGainTraining,
+    training: HypernetworkTraining,
     seed: int,
     fixed: dict,
 ) -> Callable[[State], tuple[State, dict[str, jax.Array]]]:
@@ -136,21 +149,19 @@ def compiled_step(
     local = jax.local_devices()
     share = training.batch_size // len(local)
     copies = [jax.device_put(corpus, device) for device in local]
-    model = hyper_gain.HyperGain(model_config)
-    window = hyper_gain.window_of(mixing.sample_rate, model_config)
+    model, rate = pretrained.build(model_config), mixing.sample_rate
 
     def terms_of(params, noisy, clean):
-        estimate = hyper_gain.denoise(model, together(params, fixed), noisy, window)
+        estimate = denoise(model, together(params, fixed), noisy, rate)
         if training.trained == "highs":
+            window = hyper_gain.window_of(rate, model_config)
             noisy, estimate, clean = (
                 above_cells(x, window, model_config.field)
                 for x in (noisy, estimate, clean)
             )
             peak = jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-6)
             estimate, clean = estimate / peak, clean / peak
-        return losses.terms(
-            estimate, clean, len(clean), mixing.sample_rate, training.loss
-        )
+        return losses.terms(estimate, clean, len(clean), rate, training.loss)
 
     @precision.jit
     def gradients(params, step, part, corpus):

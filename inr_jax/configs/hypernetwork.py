@@ -1,0 +1,69 @@
+"""Settings of the training of hypernetworks: frozen, hashable, free of jax."""
+
+import dataclasses
+
+from inr_jax.configs.augment import AugmentConfig
+from inr_jax.configs.fitting import LossWeights, require_at_least_1
+from inr_jax.configs.hyper_gain import HyperGainConfig
+from inr_jax.configs.hyper_siren import HyperSirenConfig
+from inr_jax.configs.trunk import TrunkConfig
+
+NETWORKS = {"hyper_gain": HyperGainConfig, "hyper_siren": HyperSirenConfig}
+
+# Power-law compressed spectra, negative SNR of the clip and of its segments, PMSQE.
+DENOISING_LOSS = LossWeights(
+    mse=0.0, compressed=100.0, snr=2.0, segmental=2.0, disturbance=0.5
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class HypernetworkTraining:
+    """How a hypernetwork is trained: Muon for its kernels, Adam for the rest.
+
+    The rate rises, stays, and falls over the last steps, so that a training can be made
+    longer while it runs (Hu et al. 2024, arXiv 2404.06395).
+
+    Attributes:
+      loss: On examples divided by the peak of their noisy side.
+      batch_size: Examples of a step, over all devices.
+      num_steps: Steps in all.
+      warmup_steps: In which the rate rises.
+      decay_steps: The last ones, in which it falls to 0.
+      muon_rate: Rate of Muon (Jordan 2024), for kernels as matrices.
+      adam_rate: Rate of Adam, for all else.
+      weight_decay: Of Muon.
+      max_gradient_norm: Gradients are scaled down to it.
+      ema_decay: Of the running mean of the weights, which is validated and shipped.
+      trained: "all", or "highs" for the bands above the cells of a gain field alone, whose
+        loss is that of the signal above the cells.
+    """
+
+    loss: LossWeights = DENOISING_LOSS
+    batch_size: int = 16
+    num_steps: int = 35_000
+    warmup_steps: int = 200
+    decay_steps: int = 5_000
+    muon_rate: float = 2.4e-2
+    adam_rate: float = 2e-3
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    ema_decay: float = 0.999
+    trained: str = "all"
+
+    def __post_init__(self):
+        require_at_least_1(self, "batch_size", "num_steps")
+        if self.trained not in ("all", "highs"):
+            raise ValueError(f"trained must be all or highs, got {self.trained!r}")
+        if self.warmup_steps + self.decay_steps > self.num_steps:
+            raise ValueError("warmup_steps and decay_steps exceed num_steps")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that a training depends on besides its data; `model` is one of `NETWORKS`."""
+
+    model: TrunkConfig = dataclasses.field(default_factory=HyperGainConfig)
+    mixing: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    training: HypernetworkTraining = dataclasses.field(
+        default_factory=HypernetworkTraining
+    )
