@@ -135,7 +135,7 @@ def test_padding_behind_a_signal_changes_nothing(model, params):
 
 @pytest.mark.parametrize("rate", [2000, 2205])
 def test_windows_of_a_long_recording_give_the_whole(model, params, monkeypatch, rate):
-    monkeypatch.setattr(neural, "STFT_WINDOW_S", 1.0)
+    monkeypatch.setattr(neural, "HYPER_GAIN_WINDOW_S", 1.0)
     signal = np.asarray(noise(5 * rate + 7))
     window = hyper_gain.window_of(rate, CONFIG)
     expected = denoise(model, params, signal, window)

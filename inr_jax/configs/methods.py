@@ -86,24 +86,6 @@ class SirenMethod(FitConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedMethod:
-    """A trained network.
-
-    Attributes:
-      weights: Folder of a training's weights; the shipped ones where None.
-      output_rate: Hz of the output, a multiple of the network's rate, at which its
-        targets are evaluated; the rate of the input where None.
-    """
-
-    weights: str | None = None
-    output_rate: int | None = None
-
-    def __post_init__(self):
-        if self.output_rate is not None:
-            require_at_least_1(self, "output_rate")
-
-
-@dataclasses.dataclass(frozen=True)
 class HyperGainMethod:
     """HyperGain, which emits a gain field; live, one that looks back only.
 
@@ -120,17 +102,23 @@ class HyperGainMethod:
 
 
 @dataclasses.dataclass(frozen=True)
-class HyperSoundMethod(TrainedMethod):
+class HyperSoundMethod:
     """HyperSound, which emits the weights of one target network for a clip.
 
     Attributes:
+      weights: Folder of a training's weights; the shipped ones where None.
+      output_rate: Hz of the output, a multiple of the network's rate, at which its
+        targets are evaluated; the rate of the input where None.
       finetune_steps: Steps of a fit to the noisy clip that starts from these weights.
     """
 
+    weights: str | None = None
+    output_rate: int | None = None
     finetune_steps: int = 0
 
     def __post_init__(self):
-        super().__post_init__()
+        if self.output_rate is not None:
+            require_at_least_1(self, "output_rate")
         if self.finetune_steps < 0:
             raise ValueError(
                 f"finetune_steps must be at least 0, got {self.finetune_steps}"
@@ -171,6 +159,9 @@ class OnnxMethod:
             raise ValueError("rate must be positive and delay not negative")
 
 
+DEFAULT = "hyper_gain"
+# Former methods, and those that took their place.
+SUCCESSORS = {"local_hypersound": "hyper_gain"}
 METHODS: dict[str, Any] = {
     "noisy": NoSettings(),
     "silence": NoSettings(),
@@ -182,7 +173,6 @@ METHODS: dict[str, Any] = {
     "dnp": DnpConfig(),
     "hyper_gain": HyperGainMethod(),
     "hyper_gain_live": HyperGainMethod(),
-    "local_hypersound": TrainedMethod(),
     "hypersound": HyperSoundMethod(),
     "sepformer": SepformerMethod(),
     "rnnoise": NoSettings(),
@@ -244,6 +234,8 @@ def replace(name: str, **settings: Any) -> Any:
 
 
 def _default(name):
+    if name in SUCCESSORS:
+        raise InputError(f"{name} is no more: {SUCCESSORS[name]} took its place")
     if name not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
     return METHODS[name]

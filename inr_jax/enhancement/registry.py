@@ -19,7 +19,6 @@ from inr_jax.configs.methods import (
     OnnxMethod,
     SepformerMethod,
     SirenMethod,
-    TrainedMethod,
 )
 from inr_jax.configs.networks import trained_dir
 from inr_jax.enhancement.driver import Denoiser, Result
@@ -186,12 +185,6 @@ def _hyper_gain(name: str, config: HyperGainMethod, checkpoint_dir: Any) -> Deno
     return _room("neural").hyper_gain(*loaded, config.channels == "linked")
 
 
-def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
-    loaded = _pretrained("local_hypersound", config.weights)
-    return _room("neural").stft_mask(*loaded, config.output_rate)
-
-
 def _hypersound(config: HyperSoundMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
     loaded = _pretrained("hypersound", config.weights)
@@ -243,7 +236,6 @@ _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
         name: functools.partial(_hyper_gain, name)
         for name in ("hyper_gain", "hyper_gain_live")
     },
-    "local_hypersound": _stft_mask,
     "hypersound": _hypersound,
     "sepformer": _sepformer,
     **{

@@ -1,5 +1,4 @@
 from .hyper_gain import HyperGain as HyperGain
 from .hypersound import HyperSound as HyperSound
 from .pretrained import load_pretrained as load_pretrained
-from .stft_mask import StftMaskNet as StftMaskNet
 from .wave_unet import WaveUNet as WaveUNet

@@ -16,12 +16,11 @@ import numpy as np
 
 from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
+from inr_jax.configs.networks import MODELS, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel import failures, precision
 
 _CONFIGS = {**MODELS, "hyper_gain": HyperGainConfig}
@@ -35,8 +34,7 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
     """The untrained model of these settings; `precision` is that of its products."""
     if isinstance(config, HyperGainConfig):
         return HyperGain(config)
-    kind = HyperSound if isinstance(config, HyperSoundConfig) else StftMaskNet
-    return kind(config, precision)
+    return HyperSound(config, precision)
 
 
 def name_of(config: Any) -> str:
@@ -135,4 +133,4 @@ def _input(config):
     """Shape and kind of an array that a model takes."""
     if isinstance(config, HyperGainConfig):
         return (4, config.field.num_cells * config.field.cell_bins), np.float32
-    return (getattr(config, "num_samples", 1024),), np.float32
+    return (config.num_samples,), np.float32

@@ -55,7 +55,6 @@ _SHARED = {
 _OWN = {
     "hyper_gain": {"weights": CHECKPOINT},
     "hyper_gain_live": {"weights": CHECKPOINT},
-    "local_hypersound": {"weights": CHECKPOINT},
     "hypersound": {"weights": CHECKPOINT},
     "sepformer": {"weights": SEPFORMER_DIR},
     "dnp": {"num_steps": DNP_NUM_STEPS},
