@@ -23,7 +23,7 @@ from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the JSON file.")
-METHOD = flags.DEFINE_string("method", "local_hypersound", "How; see the README.")
+METHOD = flags.DEFINE_string("method", "hyper_gain", "How; see the README.")
 SECONDS = flags.DEFINE_list("seconds", ["4", "124"], "Of the short and the long file.")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each that count.", 1)
 

@@ -18,7 +18,7 @@ from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hypernetwork import Settings
 from inr_jax.parallel.compute import ComputeConfig, default_compute
 
-METHODS = ("local_hypersound", "gain_field")
+METHODS = ("hyper_gain", "gain_field")
 CLIPS = pathlib.Path(__file__).parent.parent / "experiments" / "clips"
 RATE = 16_000
 

@@ -31,7 +31,6 @@ if os.environ.get("INR_JAX_CHECK_SHAPES", "1") == "1":
     jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 import inr_jax
-from inr_jax.configs.networks import MaskNetConfig
 from inr_jax.parallel import sharding
 
 jax.config.update("jax_platforms", "cpu")
@@ -226,17 +225,6 @@ def is_drawn(path: pathlib.Path) -> bool:
     if path.suffix == ".svg":
         return b"<path" in content and content.rstrip().endswith(b"</svg>")
     return content.startswith(b"%PDF") and b"%%EOF" in content[-16:]
-
-
-# A network of every kind of layer that compiles fast.
-TINY = MaskNetConfig(
-    window=32,
-    channels=8,
-    kernel=3,
-    dilations=(1, 2),
-    band_channels=4,
-    band_dilations=(1,),
-)
 
 
 @pytest.fixture

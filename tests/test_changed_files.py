@@ -15,9 +15,10 @@ import time
 import jax
 import numpy as np
 import pytest
+import tiny_weights
 import torch_files
 from absl.testing import flagsaver
-from conftest import CLIPS, TINY
+from conftest import CLIPS
 
 from inr_jax.cli.flags import datasets
 from inr_jax.errors import InputError
@@ -28,8 +29,7 @@ from inr_jax.models.sepformer import torch_checkpoint
 
 def whole(folder):
     """A checkpoint of each kind and a manifest."""
-    params = pretrained.build(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
-    pretrained.save(folder / "model", TINY, params, 7)
+    tiny_weights.save(folder / "model", tiny_weights.CONFIG)
     state = torch_files.tensors({"a": np.ones((3, 4)), "b": np.arange(5)})
     torch_files.save(folder / "a.ckpt", state)
     paths = sorted(CLIPS.glob("*.flac"))[:2]

@@ -77,7 +77,7 @@ def test_the_demo_denoises_scores_and_fits_what_is_shipped(tmp_path):
     assert done.returncode == 0, done.stderr
     rows = atomic.read_csv(tmp_path / "scores.csv")
     assert len(rows) == 5 * 4
-    scores = {method: [] for method in ("noisy", "gain_field", "local_hypersound")}
+    scores = {method: [] for method in ("noisy", "gain_field", "hyper_gain")}
     for row in rows:
         if row["method"] in scores:
             scores[row["method"]].append(float(row["si_sdr"]))
@@ -87,5 +87,5 @@ def test_the_demo_denoises_scores_and_fits_what_is_shipped(tmp_path):
     fit = clip_fit.load_fit(tmp_path / "siren" / "forecast.safetensors")
     clean = audio.read(CLIPS / "forecast.flac").samples[: 3 * 16_000, 0]
     assert metrics.snr(clean, fit.estimate, 16_000) > 15
-    for said in ("| local_hypersound |", "Listen: ", "forecast.safetensors"):
+    for said in ("| hyper_gain |", "Listen: ", "forecast.safetensors"):
         assert said in done.stdout

@@ -6,29 +6,28 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, REPOSITORY, TINY, run_script
+import tiny_weights
+from conftest import CLIPS, REPOSITORY, run_script
 
 import inr_jax
 from inr_jax import audio
-from inr_jax.configs import methods
 from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
 from inr_jax.io import weights
-from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.models import hyper_gain, pretrained
 from inr_jax.parallel import compute
 from inr_jax.parallel.compute import ComputeConfig
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
-    leaves, tree = jax.tree.flatten(params)
-    rng = np.random.default_rng(0)
-    leaves = [leaf + 0.3 * rng.standard_normal(leaf.shape) for leaf in leaves]
-    pretrained.save(folder, TINY, tree.unflatten(leaves), 7)
-    return folder
+    return tiny_weights.save(tmp_path_factory.mktemp("tiny"), tiny_weights.CONFIG, 7)
+
+
+def whole(model, params, noisy):
+    window = hyper_gain.window_of(16_000, model.config)
+    denoise = jax.jit(hyper_gain.denoise, static_argnames=("model", "window"))
+    return denoise(model, params, noisy, window)
 
 
 def signal(count, channels=None):
@@ -55,43 +54,28 @@ def test_every_method_keeps_shape_and_level(method, shape):
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_trained_methods_take_any_rate(checkpoint, rate):
     for shape in ((1,), (rate // 3,), (2001, 2)):
-        found = inr_jax.denoise(
-            signal(*shape), rate, "local_hypersound", weights=checkpoint
-        )
+        found = inr_jax.denoise(signal(*shape), rate, "hyper_gain", weights=checkpoint)
         assert found.shape == shape
 
 
 def test_windows_give_what_the_whole_clip_gives(checkpoint, monkeypatch):
-    monkeypatch.setattr(neural, "STFT_WINDOW_S", 1.0)
+    monkeypatch.setattr(neural, "HYPER_WINDOW_S", 1.0)
     model, params = pretrained.load(checkpoint)
     noisy = audio.Recording(signal(90_003, 1), 16_000)
-    denoiser, parts = neural.stft_mask(model, params), []
+    denoiser, parts = neural.hyper_gain(model, params), []
     keys, shares = [jax.random.key(0)], []
     for part in driver.run(denoiser, [noisy], keys, shares.append):
         np.testing.assert_array_equal(part.noisy.shape, part.samples.shape)
         parts.append(part.samples[:, 0])
     assert len(parts) > 2 and sum(shares) == pytest.approx(1)
-    expected = model.apply(params, noisy.samples[:, 0])
+    expected = whole(model, params, noisy.samples[:, 0])
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-5)
-
-
-def test_a_finer_grid_is_as_long_in_seconds(checkpoint):
-    recording = audio.Recording(signal(1000, 1), 16_000)
-    denoiser = registry.make(
-        "local_hypersound", methods.TrainedMethod(checkpoint, output_rate=48_000)
-    )
-    (found,) = api.denoise_recordings(denoiser, [recording], [0])
-    assert found.samples.shape == (3000, 1)
-    coarse = inr_jax.denoise(recording.samples, 16_000, weights=checkpoint)
-    np.testing.assert_allclose(found.samples[::3], coarse, atol=1e-5)
-    with pytest.raises(InputError, match="multiple of the model's 16000"):
-        inr_jax.denoise(signal(9), 16_000, weights=checkpoint, output_rate=44_100)
 
 
 def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
     described, tensors = weights.load(checkpoint)
     assert {a.dtype for a in tensors.values()} == {np.dtype(np.float16)}
-    assert described["model"] == "local_hypersound" and described["step"] == 7
+    assert described["model"] == "hyper_gain" and described["step"] == 7
     described["config"]["channels"] = 16
     weights.save(tmp_path, tensors, described)
     with pytest.raises(InputError, match="do not fit the config"):
@@ -100,16 +84,11 @@ def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
         pretrained.load("nowhere")
 
 
-def test_one_call_takes_a_finer_grid(checkpoint):
-    settings = {"weights": checkpoint, "output_rate": 48_000}
-    for samples in (signal(3000), signal(2500, 2)):
-        found = inr_jax.denoise(samples, 16_000, **settings)
-        assert found.shape == (3 * len(samples), *samples.shape[1:])
-
-
 def test_unknown_methods_and_bad_samples_are_named():
     with pytest.raises(InputError, match="method must be one of noisy, "):
         inr_jax.denoise(signal(10), 16_000, "magic")
+    with pytest.raises(InputError, match="local_hypersound is no more: hyper_gain"):
+        inr_jax.denoise(signal(10), 16_000, "local_hypersound")
     with pytest.raises(InputError, match="wiener has no setting 'output_rate'; it"):
         inr_jax.denoise(signal(10), 16_000, "wiener", output_rate=48_000)
     with pytest.raises(InputError, match="noise_estimator must be one of"):
@@ -271,7 +250,7 @@ def test_clips_of_one_size_make_batches_and_the_last_is_filled(checkpoint, monke
     monkeypatch.setattr(compute, "default_compute", lambda: config)
     monkeypatch.setattr(compute, "batches_at_once", lambda: 1)
     model, params = pretrained.load(checkpoint)
-    denoiser, sizes = neural.stft_mask(model, params), []
+    denoiser, sizes = neural.hyper_gain(model, params), []
     counted = dataclasses.replace(
         denoiser,
         run=lambda windows, *rest: (
@@ -282,7 +261,7 @@ def test_clips_of_one_size_make_batches_and_the_last_is_filled(checkpoint, monke
     found = {e.position: e for e in api.denoise_recordings(counted, noisy, range(7))}
     assert sizes == [4, 3]
     for i, recording in enumerate(noisy):
-        alone = model.apply(params, recording.samples[:, 0])
+        alone = whole(model, params, recording.samples[:, 0])
         np.testing.assert_allclose(found[i].samples[:, 0], alone, atol=1e-5)
 
 

@@ -56,9 +56,10 @@ def fitted(golden, num_steps):
     state = fresh._replace(params=params, opt_state=opt_state, input_noise=noise)
     signal = Signal(jnp.asarray(golden["target"], dtype), len(noise))
     step = jax.jit(lambda s, i: dnp.update(s, i, signal, TINY))
+    output = jax.jit(lambda params: WaveUNet(TINY).apply(params, noise, len(noise)))
     losses, outputs = [], []
     for i in range(num_steps):
-        outputs.append(WaveUNet(TINY).apply(state.params, noise, len(noise)))
+        outputs.append(output(state.params))
         state, loss = step(state, i)
         losses.append(float(loss))
     return state, np.array(losses), outputs
@@ -80,7 +81,7 @@ def test_gradients_are_the_original_s(golden):
         output = WaveUNet(TINY).apply(params, golden["input"], 4096)
         return jnp.mean((output - golden["target"]) ** 2)
 
-    found, wanted = jax.grad(loss)(params), named(golden, "grad0")
+    found, wanted = jax.jit(jax.grad(loss))(params), named(golden, "grad0")
     assert jax.tree.structure(found) == jax.tree.structure(wanted)
     for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(x, y, atol=1e-4 * max(1e-3, np.abs(y).max()))
@@ -153,7 +154,8 @@ def plain_network(params, x):
 
 
 def random_params():
-    fresh = WaveUNet(TINY).init(jax.random.key(1), jnp.zeros(64), 64)
+    init = jax.jit(WaveUNet(TINY).init, static_argnums=2)
+    fresh = init(jax.random.key(1), jnp.zeros(64), 64)
     return jax.tree.map(
         lambda x: x + 0.2 * RNG.standard_normal(x.shape, np.float32), fresh
     )
@@ -165,7 +167,8 @@ def test_network_is_the_plain_one_whatever_is_behind(padding):
     params, signal = random_params(), RNG.standard_normal(256, np.float32)
     padded = np.pad(signal.astype(np.float64), (0, padding), constant_values=3.0)
     with jax.enable_x64(True):
-        found = WaveUNet(TINY).apply(params, jnp.asarray(padded), 256)[:256]
+        network = jax.jit(WaveUNet(TINY).apply, static_argnums=2)
+        found = network(params, jnp.asarray(padded), 256)[:256]
     plain = jax.tree.map(np.asarray, params["params"])
     expected = plain_network(plain, signal.astype(np.float64))
     np.testing.assert_allclose(found, expected, atol=1e-6)

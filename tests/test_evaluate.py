@@ -381,7 +381,7 @@ def test_results_that_papers_and_programs_read(tmp_path):
             "nowhere: no trained weights",
         ),
         (
-            (f"--clean_dir={CLIPS}", "--methods=local_hypersound:output_rate=-16000"),
+            (f"--clean_dir={CLIPS}", "--methods=hypersound:output_rate=-16000"),
             "output_rate must be at least 1",
         ),
         ((f"--clean_dir={CLIPS}", "--sigma=0.1", "--snr_db=0"), "not both"),

@@ -8,10 +8,10 @@ import sys
 
 import jax
 import jax.numpy as jnp
-import live_weights
 import numpy as np
 import pytest
 import soundfile
+import tiny_weights
 from conftest import REPOSITORY
 
 import inr_jax
@@ -29,13 +29,13 @@ DENOISE = jax.jit(hyper_gain.denoise, static_argnums=(0, 3))
 
 
 def tiny(causal):
-    field = dataclasses.replace(live_weights.CONFIG.field, hidden=3)
-    return dataclasses.replace(live_weights.CONFIG, field=field, causal=causal)
+    field = dataclasses.replace(tiny_weights.CONFIG.field, hidden=3)
+    return dataclasses.replace(tiny_weights.CONFIG, field=field, causal=causal)
 
 
 def fresh(config, scale=2.0):
     """A network with weights that do something."""
-    return hyper_gain.HyperGain(config), live_weights.fresh(config, scale)
+    return hyper_gain.HyperGain(config), tiny_weights.fresh(config, scale)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_the_example_in_the_docs_denoises_a_file(causal, tmp_path, monkeypatch):
 def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):
     for flags, said in (
         ([], "--output is missing"),
-        (["--output=x.onnx", "--model=local_hypersound"], "only HyperGain"),
+        (["--output=x.onnx", "--model=hypersound"], "only HyperGain"),
         (["--output=x.onnx", f"--model={tmp_path}"], "no trained weights"),
     ):
         code, _, err = run_command("export", *flags)

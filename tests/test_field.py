@@ -11,6 +11,9 @@ from inr_jax.nn.gain_field import GainField
 
 CONFIG = FieldConfig(num_cells=4, high_edges_hz=(1000, 1250, 1750))
 BINS = 60  # up to 1875 Hz
+# compiled as a whole, not operation by operation
+evaluate = jax.jit(gain_field.evaluate, static_argnums=3)
+on_bins = jax.jit(gain_field.on_bins, static_argnums=(1, 2))
 
 
 @pytest.fixture
@@ -30,8 +33,8 @@ def field():
 def test_on_the_grid_both_evaluations_agree(field):
     times = np.arange(6) * CONFIG.hop_s
     frequencies = np.arange(BINS) * CONFIG.bin_hz
-    gate, taps = gain_field.evaluate(field, times, frequencies, CONFIG)
-    fast_gate, fast_taps = gain_field.split(gain_field.on_bins(field, BINS, CONFIG))
+    gate, taps = evaluate(field, times, frequencies, CONFIG)
+    fast_gate, fast_taps = gain_field.split(on_bins(field, BINS, CONFIG))
     np.testing.assert_allclose(gate, fast_gate, atol=1e-5)
     np.testing.assert_allclose(taps, fast_taps, atol=2e-5)
 
@@ -43,7 +46,7 @@ def test_it_is_continuous_everywhere(field):
     def largest_steps(fineness):
         times = np.linspace(-0.01, 0.1, fineness)
         frequencies = np.linspace(0, 2000, fineness)
-        gate, taps = gain_field.evaluate(field, times, frequencies, CONFIG)
+        gate, taps = evaluate(field, times, frequencies, CONFIG)
         return [
             float(jnp.max(jnp.abs(jnp.diff(x, axis=axis))))
             for x in (gate, taps)
@@ -58,7 +61,7 @@ def test_it_is_continuous_everywhere(field):
 @pytest.mark.slow
 def test_beyond_its_grid_it_is_constant(field):
     at = float(CONFIG.high_edges_hz[-1])
-    gate, _ = gain_field.evaluate(
+    gate, _ = evaluate(
         field, np.array([5, 9]) * CONFIG.hop_s, np.array([at, 2 * at]), CONFIG
     )
     np.testing.assert_allclose(gate, gate[0, 0], atol=1e-6)
@@ -70,7 +73,7 @@ def test_a_cell_has_a_siren_of_its_own(field):
     centre_hz = (CONFIG.cell_bins - 1) / 2 * CONFIG.bin_hz
     phases, weights, bias = field.phases[2, 0], field.weights[2, 0], field.bias[2, 0]
     expected = weights @ jnp.sin(phases) + bias
-    gate, taps = gain_field.evaluate(
+    gate, taps = evaluate(
         field, np.array([2 * CONFIG.hop_s]), np.array([centre_hz]), CONFIG
     )
     expected_gate, expected_taps = gain_field.split(expected)

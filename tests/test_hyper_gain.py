@@ -26,6 +26,7 @@ CONFIG = HyperGainConfig(
 WINDOW = 64  # 2 kHz
 # compiled as a whole, not operation by operation
 denoise = jax.jit(hyper_gain.denoise, static_argnames=("model", "window"))
+emit = jax.jit(hyper_gain.HyperGain.apply, static_argnums=0)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def model():
 @pytest.fixture(scope="module")
 def params(model):
     """Far from what training begins with: every kind of gain."""
-    params = model.init(jax.random.key(0), jnp.zeros((4, 33)))
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((4, 33)))
     return jax.tree.map(lambda x: 2 * x, params)
 
 
@@ -61,12 +62,12 @@ def test_the_estimate_is_proportional_to_the_input(model, params, gain_db):
 @pytest.mark.slow
 def test_padding_around_a_signal_changes_nothing(model, params):
     power = power_of(noise(2000))
-    field = model.apply(params, power)
+    field = emit(model, params, power)
     before, after = 16, 40
     padded = jnp.pad(power, ((before, after), (0, 0)))
     place = np.arange(len(padded)) - before
     valid = (place >= 0) & (place < len(power))
-    found = model.apply(params, padded, valid)
+    found = emit(model, params, padded, valid)
     for name in ("phases", "weights", "bias"):
         inside = getattr(found, name)[before : before + len(power)]
         np.testing.assert_allclose(inside, getattr(field, name), atol=1e-5)
@@ -78,11 +79,11 @@ def test_the_receptive_field_is_as_stated(model, params):
     reach, at = CONFIG.receptive_field, len(frames) // 2
     assert reach < at
     # the taps of the filter reach one frame further than the field
-    expected = model.apply(params, frames).phases[at]
+    expected = emit(model, params, frames).phases[at]
 
     def changed(distance):
         louder = frames.at[at + distance].multiply(25.0)
-        found = model.apply(params, louder).phases[at]
+        found = emit(model, params, louder).phases[at]
         return float(jnp.max(jnp.abs(found - expected)))
 
     assert changed(reach) == changed(-reach) == 0
@@ -135,7 +136,7 @@ def test_padding_behind_a_signal_changes_nothing(model, params):
 
 @pytest.mark.parametrize("rate", [2000, 2205])
 def test_windows_of_a_long_recording_give_the_whole(model, params, monkeypatch, rate):
-    monkeypatch.setattr(neural, "STFT_WINDOW_S", 1.0)
+    monkeypatch.setattr(neural, "HYPER_WINDOW_S", 1.0)
     signal = np.asarray(noise(5 * rate + 7))
     window = hyper_gain.window_of(rate, CONFIG)
     expected = denoise(model, params, signal, window)
@@ -179,8 +180,9 @@ def test_bands_above_the_cells_change_nothing_below():
     power = power_of(noise(2000))
     outputs = []
     for config in (HIGHS, cells):
-        field = hyper_gain.HyperGain(config).apply(params, power)
-        outputs.append(gain_field.on_bins(field, 33, config.field))
+        field = emit(hyper_gain.HyperGain(config), params, power)
+        on_bins = jax.jit(gain_field.on_bins, static_argnums=(1, 2))
+        outputs.append(on_bins(field, 33, config.field))
     with_bands, without = outputs
     np.testing.assert_allclose(with_bands[:, :16], without[:, :16], atol=1e-6)
     assert float(jnp.max(jnp.abs(with_bands[:, 18:] - without[:, 18:]))) > 0.01

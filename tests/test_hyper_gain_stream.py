@@ -7,17 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from live_weights import CONFIG, fresh
+from tiny_weights import CAUSAL, fresh
 
 from inr_jax.models import hyper_gain, hyper_gain_stream
 
 HOP = 32  # 2 kHz
-STEP = jax.jit(functools.partial(hyper_gain_stream.step, config=CONFIG))
+STEP = jax.jit(functools.partial(hyper_gain_stream.step, config=CAUSAL))
 
 
 @pytest.fixture(scope="module")
 def params():
-    return fresh()
+    return fresh(CAUSAL)
 
 
 def noise(*shape, seed=1):
@@ -26,7 +26,7 @@ def noise(*shape, seed=1):
 
 def streamed(params, signal, step=STEP):
     """The estimate of (hops * HOP, channels), the delay of a hop taken out."""
-    state = hyper_gain_stream.init(CONFIG, HOP, signal.shape[1])
+    state = hyper_gain_stream.init(CAUSAL, HOP, signal.shape[1])
     blocks = []
     for block in [*np.split(signal, len(signal) // HOP), np.zeros_like(signal[:HOP])]:
         state, estimate = step(params, state, block)
@@ -35,7 +35,7 @@ def streamed(params, signal, step=STEP):
 
 
 def whole(params, signal):
-    model = hyper_gain.HyperGain(CONFIG)
+    model = hyper_gain.HyperGain(CAUSAL)
     return jax.jit(hyper_gain.denoise, static_argnums=(0, 3))(
         model, params, signal, 2 * HOP
     )
@@ -61,7 +61,7 @@ def test_nothing_of_the_future_counts(params):
 
 def test_many_streams_as_one_batch(params):
     signals = noise(3, 8 * HOP, 1)
-    states = [hyper_gain_stream.init(CONFIG, HOP)] * 3
+    states = [hyper_gain_stream.init(CAUSAL, HOP)] * 3
     states = jax.tree.map(lambda *x: jnp.stack(x), *states)
     together = jax.jit(jax.vmap(STEP, in_axes=(None, 0, 0)))
     blocks = []
@@ -85,4 +85,4 @@ def test_samples_that_are_no_numbers_are_silence(params, value):
 
 def test_a_network_that_looks_ahead_is_refused():
     with pytest.raises(ValueError, match="causal"):
-        hyper_gain_stream.init(dataclasses.replace(CONFIG, causal=False), HOP)
+        hyper_gain_stream.init(dataclasses.replace(CAUSAL, causal=False), HOP)

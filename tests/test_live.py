@@ -10,8 +10,8 @@ import types
 
 import numpy as np
 import pytest
+import tiny_weights
 from conftest import REPOSITORY
-from live_weights import save
 
 import inr_jax
 from inr_jax import audio
@@ -24,7 +24,7 @@ RATE, HOP = 8000, 128
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("weights"))
+    return tiny_weights.save(tmp_path_factory.mktemp("weights"), tiny_weights.CAUSAL)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
+import tiny_weights
 from conftest import CLIPS, REPOSITORY
-from live_weights import save
 from scipy import signal as filters
 from sound_server import RATE
 
@@ -25,7 +25,7 @@ LIVE += ("--input=pulse", "--output=pulse")
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("weights"))
+    return tiny_weights.save(tmp_path_factory.mktemp("weights"), tiny_weights.CAUSAL)
 
 
 def clip(seconds):

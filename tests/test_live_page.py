@@ -267,9 +267,9 @@ def test_nothing_is_late_and_the_delay_stays(heard, capsys):
     delays = found.times - HOP / RATE * np.arange(len(found.times))
     # the page is told late where it is slow; the sound is not late for it
     assert np.min(delays[-500:]) < np.min(delays[:500]) + 0.02
-    if np.any(found.late):
-        # not met yet: in bursts some blocks reach the worker late, whatever its load
-        pytest.xfail(f"{np.sum(found.late)} of {len(found.late)} blocks late")
+    if np.any(found.late) and (found.stall > 0.02 or highest > 1):
+        pytest.xfail(f"{np.sum(found.late)} blocks late on a machine that is busy")
+    assert not np.any(found.late)
 
 
 @pytest.mark.slow

@@ -1,30 +1,23 @@
-import jax
 import numpy as np
 import pytest
-import soundfile
-from conftest import TINY
+import tiny_weights
 
 from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import api, files, neural, registry
-from inr_jax.models import pretrained
-from inr_jax.models.stft_mask import StftMaskNet
 
 RATE = 22_050
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    params = StftMaskNet(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
-    pretrained.save(folder, TINY, params, 0)
-    return folder
+    return tiny_weights.save(tmp_path_factory.mktemp("model"), tiny_weights.CONFIG)
 
 
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch):
     monkeypatch.setattr(files, "READ_AT_ONCE_S", 2)
-    monkeypatch.setattr(neural, "STFT_WINDOW_S", 2.0)
+    monkeypatch.setattr(neural, "HYPER_WINDOW_S", 2.0)
 
 
 def noisy(seconds):
@@ -33,7 +26,7 @@ def noisy(seconds):
 
 
 def denoise(folder, settings, mix=files.DryWetMix(), name="in.wav"):  # noqa: B008
-    denoiser = registry.make("local_hypersound", settings)
+    denoiser = registry.make("hyper_gain", settings)
     (job,), _ = files.jobs(
         [str(folder / name)], str(folder / "out.wav"), str(folder / "rest.wav")
     )
@@ -47,12 +40,12 @@ def denoise(folder, settings, mix=files.DryWetMix(), name="in.wav"):  # noqa: B0
 @pytest.mark.parametrize("seconds", [4.0, 7.3])
 def test_parts_give_what_the_whole_gives(tmp_path, weights, seconds, monkeypatch):
     audio.write(tmp_path / "in.wav", noisy(seconds), RATE, "FLOAT")
-    settings = methods.TrainedMethod(weights)
+    settings = methods.HyperGainMethod(weights)
     error, num_parts = denoise(tmp_path, settings, files.DryWetMix(wet=0.9))
     assert not error and num_parts > 2
     recording = audio.read(tmp_path / "in.wav")
-    monkeypatch.setattr(neural, "STFT_WINDOW_S", 100.0)
-    denoiser = registry.make("local_hypersound", settings)
+    monkeypatch.setattr(neural, "HYPER_WINDOW_S", 100.0)
+    denoiser = registry.make("hyper_gain", settings)
     (whole,) = api.denoise_recordings(denoiser, [recording], [0])
     expected = 0.9 * whole.samples + 0.1 * recording.samples
     found = audio.read(tmp_path / "out.wav")
@@ -67,7 +60,7 @@ def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, weights):
     samples = noisy(7)
     samples[5 * RATE] = np.nan
     audio.write(tmp_path / "in.wav", samples, RATE, "FLOAT")
-    settings = methods.TrainedMethod(weights)
+    settings = methods.HyperGainMethod(weights)
     error, _ = denoise(tmp_path, settings)
     assert "in.wav: holds NaN" in error
     path = tmp_path / "cut.flac"
@@ -78,14 +71,3 @@ def test_a_file_that_goes_wrong_leaves_nothing(tmp_path, weights):
     error, _ = denoise(tmp_path, settings, name=path.name)  # what is there is done
     assert not error
     assert 4.5 < len(audio.read(tmp_path / "out.wav").samples) / RATE < 5.1
-
-
-@pytest.mark.slow
-def test_a_finer_grid(tmp_path, weights):
-    audio.write(tmp_path / "in.wav", noisy(5), RATE)
-    settings = methods.TrainedMethod(weights, output_rate=48_000)
-    denoiser = registry.make("local_hypersound", settings)
-    (job,), _ = files.jobs([str(tmp_path / "in.wav")], str(tmp_path / "out.wav"), None)
-    (outcome,) = files.denoise(denoiser, [job], {}, files.DryWetMix())
-    assert not outcome.error
-    assert soundfile.info(tmp_path / "out.wav").frames == 5 * 48_000

@@ -1,19 +1,17 @@
 """Memory does not grow with the number or the length of clips."""
 
-import dataclasses
 import json
 import re
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPOSITORY, TINY
+import tiny_weights
+from conftest import REPOSITORY
 
 from inr_jax import audio
-from inr_jax.models import pretrained
 
 pytestmark = pytest.mark.slow
 
@@ -57,10 +55,7 @@ def test_clips_of_15_seconds_256_wide(count, loss, limit_mib):
 @pytest.fixture
 def model_folder(tmp_path):
     """Of a network that is small beside any recording."""
-    config = dataclasses.replace(TINY, window=128, channels=4, band_channels=1)
-    params = pretrained.build(config).init(jax.random.key(0), np.zeros(256, np.float32))
-    pretrained.save(tmp_path, config, params, 0)
-    return tmp_path
+    return tiny_weights.save(tmp_path, tiny_weights.CONFIG)
 
 
 LONG = """
@@ -70,8 +65,8 @@ from inr_jax.configs import methods
 from inr_jax.enhancement import api, files, registry
 import measuring
 
-settings = methods.TrainedMethod("{folder}")
-denoiser = registry.make("local_hypersound", settings)
+settings = methods.HyperGainMethod("{folder}")
+denoiser = registry.make("hyper_gain", settings)
 second = audio.Recording(np.zeros((22_050, 1), np.float32), 22_050)
 list(api.denoise_recordings(denoiser, [second], [0]))
 before = measuring.peak_mib()
@@ -101,7 +96,7 @@ from inr_jax.enhancement import api, neural, registry
 import measuring
 from inr_jax.parallel import bucketing
 
-trained = registry.make("local_hypersound", methods.TrainedMethod("{folder}"))
+trained = registry.make("hyper_gain", methods.HyperGainMethod("{folder}"))
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, *_, **__: compiled.append(name) if "backend_compile" in name else None
@@ -120,7 +115,7 @@ for i, length in enumerate(lengths):
         assert found.samples.shape == (length, 1)
     if i + 1 >= len(sizes) and (i + 1 - len(sizes)) % ({count} // 4) == 0:
         curve.append((measuring.reset_peak(), len(compiled)))
-assert neural._stft_mask.__wrapped__._cache_size() <= len(sizes)
+assert neural._hyper_gain.__wrapped__._cache_size() <= len(sizes)
 print([round(mib) for mib, _ in curve], [n for _, n in curve], len(sizes))
 """
 

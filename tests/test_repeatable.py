@@ -16,7 +16,7 @@ fit = fitting.FitConfig(fitting.SirenConfig(width=32, depth=1), num_steps=40)
 noisy = 0.1 * np.random.default_rng(0).standard_normal(8000)
 siren = {"siren": fit.siren, "num_steps": fit.num_steps}
 for method, seed, settings in (
-    ("siren", 0, siren), ("siren", 1, siren), ("local_hypersound", 0, {})
+    ("siren", 0, siren), ("siren", 1, siren), ("hyper_gain", 0, {})
 ):
     found = inr_jax.denoise(noisy, 16_000, method, seed=seed, **settings)
     print(hashlib.sha256(found.tobytes()).hexdigest())

@@ -9,7 +9,7 @@ import pytest
 from conftest import count_compiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_weights import CONFIG, save
+from tiny_weights import CAUSAL, save
 
 import inr_jax
 from inr_jax.errors import InputError
@@ -23,7 +23,7 @@ NUM_SAMPLES = 30 * HOP + 57
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("weights"))
+    return save(tmp_path_factory.mktemp("weights"), CAUSAL)
 
 
 @pytest.fixture(scope="module")
@@ -208,4 +208,4 @@ def test_blocks_of_another_shape_are_one_line(stereo, shape):
 
 
 def test_tiny_weights_are_of_the_kind_that_is_shipped():
-    assert CONFIG.causal and isinstance(pretrained.build(CONFIG), HyperGain)
+    assert CAUSAL.causal and isinstance(pretrained.build(CAUSAL), HyperGain)

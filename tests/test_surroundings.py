@@ -9,7 +9,8 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, REPOSITORY, TINY, run_script
+import tiny_weights
+from conftest import CLIPS, REPOSITORY, run_script
 from jax import numpy as jnp
 
 import inr_jax
@@ -84,9 +85,7 @@ def test_filters_take_the_setting(x64, method):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    params = pretrained.build(TINY).init(jax.random.key(0), np.zeros(64, np.float32))
-    pretrained.save(folder / "model", TINY, params, 7)
-    return folder / "model"
+    return tiny_weights.save(folder / "model", tiny_weights.CONFIG)
 
 
 @pytest.mark.slow
@@ -111,7 +110,7 @@ def test_a_fit_gives_the_same_with_the_setting(x64):
 
 METHODS = {
     **{name: {} for name in ("noisy", "silence", "lowpass", "wiener", "log_mmse")},
-    **{name: {} for name in ("local_hypersound", "hyper_gain")},
+    "hyper_gain": {},
     "gain_field": {"num_fields": 1, "num_steps": 2},
     "hypersound": {"finetune_steps": 1},
     "siren": {"num_steps": 2},
@@ -147,8 +146,8 @@ for method, settings in {METHODS!r}.items():
 
     assert run("-c", code).split() == list(METHODS)
     flags = [f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"]
-    flags += ["--set=window=64", "--set=channels=4", "--set=dilations=1"]
-    flags += ["--set=band_channels=1", "--set=band_dilations=1", "--batch_size=2"]
+    flags += ["--set=encoder_channels=2", "--set=strides=4,8", "--set=hidden=8,8"]
+    flags += ["--set=width=8", "--set=num_samples=2048", "--batch_size=2"]
     flags += ["--num_samples=2048", "--num_steps=2", "--warmup_steps=1"]
     script = REPOSITORY / "experiments" / "train_hypersound.py"
     assert "the best weights" in run(script, *flags, f"--output_dir={tmp_path}")
@@ -161,7 +160,7 @@ for method, settings in {METHODS!r}.items():
 @pytest.mark.parametrize(
     ("platform", "method"),
     [
-        *(("cuda", "noisy"), ("cuda", "local_hypersound")),
+        *(("cuda", "noisy"), ("cuda", "hyper_gain")),
         *(("rocm", "noisy"), ("nonsense", "noisy")),
     ],
 )
@@ -414,7 +413,7 @@ def with_model(training, tiny):
 def test_the_folder_of_a_training_gives_its_weights(training, tiny):
     folder = with_model(training, tiny)
     model, _ = pretrained.load(folder)
-    assert model.config == TINY
+    assert model.config == tiny_weights.CONFIG
     assert weights.folder_of(folder) == weights.folder_of(folder / "model")
     settings = {"weights": str(folder)}
     found = inr_jax.denoise(signal(), RATE, **settings)

@@ -20,14 +20,6 @@ TOY = (
     "--validate_every=4",
     "--compilation_cache=",
 )
-LOCAL = (
-    "--set=window=64",
-    "--set=channels=4",
-    "--set=dilations=1",
-    "--set=band_channels=1",
-    "--set=band_dilations=1",
-    "--set=causal=true",
-)
 HYPERSOUND = (
     "--model=hypersound",
     "--set=num_samples=2048",
@@ -60,7 +52,7 @@ def denoise(folder, method):
 
 @pytest.mark.slow
 def test_train_again_and_denoise(tmp_path):
-    flags = (*TOY, *LOCAL, f"--output_dir={tmp_path}", "--num_steps=4")
+    flags = (*TOY, *HYPERSOUND, f"--output_dir={tmp_path}", "--num_steps=4")
     done = run_script("train_hypersound.py", *flags)
     assert "the best weights, of step 4" in done.stdout
     lines = log_of(tmp_path)
@@ -72,7 +64,7 @@ def test_train_again_and_denoise(tmp_path):
     assert log_of(tmp_path) == lines and "step 4" in again.stdout
     other = run_script("train_hypersound.py", *flags[:-1], "--num_steps=6", expect=2)
     assert "holds results with training" in other.stderr
-    denoise(tmp_path, "local_hypersound")
+    denoise(tmp_path, "hypersound")
 
 
 @pytest.mark.slow
@@ -90,22 +82,22 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--set=chanels=4",), "there is no setting 'chanels'"),
-        (("--set=channels=many",), "'channels=many': must be a whole number"),
+        (("--set=widht=4",), "there is no setting 'widht'"),
+        (("--set=width=many",), "'width=many': must be a whole number"),
         (("--schedule=linear",), "schedule must be one of"),
         (("--speech_weights=1,2",), "give a number for each folder"),
         (("--batch_size=0",), "batch_size must be at least 1"),
-        (("--set=channels=-1",), "channels must be at least 1"),
+        (("--set=width=-1",), "width must be at least 1"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),
-        (("--model=hypersound", "--set=num_samples=4096"), "must be the model's"),
-        (("--start_from=SHIPPED", "--set=channels=4"), "weights of other settings"),
+        (("--set=num_samples=4096",), "must be the model's"),
+        (("--start_from=SHIPPED",), "weights of other settings"),
         (("--noise_dir=",), "--noise_dir is missing"),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, message):
-    shipped = str(REPOSITORY / "checkpoints" / "local_hypersound")
+    shipped = str(REPOSITORY / "checkpoints" / "hypersound")
     flags = [flag.replace("SHIPPED", shipped) for flag in flags]
-    flags = (*TOY, f"--output_dir={tmp_path}", "--num_steps=4", *flags)
+    flags = (*TOY, *HYPERSOUND, f"--output_dir={tmp_path}", "--num_steps=4", *flags)
     done = run_script("train_hypersound.py", *flags, expect=2)
     assert message in done.stderr
     assert done.stderr.count("error: ") == 1

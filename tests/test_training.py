@@ -4,20 +4,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import TINY
 from orbax.checkpoint import v1 as ocp
 
 from inr_jax.configs.fitting import LossWeights
+from inr_jax.configs.networks import HyperSoundConfig
 from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
-from inr_jax.models.stft_mask import StftMaskNet
+from inr_jax.models.hypersound import HyperSound
 from inr_jax.parallel import sharding
 from inr_jax.training import loop, run, step, validation
 from inr_jax.training.meter import Meter
 from inr_jax.training.run import TrainingRun
 from inr_jax.training.state import State
 
-MODEL = StftMaskNet(TINY)
+MODEL = HyperSound(
+    HyperSoundConfig(
+        num_samples=1024,
+        encoder_channels=2,
+        strides=(4, 8),  # fewer stages compile faster
+        hidden=(8, 8),
+        width=8,
+        num_layers=2,
+        norm="channel",
+    )
+)
 CONFIG = TrainingConfig(batch_size=2, num_steps=20, warmup_steps=2, learning_rate=1e-2)
 RATE = 16_000
 

@@ -86,24 +86,6 @@ class SirenMethod(FitConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedMethod:
-    """A trained network.
-
-    Attributes:
-      weights: Folder of a training's weights; the shipped ones where None.
-      output_rate: Hz of the output, a multiple of the network's rate, at which its
-        targets are evaluated; the rate of the input where None.
-    """
-
-    weights: str | None = None
-    output_rate: int | None = None
-
-    def __post_init__(self):
-        if self.output_rate is not None:
-            require_at_least_1(self, "output_rate")
-
-
-@dataclasses.dataclass(frozen=True)
 class HyperGainMethod:
     """HyperGain, which emits a gain field; live, one that looks back only.
 
@@ -117,6 +99,24 @@ class HyperGainMethod:
 
     def __post_init__(self):
         require_one_of(self, channels=CHANNELS)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedMethod:
+    """A network at a rate of its own that emits functions of time.
+
+    Attributes:
+      weights: Folder of a training's weights; the shipped ones where None.
+      output_rate: Hz of the output, a multiple of the network's rate, at which its
+        functions are evaluated; the rate of the input where None.
+    """
+
+    weights: str | None = None
+    output_rate: int | None = None
+
+    def __post_init__(self):
+        if self.output_rate is not None:
+            require_at_least_1(self, "output_rate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +171,9 @@ class OnnxMethod:
             raise ValueError("rate must be positive and delay not negative")
 
 
+DEFAULT = "hyper_gain"
+# Former methods, and those that took their place.
+SUCCESSORS = {"local_hypersound": "hyper_gain"}
 METHODS: dict[str, Any] = {
     "noisy": NoSettings(),
     "silence": NoSettings(),
@@ -183,7 +186,6 @@ METHODS: dict[str, Any] = {
     "hyper_gain": HyperGainMethod(),
     "hyper_gain_live": HyperGainMethod(),
     "hyper_siren": TrainedMethod(),
-    "local_hypersound": TrainedMethod(),
     "hypersound": HyperSoundMethod(),
     "sepformer": SepformerMethod(),
     "rnnoise": NoSettings(),
@@ -245,6 +247,8 @@ def replace(name: str, **settings: Any) -> Any:
 
 
 def _default(name):
+    if name in SUCCESSORS:
+        raise InputError(f"{name} is no more: {SUCCESSORS[name]} took its place")
     if name not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
     return METHODS[name]

@@ -1,7 +1,6 @@
 """Settings of trained denoisers: frozen, hashable, free of jax."""
 
 import dataclasses
-import math
 import os
 import pathlib
 
@@ -10,11 +9,9 @@ from inr_jax.configs.fitting import require_at_least_1, require_one_of
 
 @dataclasses.dataclass(frozen=True)
 class MaskNetConfig:
-    """STFT mask network with a deep filter.
+    """Time-frequency mask network with a deep filter.
 
     Attributes:
-      sample_rate: Hz of its input; other rates are resampled.
-      window: Samples of the STFT window, with 50 % overlap.
       channels: Width of the full-band blocks.
       expansion: Hidden units of these blocks, as a multiple of `channels`.
       kernel: Kernel size of these blocks in frames, odd.
@@ -26,8 +23,6 @@ class MaskNetConfig:
       causal: Whether no frame depends on later ones.
     """
 
-    sample_rate: int = 16_000
-    window: int = 512
     channels: int = 192
     expansion: int = 2
     kernel: int = 5
@@ -38,38 +33,10 @@ class MaskNetConfig:
     causal: bool = False
 
     def __post_init__(self):
-        sizes = ("window", "channels", "expansion", "band_bins", "band_channels")
+        sizes = ("channels", "expansion", "band_bins", "band_channels")
         require_at_least_1(self, *sizes)
-        if self.window % 2 or self.kernel % 2 == 0:
-            raise ValueError("window must be even and kernel odd")
-
-    @property
-    def hop(self) -> int:
-        """Samples from frame to frame."""
-        return self.window // 2
-
-    @property
-    def receptive_field(self) -> tuple[int, int]:
-        """Frames before and after a frame that its estimate depends on."""
-        blocks = (self.kernel - 1) * sum(self.dilations)
-        # two further frames for the first convolution, and two for the filter
-        span = blocks + 4 * sum(self.band_dilations) + 4
-        return (span, 0) if self.causal else (span // 2, span // 2)
-
-    @property
-    def receptive_field_s(self) -> float:
-        """Seconds that a sample of the output depends on, before it or after it."""
-        return (max(self.receptive_field) * self.hop + self.window) / self.sample_rate
-
-    @property
-    def alignment_s(self) -> int:
-        """The least seconds that are whole samples at any rate, and whole frames here."""
-        return self.hop // math.gcd(self.hop, self.sample_rate)
-
-    @property
-    def look_ahead_s(self) -> float:
-        """Seconds of the future that a sample of the output depends on."""
-        return (self.receptive_field[1] * self.hop + self.window) / self.sample_rate
+        if self.kernel % 2 == 0:
+            raise ValueError("kernel must be odd")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +127,7 @@ class SepformerConfig:
         return self.kernel // 2
 
 
-MODELS = {"local_hypersound": MaskNetConfig, "hypersound": HyperSoundConfig}
+MODELS = {"hypersound": HyperSoundConfig}
 
 
 def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.Path:

@@ -15,7 +15,7 @@ from inr_jax.enhancement.driver import Denoiser, Estimate, OnClips, Source
 def denoise(
     samples: np.ndarray,
     sample_rate: int,
-    method: str = "local_hypersound",
+    method: str = methods.DEFAULT,
     *,
     seed: int = 0,
     **settings: Any,

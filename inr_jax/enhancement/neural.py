@@ -12,11 +12,10 @@ from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
-from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel import bucketing, compute, precision, sharding
 
-# Longest window of HyperGain and of the STFT mask network, without its margins.
-STFT_WINDOW_S = 20.0
+# Longest window of HyperGain and HyperSiren, without its margins.
+HYPER_WINDOW_S = 20.0
 # Windows that networks which represent a clip of one length take at a time, at least.
 HYPERSOUND_BATCH = 8
 # SepFormer normalises over all that it is given, so that longer clips, in windows, have
@@ -25,7 +24,7 @@ SEPFORMER_WINDOW_S = 16.0
 
 
 def hyper_gain(model: HyperGain, params: dict, linked: bool = False) -> Denoiser:
-    """HyperGain at the rate of its input; exact in windows, as the STFT mask network.
+    """HyperGain at the rate of its input; exact in windows by its receptive field.
 
     Args:
       model: As from `pretrained.load`.
@@ -43,7 +42,7 @@ def hyper_gain(model: HyperGain, params: dict, linked: bool = False) -> Denoiser
         _run(estimates, num_devices),
         batch_size,
         bucketing.bucket_size,
-        window_s=STFT_WINDOW_S,
+        window_s=HYPER_WINDOW_S,
         receptive_field_s=config.look_ahead_s,
         alignment=lambda rate: hyper_gains.window_of(rate, config) // 2,
         linked=linked,
@@ -76,45 +75,8 @@ def hyper_siren(
         batch_size,
         bucketing.bucket_size,
         sample_rate=config.sample_rate,
-        window_s=STFT_WINDOW_S,
+        window_s=HYPER_WINDOW_S,
         receptive_field_s=config.look_ahead_s,
-        alignment=lambda rate: config.alignment_s * rate,
-        upsample=upsample,
-        output_rate=output_rate,
-    )
-
-
-def stft_mask(
-    model: StftMaskNet, params: dict, output_rate: int | None = None
-) -> Denoiser:
-    """The STFT mask network; exact in windows, since its receptive field is bounded.
-
-    Args:
-      model: As from `pretrained.load`.
-      params: Its weights.
-      output_rate: Hz of the output; the rate of the input where None.
-
-    Raises:
-      InputError: `output_rate` is no multiple of the model's rate.
-    """
-    config = model.config
-    upsample = _upsample(output_rate, config.sample_rate)
-    num_devices, batch_size = _batches()
-
-    def padded_size(count):
-        return config.hop * -(-bucketing.bucket_size(count) // config.hop)
-
-    def estimates(samples, counts, sample_rate):
-        del sample_rate  # its own
-        return _stft_mask(model, params, samples, counts, upsample, num_devices)
-
-    return Denoiser(
-        _run(estimates, num_devices),
-        batch_size,
-        padded_size,
-        sample_rate=config.sample_rate,
-        window_s=STFT_WINDOW_S,
-        receptive_field_s=config.receptive_field_s,
         alignment=lambda rate: config.alignment_s * rate,
         upsample=upsample,
         output_rate=output_rate,
@@ -241,16 +203,6 @@ def _hyper_siren(model, params, samples, counts, upsample, num_devices):
         return hyper_sirens.denoise(model, params, noisy, count, upsample)
 
     return sharding.over_clips(jax.vmap(one), num_devices)(samples, counts)
-
-
-@precision.jit(static_argnames=("model", "upsample", "num_devices"))
-def _stft_mask(model, params, samples, counts, upsample, num_devices):
-    def many(samples, counts):
-        return jax.vmap(lambda x, count: model.apply(params, x, 0, count, upsample))(
-            samples, counts
-        )
-
-    return sharding.over_clips(many, num_devices)(samples, counts)
 
 
 @precision.jit(static_argnames=("model", "upsample", "finetune_steps", "num_devices"))

@@ -192,12 +192,6 @@ def _hyper_siren(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
     return _room("neural").hyper_siren(*loaded, config.output_rate)
 
 
-def _stft_mask(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
-    loaded = _pretrained("local_hypersound", config.weights)
-    return _room("neural").stft_mask(*loaded, config.output_rate)
-
-
 def _hypersound(config: HyperSoundMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
     loaded = _pretrained("hypersound", config.weights)
@@ -250,7 +244,6 @@ _MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
         for name in ("hyper_gain", "hyper_gain_live")
     },
     "hyper_siren": _hyper_siren,
-    "local_hypersound": _stft_mask,
     "hypersound": _hypersound,
     "sepformer": _sepformer,
     **{

@@ -5,9 +5,6 @@ filtering, Mack and Habets 2019, arXiv 1904.08369) for every bin of a complex
 time-frequency plane. A filter of zeros and a mask of ones leave the plane as it is.
 """
 
-from typing import Any
-
-import flax
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -25,9 +22,6 @@ SQUEEZED_CHANNELS = 8
 
 # Taps of the deep filter.
 FILTER_FRAMES = 3
-
-# Last layers of residual branches.
-_RESIDUAL = ("before_", "after_", "down_")
 
 
 class MaskNet(nn.Module):
@@ -134,34 +128,6 @@ class MaskNet(nn.Module):
 
     def _dense(self, features, name, kernel_init=nn.linear.default_kernel_init):
         return nn.Dense(features, dtype=self.dtype, kernel_init=kernel_init, name=name)
-
-
-def expand_params(params: Any, fresh: Any) -> Any:
-    """Function-preserving expansion of a network by further blocks.
-
-    The new residual blocks contribute 0, as their last kernel is 0 (after Chen et al.
-    2016, Net2Net, arXiv 1511.05641).
-
-    Args:
-      params: Of the smaller network.
-      fresh: As from `init` of the larger network.
-
-    Returns:
-      Weights with which the larger network computes what the smaller one does.
-
-    Raises:
-      ValueError: a layer of the smaller network is missing in the larger one, or has
-        another shape there.
-    """
-    flat, larger = (flax.traverse_util.flatten_dict(x) for x in (params, fresh))
-    for name, value in flat.items():
-        if name not in larger or larger[name].shape != value.shape:
-            raise ValueError(f"no place for {'/'.join(name)} {value.shape}")
-    new = {
-        name: 0 * x if name[-1] == "kernel" and name[-2].startswith(_RESIDUAL) else x
-        for name, x in larger.items()
-    }
-    return flax.traverse_util.unflatten_dict(new | flat)
 
 
 def _activate(x, name):

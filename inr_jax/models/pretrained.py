@@ -17,13 +17,12 @@ import numpy as np
 from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
-from inr_jax.configs.networks import MODELS, HyperSoundConfig, trained_dir
+from inr_jax.configs.networks import MODELS, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
-from inr_jax.models.stft_mask import StftMaskNet
 from inr_jax.parallel import failures, precision
 
 _CONFIGS = {
@@ -43,8 +42,7 @@ def build(config: Any, precision: str = "float32") -> flax.linen.Module:
         return HyperGain(config)
     if isinstance(config, HyperSirenConfig):
         return HyperSiren(config)
-    kind = HyperSound if isinstance(config, HyperSoundConfig) else StftMaskNet
-    return kind(config, precision)
+    return HyperSound(config, precision)
 
 
 def name_of(config: Any) -> str:
@@ -141,9 +139,10 @@ def _misfits(flat, model):
 
 def input_of(config: Any) -> jax.ShapeDtypeStruct:
     """Shape and kind of an array that the model of a config takes."""
-    shape = (getattr(config, "num_samples", 1024),)
     if isinstance(config, HyperGainConfig):
         shape = (4, config.field.num_cells * config.field.cell_bins)
-    if isinstance(config, HyperSirenConfig):
+    elif isinstance(config, HyperSirenConfig):
         shape = (4, 2 * config.hop)
+    else:
+        shape = (config.num_samples,)
     return jax.ShapeDtypeStruct(shape, np.float32)

@@ -19,7 +19,6 @@ from inr_jax import audio, losses
 from inr_jax.configs.training import MixingConfig, TrainingConfig
 from inr_jax.data import augment_numpy, prefetch
 from inr_jax.enhancement import api, neural
-from inr_jax.models.hypersound import HyperSound
 from inr_jax.parallel import precision, sharding
 from inr_jax.training import state as states
 from inr_jax.training.loop import Task
@@ -188,8 +187,7 @@ def task(
         return jax.make_array_from_process_local_data(split, pair)
 
     def denoise(params):
-        make = neural.hypersound if isinstance(model, HyperSound) else neural.stft_mask
-        denoiser = make(model, sharding.local_replica(params))
+        denoiser = neural.hypersound(model, sharding.local_replica(params))
         recordings = [
             audio.Recording(example.noisy[:, None], mixing.sample_rate)
             for example in data.examples

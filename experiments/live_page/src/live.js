@@ -4,10 +4,11 @@
 const FIXED = 2;
 const PATIENCE_MS = 5000; // without a sound card some browsers wait for ever
 
-// Hops that a block may take to be computed: one, and those that the sound card asks for at
-// once, as no estimate can arrive meanwhile.
+// Hops that a block may take to be computed: browsers let a worker wait for five at times,
+// whatever it has to do; and those that the sound card asks for at once, as no estimate can
+// arrive meanwhile.
 const reserveOf = (context, hop) =>
-  1 + Math.ceil(((context.baseLatency ?? 0) * context.sampleRate) / hop);
+  6 + Math.ceil(((context.baseLatency ?? 0) * context.sampleRate) / hop);
 
 export async function start({ rate, hop, worker, onBlock }) {
   const media = await navigator.mediaDevices.getUserMedia({

@@ -16,7 +16,7 @@ from inr_jax.cli.flags import outputs
 
 for _module in (app, outputs):
     flags.adopt_module_key_flags(_module)
-METHODS = ("noisy", "wiener", "log_mmse", "gain_field", "local_hypersound")
+METHODS = ("noisy", "wiener", "log_mmse", "gain_field", "hyper_gain")
 MAX_SECONDS = 3.0
 SNR_DB = 5.0
 

@@ -19,7 +19,7 @@ from absl import flags
 from inr_jax.cli import app, denoised
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import methods
-from inr_jax.configs.methods import METHODS
+from inr_jax.configs.methods import DEFAULT, METHODS
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
@@ -35,7 +35,7 @@ OUTPUT_FORMAT = flags.DEFINE_string(
 RESIDUAL = flags.DEFINE_string("residual", None, "File or folder for what was removed.")
 METHOD = flags.DEFINE_string(
     "method",
-    "local_hypersound",
+    DEFAULT,
     f"One of {', '.join(METHODS)}; with settings as name:setting=value.",
 )
 WET = flags.DEFINE_float(

@@ -1,7 +1,7 @@
 r"""The paper's Table 1 beside the same rows of evaluations in white noise at 0 dB.
 
   inr-jax evaluate --clean_dir=DIR --output_dir=results/evaluation \
-      --methods=noisy,silence,lowpass,wiener,log_mmse,siren,gain_field,local_hypersound
+      --methods=noisy,silence,lowpass,wiener,log_mmse,siren,gain_field,hyper_gain
   inr-jax table --evaluations=results/evaluation --output_dir=OUT
 
 Writes table1.md and table1.csv. What was not evaluated stands there as not run.

@@ -1,7 +1,7 @@
 r"""Trains a hypernetwork that denoises speech, from noisy to clean.
 
   inr-jax train-hypersound \
-      --flagfile=experiments/configs/local_hypersound.flags \
+      --flagfile=experiments/configs/hypersound.flags \
       --speech_dirs=DIR,DIR --noise_dir=DIR --valid_dir=DIR --output_dir=results/training
 
 Noise is mixed anew for every step. Interrupted and started again with the same flags, it
@@ -34,7 +34,7 @@ BAND_LIMITED_DIRS = flags.DEFINE_list(
     "--speech_weights are first those of --speech_dirs, then theirs.",
 )
 MODEL = flags.DEFINE_enum(
-    "model", "local_hypersound", list(networks.MODELS), "What is trained."
+    "model", "hypersound", list(networks.MODELS), "What is trained."
 )
 MODEL_SETTINGS = flags.DEFINE_multi_string(
     "set", [], "A setting of the model as name=value, a value list as 1,2,4."
@@ -74,7 +74,7 @@ def main() -> int:
         )
     fresh = step.init(jax.random.key(data.seed), model, mixing.num_samples, config)
     if training_flags.START_FROM.value:
-        known = known_params(model_config, fresh.params)
+        known = known_params(model_config)
         fresh = state.with_params(fresh, known)
     resumed = run.resume(fresh)
     first_step = int(resumed.step)
@@ -115,33 +115,23 @@ def configs():
     mixing = dataclass_flags.build(MixingConfig, MIXING, sample_rate=model.sample_rate)
     loss = dataclass_flags.build(DENOISING_LOSS, LOSSES)
     training = dataclass_flags.build(TrainingConfig, TRAINING, loss=loss)
-    num_samples = getattr(model, "num_samples", mixing.num_samples)
-    if mixing.num_samples != num_samples:
+    if mixing.num_samples != model.num_samples:
         raise InputError(
             f"--num_samples {mixing.num_samples} must be the model's, "
-            f"--set=num_samples={num_samples}"
+            f"--set=num_samples={model.num_samples}"
         )
     return model, mixing, training
 
 
-def known_params(config, fresh):
-    """Weights of --start_from, among fresh ones of layers behind its own."""
-    from inr_jax.models import mask_net, pretrained
+def known_params(config):
+    """Weights of --start_from."""
+    from inr_jax.models import pretrained
 
     folder = training_flags.START_FROM.value
     known, params = pretrained.load(folder)
-    # as many layers as are known
-    known_layers = {
-        name: getattr(config, name)[: len(getattr(known.config, name))]
-        for name in ("dilations", "band_dilations")
-        if hasattr(config, name) and hasattr(known.config, name)
-    }
-    if dataclasses.replace(config, **known_layers) != known.config:
+    if known.config != config:
         raise InputError(f"{folder}: weights of other settings than those of --set")
-    try:
-        return mask_net.expand_params(params, fresh)
-    except ValueError as error:
-        raise InputError(f"{folder}: {error}") from None
+    return params
 
 
 def describe(model, mixing, training) -> dict:

@@ -56,7 +56,6 @@ _OWN = {
     "hyper_gain": {"weights": CHECKPOINT},
     "hyper_gain_live": {"weights": CHECKPOINT},
     "hyper_siren": {"weights": CHECKPOINT},
-    "local_hypersound": {"weights": CHECKPOINT},
     "hypersound": {"weights": CHECKPOINT},
     "sepformer": {"weights": SEPFORMER_DIR},
     "dnp": {"num_steps": DNP_NUM_STEPS},

@@ -1,4 +1,6 @@
-"""A tiny causal HyperGain with untrained weights, also kept as the shipped ones are."""
+"""Tiny HyperGains with untrained weights, also kept as the shipped ones are."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -15,18 +17,18 @@ CONFIG = HyperGainConfig(
     frame_channels=8,
     frame_dilations=(1, 2),
     level_frames=20,
-    causal=True,
 )
+CAUSAL = dataclasses.replace(CONFIG, causal=True)
 
 
-def fresh(config=CONFIG, scale=2.0):
+def fresh(config, scale=2.0):
     """Weights that do something."""
     bins = config.field.num_cells * config.field.cell_bins
     params = jax.jit(HyperGain(config).init)(jax.random.key(0), jnp.zeros((4, bins)))
     return jax.tree.map(lambda x: scale * x, params)
 
 
-def save(folder):
+def save(folder, config, step=0):
     """Writes them; the folder."""
-    pretrained.save(folder, CONFIG, fresh(), 0)
+    pretrained.save(folder, config, fresh(config), step)
     return folder
