@@ -87,6 +87,7 @@ def test_resampling_there_and_back(speech, to_rate):
     assert metrics.snr(speech[: len(back)][middle], back[middle], RATE) > 60
 
 
+@pytest.mark.slow  # its first import compiles for long
 @pytest.mark.parametrize("rates", [(16_000, 44_100), (22_050, 16_000), (8000, 8001)])
 def test_resampling_is_that_of_librosa(rates):
     librosa = pytest.importorskip("librosa")

@@ -245,6 +245,7 @@ def test_an_input_is_never_overwritten(tmp_path):
             files.jobs([path], output, None)
 
 
+@pytest.mark.slow
 def test_clips_of_one_size_make_batches_and_the_last_is_filled(checkpoint, monkeypatch):
     config = ComputeConfig(batch_samples=4 * 4096)
     monkeypatch.setattr(compute, "default_compute", lambda: config)

@@ -94,6 +94,7 @@ def test_other_settings_start_anew(tmp_path, change):
     jax.tree.map(np.testing.assert_array_equal, found, fit_all(other))
 
 
+@pytest.mark.slow
 def test_fits_of_an_older_version_start_anew(tmp_path):
     old = checkpoints.Checkpoints(tmp_path)
     described = {"config": repr(CONFIG), "names": ["a"], "steps": [10]}

@@ -83,7 +83,7 @@ def test_resuming_gives_what_an_uninterrupted_training_gives(tmp_path):
 def test_processes_that_share_no_folder_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(run.distributed, "all_equal", lambda number: False)
     with pytest.raises(InputError, match="one folder for all processes"):
-        TrainingRun(tmp_path).resume(fresh())
+        TrainingRun(tmp_path).resume(ZERO)
 
 
 @pytest.mark.slow
