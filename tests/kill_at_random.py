@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from toy_training import HYPERSOUND
+
 REPOSITORY = pathlib.Path(__file__).parent.parent
 CLIPS = REPOSITORY / "experiments" / "clips"
 # Toy settings of each script; results go to --output_dir or --output.
@@ -31,10 +33,9 @@ SCRIPTS = {
     ),
     "train_hypersound": (
         *(f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"),
-        *("--num_samples=2048", "--batch_size=2", "--num_steps=12", "--warmup_steps=1"),
+        *("--batch_size=2", "--num_steps=12", "--warmup_steps=1"),
         *("--log_every=2", "--save_every=2", "--validate_every=6"),
-        *("--set=window=64", "--set=channels=4", "--set=dilations=1"),
-        *("--set=band_channels=1", "--set=band_dilations=1"),
+        *HYPERSOUND,
     ),
 }
 # What differs from run to run by itself: times, and names of this very folder.

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import CLIPS, in_process, run_script
+from toy_training import HYPERSOUND
 
 from inr_jax import audio
 from inr_jax.data import bad_files, datasets
@@ -248,8 +249,7 @@ def test_a_training_tells_of_bad_files_and_asks(tmp_path, num_bad, allowed, expe
 
 
 TOY = (
-    *("--set=window=64", "--set=channels=4", "--set=dilations=1"),
-    *("--set=band_channels=1", "--set=band_dilations=1", "--num_samples=2048"),
+    *HYPERSOUND,
     *("--batch_size=2", "--warmup_steps=1", "--num_steps=2", "--compilation_cache="),
 )
 

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from absl.testing import flagsaver
 from conftest import CLIPS, REPOSITORY, run_process, run_script
+from toy_training import HYPERSOUND
 
 from inr_jax.cli.flags import devices
 from inr_jax.errors import InputError
@@ -22,17 +23,12 @@ TRAINING = (
     f"--speech_dirs={CLIPS}",
     f"--noise_dir={CLIPS}",
     "--compilation_cache=",
-    "--num_samples=2048",
     "--batch_size=2",
     "--warmup_steps=1",
     "--num_steps=5",
     "--log_every=1",
     "--save_every=2",
-    "--set=window=64",
-    "--set=channels=4",
-    "--set=dilations=1",
-    "--set=band_channels=1",
-    "--set=band_dilations=1",
+    *HYPERSOUND,
 )
 # Kills this process, which is not the first, between two checkpoints.
 KILLED = """

@@ -12,6 +12,7 @@ import soundfile
 import tiny_weights
 from conftest import CLIPS, REPOSITORY, run_script
 from jax import numpy as jnp
+from toy_training import HYPERSOUND
 
 import inr_jax
 from inr_jax import audio
@@ -146,9 +147,7 @@ for method, settings in {METHODS!r}.items():
 
     assert run("-c", code).split() == list(METHODS)
     flags = [f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"]
-    flags += ["--set=encoder_channels=2", "--set=strides=4,8", "--set=hidden=8,8"]
-    flags += ["--set=width=8", "--set=num_samples=2048", "--batch_size=2"]
-    flags += ["--num_samples=2048", "--num_steps=2", "--warmup_steps=1"]
+    flags += [*HYPERSOUND, "--batch_size=2", "--num_steps=2", "--warmup_steps=1"]
     script = REPOSITORY / "experiments" / "train_hypersound.py"
     assert "the best weights" in run(script, *flags, f"--output_dir={tmp_path}")
 

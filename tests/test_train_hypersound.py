@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY, is_drawn, run_script
+from toy_training import HYPERSOUND
 
 from inr_jax import audio
 
@@ -12,22 +13,12 @@ TOY = (
     f"--speech_dirs={CLIPS}",
     f"--noise_dir={CLIPS}",
     f"--valid_dir={CLIPS}",
-    "--num_samples=2048",
     "--batch_size=2",
     "--warmup_steps=1",
     "--log_every=2",
     "--save_every=2",
     "--validate_every=4",
     "--compilation_cache=",
-)
-HYPERSOUND = (
-    "--model=hypersound",
-    "--set=num_samples=2048",
-    "--set=encoder_channels=2",
-    "--set=strides=4,8",  # fewer stages compile faster
-    "--set=hidden=8,8",
-    "--set=width=8",
-    "--set=norm=channel",
 )
 
 
