@@ -5,7 +5,7 @@ import numpy as np
 import oracles
 import pytest
 
-from inr_jax.dsp import mel
+from inr_jax.dsp import mel, mel_power
 
 
 def noise(num_samples, seed=0):
@@ -62,6 +62,19 @@ def test_silence_is_differentiable():
 
 
 def test_mel_matrix_is_librosas_and_quiet_about_empty_bands():
-    bank = mel.mel_matrix(16_000, 128, 128)
+    bank = mel_power.mel_matrix(16_000, 128, 128)
     assert bank.shape == (65, 128) and bank.dtype == np.float32
     assert (bank.sum(axis=0) == 0).any()
+
+
+@pytest.mark.slow  # the first import of librosa.feature compiles for long
+@pytest.mark.parametrize(
+    ("samples", "window", "hop"), [(5000, 512, 128), (4799, 321, 160), (100, 256, 64)]
+)
+def test_mel_power_is_that_of_librosa(samples, window, hop):
+    x = noise(samples)
+    found = mel_power.mel_power(x, 16_000, window, hop, 40)
+    expected = librosa.feature.melspectrogram(
+        y=x, sr=16_000, n_fft=window, hop_length=hop, n_mels=40, pad_mode="constant"
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -1,10 +1,8 @@
-"""STFT magnitudes of one padded signal, differentiable and masked; mel filterbanks.
+"""STFT magnitudes of one padded signal, differentiable and masked.
 
 Frames are centred: frame k is centred at sample `k * hop`, the signal is reflected at
 its true ends (librosa's `center=True, pad_mode="reflect"`), whatever padding follows.
 """
-
-import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -61,21 +59,3 @@ def magnitudes(
     power = spectrum.real**2 + spectrum.imag**2
     valid = jnp.arange(num_frames) < 1 + num_samples // hop
     return jnp.sqrt(jnp.maximum(power, MAGNITUDE_FLOOR**2)), valid[:, None]
-
-
-@functools.cache
-def mel_matrix(
-    sample_rate: int, window: int, num_mels: int
-) -> Float[np.ndarray, "bins {num_mels}"]:
-    """Slaney mel filterbank, of window // 2 + 1 bins.
-
-    Bands narrower than a bin may be empty.
-    """
-    import warnings
-
-    import librosa
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Empty filters")
-        bank = librosa.filters.mel(sr=sample_rate, n_fft=window, n_mels=num_mels)
-    return np.ascontiguousarray(bank.T, dtype=np.float32)

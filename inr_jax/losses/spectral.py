@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from inr_jax.dsp import mel
+from inr_jax.dsp import mel, mel_power
 from inr_jax.dsp.stft import sqrt_hann, stft
 
 # (window, hop) in samples, those of HyperSound.
@@ -92,7 +92,7 @@ def _stft_loss(estimate, target, num_samples, window, hop):
 def _mel_loss(estimate, target, num_samples, sample_rate, window, hop):
     estimate, valid = mel.magnitudes(estimate, num_samples, window, hop)
     target, _ = mel.magnitudes(target, num_samples, window, hop)
-    bank = mel.mel_matrix(sample_rate, window, NUM_MELS)
+    bank = mel_power.mel_matrix(sample_rate, window, NUM_MELS)
     difference = jnp.where(valid, (estimate - target) @ bank, 0)
     count = NUM_MELS * jnp.sum(valid)
     mean = jnp.sum(jnp.abs(difference)) / count

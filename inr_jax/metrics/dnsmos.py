@@ -9,6 +9,7 @@ import pathlib
 
 import numpy as np
 
+from inr_jax.dsp.mel_power import mel_power
 from inr_jax.errors import InputError
 from inr_jax.io import onnx_session
 from inr_jax.metrics.value import Signal, Undefined, Value, require_not_silent
@@ -91,12 +92,9 @@ def _run(network, features):
 
 def _log_mel(window):
     """(frames, 120): 1 at the peak, 0 at 40 dB below it, -1 at 80 dB and further."""
-    import librosa
-
-    power = librosa.feature.melspectrogram(
-        y=window, sr=SAMPLE_RATE, n_fft=321, hop_length=160, n_mels=120
-    )
-    return (librosa.power_to_db(power, ref=np.max) + 40).T / 40
+    power = np.maximum(mel_power(window, SAMPLE_RATE, 321, 160, 120), 1e-10)
+    level = 10 * np.log10(power / np.max(power))
+    return (np.maximum(level, -80) + 40).T / 40
 
 
 def _network(name):

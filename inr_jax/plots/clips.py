@@ -1,6 +1,5 @@
 """Figures of one clip: mel spectrograms and waveforms, all panels to the same scale."""
 
-import warnings
 from collections.abc import Mapping
 
 import matplotlib
@@ -9,6 +8,7 @@ import matplotlib.patches
 import numpy as np
 
 from inr_jax import metrics
+from inr_jax.dsp.mel_power import mel_power
 from inr_jax.plots import style
 
 # librosa's own defaults, which the figures of the field use.
@@ -39,7 +39,9 @@ def mel_spectrograms(
     """
     import librosa
 
-    powers = [_mel_power(x, sample_rate) for x in signals.values()]
+    powers = [
+        mel_power(x, sample_rate, NUM_FFT, HOP, NUM_MELS) for x in signals.values()
+    ]
     reference, loudest = next(iter(signals)), max(np.max(powers[0]), 1e-10)
     bands = librosa.mel_frequencies(n_mels=NUM_MELS + 1, fmax=sample_rate / 2)
     starts = np.maximum(0, (np.arange(powers[0].shape[1]) - 0.5) * HOP)
@@ -121,18 +123,3 @@ def _panels(names, title):
         panel.set_xlabel("Time (s)")
     figure.suptitle(title, wrap=True)
     return figure, panels
-
-
-def _mel_power(signal, sample_rate) -> np.ndarray:
-    """(bands, frames)."""
-    import librosa
-
-    with warnings.catch_warnings():  # short clips and low rates have little to show
-        warnings.simplefilter("ignore", UserWarning)
-        return librosa.feature.melspectrogram(
-            y=np.asarray(signal, np.float32),
-            sr=sample_rate,
-            n_fft=NUM_FFT,
-            hop_length=HOP,
-            n_mels=NUM_MELS,
-        )

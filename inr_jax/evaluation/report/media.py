@@ -6,13 +6,13 @@ share their scale.
 
 import base64
 import os
-import warnings
 from collections.abc import Sequence
 
 import matplotlib.image
 import numpy as np
 
 from inr_jax.audio import loudness
+from inr_jax.dsp.mel_power import mel_power
 from inr_jax.plots import style
 
 _WIDTH, _NUM_MELS, _WINDOW_S = 600, 64, 0.064
@@ -58,23 +58,14 @@ def waveform(take: np.ndarray, scale: float) -> str:
     return base64.b64encode(scaled.astype(np.int8).tobytes()).decode()
 
 
-def mel_power(take: np.ndarray, sample_rate: int) -> np.ndarray:
+def spectrogram(take: np.ndarray, sample_rate: int) -> np.ndarray:
     """Mel power spectrogram (bands, frames) of the mean over channels.
 
     As many frames as a picture is wide, however long the take.
     """
-    import librosa
-
-    with warnings.catch_warnings():  # short takes and low rates have little to show
-        warnings.simplefilter("ignore", UserWarning)
-        return librosa.feature.melspectrogram(
-            y=np.mean(take, axis=1),
-            sr=sample_rate,
-            n_fft=max(4, round(_WINDOW_S * sample_rate)),
-            hop_length=max(1, -(-len(take) // _WIDTH)),
-            n_mels=_NUM_MELS,
-            pad_mode="constant",
-        )
+    window = max(4, round(_WINDOW_S * sample_rate))
+    hop = max(1, -(-len(take) // _WIDTH))
+    return mel_power(np.mean(take, axis=1), sample_rate, window, hop, _NUM_MELS)
 
 
 def write_spectrogram(

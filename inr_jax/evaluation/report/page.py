@@ -134,7 +134,7 @@ def _write_clip(folder, position, clip, keys):
     """Writes sounds and spectrograms; returns what the page is to know of the clip."""
     takes, remarks = _playable(clip)
     rate, methods = clip.sample_rate, [take.method for take in clip.takes]
-    powers = [media.mel_power(take, rate) for take in takes]
+    powers = [media.spectrogram(take, rate) for take in takes]
     reference = methods.index(REFERENCE) if REFERENCE in methods else 0
     gains = media.matching_gains(takes, rate)
     scale = media.peak(takes)
