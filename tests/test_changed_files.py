@@ -129,12 +129,15 @@ def test_other_formats_shapes_and_settings_are_refused(folder, tmp_path):
     later = saved(folder, tmp_path / "later", format=3)
     with pytest.raises(InputError, match="its format is 3, this version reads 2"):
         pretrained.load(later)
-    wider = saved(folder, tmp_path / "wider", config={"window": 64})
+    wider = saved(folder, tmp_path / "wider", config={"channels": 8})
     with pytest.raises(InputError, match="weights do not fit the config: '"):
         pretrained.load(wider)
     unknown = saved(folder, tmp_path / "unknown", model="os.system")
     with pytest.raises(InputError, match=r"no trained model: 'os\.system'"):
         pretrained.load(unknown)
+    former = saved(folder, tmp_path / "former", model="local_hypersound")
+    with pytest.raises(InputError, match="local_hypersound is no more, hyper_gain"):
+        pretrained.load(former)
     other = saved(folder, tmp_path / "other")
     described = json.loads((other / weights.CONFIG).read_text())
     described["config"]["dilations"] = [2, 1]

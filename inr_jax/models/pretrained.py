@@ -17,6 +17,7 @@ import numpy as np
 from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
+from inr_jax.configs.methods import SUCCESSORS
 from inr_jax.configs.networks import MODELS, trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
@@ -119,7 +120,10 @@ def _load(folder, stamp):
 
 
 def _model(described):
-    return build(from_json.build(_CONFIGS[described["model"]], described["config"]))
+    name = described["model"]
+    if name in SUCCESSORS:
+        raise ValueError(f"{name} is no more, {SUCCESSORS[name]} took its place")
+    return build(from_json.build(_CONFIGS[name], described["config"]))
 
 
 def _misfits(flat, model):
