@@ -21,10 +21,10 @@ MODEL = HyperSound(
     HyperSoundConfig(
         num_samples=1024,
         encoder_channels=2,
-        strides=(4, 8),  # fewer stages compile faster
-        hidden=(8, 8),
+        strides=(32,),  # fewer stages and layers compile faster
+        hidden=(8,),
         width=8,
-        num_layers=2,
+        num_layers=1,
         norm="channel",
     )
 )
