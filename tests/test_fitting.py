@@ -226,17 +226,25 @@ def test_a_fit_that_never_becomes_a_number_is_given_as_it_is(monkeypatch):
     assert len(warnings) == 1 and not np.isfinite(found.segments[0].losses[-1])
 
 
-def test_one_fit_under_jit_and_vmap():
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossWeights(),
+        pytest.param(LossWeights(mse=0, mel=1), marks=pytest.mark.slow),
+    ],
+)
+def test_one_fit_under_jit_and_vmap(loss):
     """Signals of two lengths, padded behind, equal fits of their own."""
+    config = dataclasses.replace(TEN_STEPS, loss=loss)
     signals, lengths = tones(900, 700), np.array([900, 700])
     padded = np.stack([np.pad(x, (0, 900 - len(x))) for x in signals])
 
     def fit(key, signal, num_samples):
-        return siren.fit(key, signal, 16_000, TEN_STEPS, num_samples)
+        return siren.fit(key, signal, 16_000, config, num_samples)
 
     found = jax.jit(jax.vmap(fit))(jnp.stack(keys(2)), padded, lengths)
     for i, signal in enumerate(signals):
-        alone = siren.fit(keys(2)[i], signal, 16_000, TEN_STEPS)
+        alone = siren.fit(keys(2)[i], signal, 16_000, config)
         assert_same(jax.tree.map(lambda leaf: leaf[i], found), alone)  # noqa: B023
 
 

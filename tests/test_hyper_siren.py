@@ -3,9 +3,14 @@
 import jax
 import numpy as np
 import pytest
+import soundfile
 
 import inr_jax
+from inr_jax import audio
+from inr_jax.configs import methods
 from inr_jax.configs.hyper_siren import HyperSirenConfig, WindowsConfig
+from inr_jax.enhancement import files, registry
+from inr_jax.errors import InputError
 from inr_jax.models import hyper_siren, pretrained
 from inr_jax.nn import window_siren
 
@@ -101,3 +106,15 @@ def test_saved_loaded_and_used_as_a_method(tmp_path, params, estimate):
     )
     assert len(dense) == 1500
     np.testing.assert_allclose(dense[::3], found, atol=1e-3)
+    with pytest.raises(InputError, match=f"multiple of the model's {rate} Hz"):
+        inr_jax.denoise(noise(9), rate, "hyper_siren", weights=tmp_path, output_rate=7)
+    # a file, two channels, another rate
+    audio.write(tmp_path / "in.wav", np.stack([noise(800)] * 2, axis=1), 2 * rate)
+    denoiser = registry.make(
+        "hyper_siren", methods.TrainedMethod(tmp_path, output_rate=3 * rate)
+    )
+    (job,), _ = files.jobs([str(tmp_path / "in.wav")], str(tmp_path / "out.wav"), None)
+    (outcome,) = files.denoise(denoiser, [job], {}, files.DryWetMix())
+    assert not outcome.error
+    written = soundfile.info(tmp_path / "out.wav")
+    assert (written.frames, written.channels) == (1200, 2)

@@ -20,7 +20,6 @@ class MaskNetConfig:
       band_channels: Channels of the 2-D convolutions over frames and bands.
       band_dilations: Dilation in frames of each 2-D convolution, once before the
         full-band blocks and once after them.
-      causal: Whether no frame depends on later ones.
     """
 
     channels: int = 192
@@ -30,7 +29,6 @@ class MaskNetConfig:
     band_bins: int = 4
     band_channels: int = 32
     band_dilations: tuple[int, ...] = (1, 2, 4, 8)
-    causal: bool = False
 
     def __post_init__(self):
         sizes = ("channels", "expansion", "band_bins", "band_channels")

@@ -8,8 +8,8 @@ A learned encoder, a strided convolution over the waveform, gives pairs of chann
 powers are the features of the trunk (`cell_trunk`). From a second or two of context the
 trunk says, for each channel of a window and of those beside it, how much of it to keep;
 a dense head makes the hidden layer's weights of what is kept. Encodings are relative to
-the power in their cell, which the output weights restore: hidden sines work on arguments
-of order 1, and the estimate is exactly proportional to the input.
+the power in their cell, which the output weights restore: the estimate is exactly
+proportional to the input.
 """
 
 from typing import Any

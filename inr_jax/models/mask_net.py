@@ -7,7 +7,7 @@ time-frequency plane. A filter of zeros and a mask of ones leave the plane as it
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from inr_jax.configs.networks import MaskNetConfig
 
@@ -42,23 +42,21 @@ class MaskNet(nn.Module):
         self,
         real: Float[Array, "frames bins"],
         imag: Float[Array, "frames bins"],
-        valid: Bool[Array, "frames 1"],
     ) -> tuple[Float[Array, "frames bins"], Float[Array, "frames bins"]]:
         """Real and imaginary part of the denoised plane.
 
         Args:
           real: Of the noisy plane, full scale 1.
           imag: Of the noisy plane.
-          valid: False for frames of padding.
         """
         # features of order 1 for speech
         level = jnp.log10(real**2 + imag**2 + _POWER_FLOOR) / 2 + 2
-        mask, *filter_taps = self._predict(level, valid)
-        real, imag = _deep_filter(real, imag, filter_taps, self.config.causal)
+        mask, *filter_taps = self._predict(level)
+        real, imag = _deep_filter(real, imag, filter_taps)
         mask = nn.sigmoid(mask + 1)
         return mask * real, mask * imag
 
-    def _predict(self, level, valid):
+    def _predict(self, level):
         """Mask logits and filter taps (1 + 2 * FILTER_FRAMES, frames, bins)."""
         config = self.config
         num_frames, num_bins = level.shape
@@ -66,20 +64,20 @@ class MaskNet(nn.Module):
         bands = jnp.pad(level, ((0, 0), (0, num_bands * config.band_bins - num_bins)))
         bands = bands.reshape(num_frames, num_bands, config.band_bins)
         shape = (num_bands, config.band_channels)
-        x = self._convolve(bands, valid, 1, "embed")
+        x = self._convolve(bands, 1, "embed")
         x += self.param("position", nn.initializers.normal(0.1), shape)[None]
         for i, dilation in enumerate(config.band_dilations):
-            x += self._band_block(x, valid, dilation, f"before_{i}")
+            x += self._band_block(x, dilation, f"before_{i}")
         squeezed = self._dense(SQUEEZED_CHANNELS, "squeeze")(
             _activate(x, "squeeze_norm")
         )
         frames = jnp.concatenate([level, squeezed.reshape(num_frames, -1)], axis=1)
-        frames = self._full_band(frames, valid)
+        frames = self._full_band(frames)
         x += self._dense(num_bands * config.band_channels, "spread")(frames).reshape(
             *x.shape
         )
         for i, dilation in enumerate(config.band_dilations):
-            x += self._band_block(x, valid, dilation, f"after_{i}")
+            x += self._band_block(x, dilation, f"after_{i}")
         x = jnp.concatenate([_activate(x, "head_norm"), bands], axis=2)
         x = nn.silu(self._dense(2 * config.band_channels, "perceptron")(x))
         num_outputs = 1 + 2 * FILTER_FRAMES
@@ -90,30 +88,28 @@ class MaskNet(nn.Module):
         outputs = jnp.moveaxis(outputs, 2, 0).reshape(num_outputs, num_frames, -1)
         return outputs[:, :, :num_bins]
 
-    def _full_band(self, frames, valid):
+    def _full_band(self, frames):
         """ConvNeXt blocks: (frames, features) to (frames, channels)."""
         x = self._dense(self.config.channels, "stem")(frames).astype(jnp.float32)
         for i, dilation in enumerate(self.config.dilations):
-            x += self._block(jnp.where(valid, x, 0), i, dilation)
+            x += self._block(x, i, dilation)
         return nn.RMSNorm(name="spread_norm")(x)
 
-    def _band_block(self, x, valid, dilation, name):
-        return self._convolve(_activate(x, f"{name}_norm"), valid, dilation, name)
+    def _band_block(self, x, dilation, name):
+        return self._convolve(_activate(x, f"{name}_norm"), dilation, name)
 
-    def _convolve(self, x, valid, dilation, name):
+    def _convolve(self, x, dilation, name):
         """2-D convolution of (frames, bands, channels), zero-padded."""
-        span = (BAND_KERNEL - 1) * dilation
-        before = span if self.config.causal else span // 2
         side = BAND_KERNEL // 2
         conv = nn.Conv(
             self.config.band_channels,
             (BAND_KERNEL, BAND_KERNEL),
             kernel_dilation=(dilation, 1),
-            padding=[(before, span - before), (side, side)],
+            padding=[(side * dilation, side * dilation), (side, side)],
             dtype=self.dtype,
             name=name,
         )
-        return conv(jnp.where(valid[:, :, None], x, 0)).astype(jnp.float32)
+        return conv(x).astype(jnp.float32)
 
     def _block(self, x, i, dilation):
         config = self.config
@@ -122,7 +118,7 @@ class MaskNet(nn.Module):
             nn.initializers.normal(config.kernel**-0.5),
             (config.kernel, config.channels),
         )
-        x = nn.RMSNorm(name=f"norm_{i}")(_depthwise(x, taps, dilation, config.causal))
+        x = nn.RMSNorm(name=f"norm_{i}")(_depthwise(x, taps, dilation))
         x = nn.silu(self._dense(config.expansion * config.channels, f"up_{i}")(x))
         return self._dense(config.channels, f"down_{i}")(x).astype(jnp.float32)
 
@@ -134,10 +130,10 @@ def _activate(x, name):
     return nn.silu(nn.RMSNorm(name=name)(x))
 
 
-def _depthwise(x, taps, dilation, causal):
+def _depthwise(x, taps, dilation):
     """Depthwise convolution of (frames, channels) over frames, zero-padded."""
     count = len(taps)
-    before = (count - 1) * dilation if causal else (count // 2) * dilation
+    before = (count // 2) * dilation
     padded = jnp.pad(x, ((before, (count - 1) * dilation - before), (0, 0)))
     return sum(
         padded[i * dilation : i * dilation + len(x)] * taps[i][None]
@@ -145,9 +141,9 @@ def _depthwise(x, taps, dilation, causal):
     )
 
 
-def _deep_filter(real, imag, taps, causal):
+def _deep_filter(real, imag, taps):
     """Adds to each bin a complex combination of its neighbours in time and itself."""
-    before = FILTER_FRAMES - 1 if causal else FILTER_FRAMES // 2
+    before = FILTER_FRAMES // 2
     margin = ((before, FILTER_FRAMES - 1 - before), (0, 0))
     padded = [jnp.pad(x, margin) for x in (real, imag)]
     for i in range(FILTER_FRAMES):

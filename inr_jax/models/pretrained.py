@@ -17,6 +17,7 @@ import numpy as np
 from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
+from inr_jax.configs.hypernetwork import NETWORKS
 from inr_jax.configs.methods import SUCCESSORS
 from inr_jax.configs.networks import MODELS, trained_dir
 from inr_jax.errors import InputError
@@ -26,11 +27,7 @@ from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.parallel import failures, precision
 
-_CONFIGS = {
-    **MODELS,
-    "hyper_gain": HyperGainConfig,
-    "hyper_siren": HyperSirenConfig,
-}
+_CONFIGS = {**MODELS, **NETWORKS}
 # A model may have more than one set of weights: the causal ones are of HyperGain too.
 _NAMES = (*_CONFIGS, "hyper_gain_live")
 # Those of this library fit their settings (tested); to check takes half a second.

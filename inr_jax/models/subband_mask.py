@@ -32,9 +32,8 @@ class SubbandMaskNet(nn.Module):
         """
         bands = amplitudes(noisy)[:-1].reshape(-1, BAND)
         plane = BAND * jnp.fft.ifft(bands).T
-        valid = jnp.ones((BAND, 1), bool)
         network = MaskNet(MaskNetConfig(), self.dtype, name="gates")
-        real, imag = network(plane.real, plane.imag, valid)
+        real, imag = network(plane.real, plane.imag)
         bands = jnp.fft.fft((real + 1j * imag).T) / BAND
         # the bin at half the sample rate belongs to no band
         return from_complex(jnp.append(bands.reshape(-1), 0))

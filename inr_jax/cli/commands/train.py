@@ -16,6 +16,7 @@ from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.cli.flags import training as training_flags
+from inr_jax.configs.hypernetwork import NETWORKS
 from inr_jax.errors import InputError
 from inr_jax.parallel import cpu
 
@@ -29,7 +30,7 @@ SPEECH_TOP_HZ = flags.DEFINE_list(
 NETWORK = flags.DEFINE_enum(
     "network",
     "hyper_gain",
-    ["hyper_gain", "hyper_siren"],
+    list(NETWORKS),
     "What is trained: the emitted gain field, or the emitted SIRENs of time.",
 )
 NUM_ROOMS = flags.DEFINE_integer("num_rooms", 1000, "Simulated rooms.", 1)
@@ -116,7 +117,7 @@ def known_params(config, fresh):
 
 def _without_highs(config):
     """Settings of a network but for the bands above the cells of a gain field."""
-    if NETWORK.value != "hyper_gain" or not hasattr(config, "field"):
+    if not hasattr(config, "field"):
         return config
     field = dataclasses.replace(config.field, high_edges_hz=())
     return dataclasses.replace(config, field=field)
@@ -125,7 +126,7 @@ def _without_highs(config):
 def configs():
     """Settings of model, examples and training, of the flags."""
     from inr_jax.configs import overrides
-    from inr_jax.configs.hypernetwork import NETWORKS, Settings
+    from inr_jax.configs.hypernetwork import Settings
 
     default = Settings(NETWORKS[NETWORK.value]())
     try:
