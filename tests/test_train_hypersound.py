@@ -81,6 +81,7 @@ def test_one_network_of_windows_trains_by_the_same_script(tmp_path):
         (("--set=width=-1",), "width must be at least 1"),
         (("--snr_range_db=5",), "snr_range_db must be two numbers"),
         (("--set=num_samples=4096",), "must be the model's"),
+        (("--model=local_hypersound",), "hyper_gain took its place"),
         (("--start_from=SHIPPED",), "weights of other settings"),
         (("--noise_dir=",), "--noise_dir is missing"),
     ],

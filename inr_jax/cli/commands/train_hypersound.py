@@ -19,6 +19,7 @@ from inr_jax.cli.flags import dataclass_flags
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import training as training_flags
 from inr_jax.configs import networks, overrides
+from inr_jax.configs.methods import SUCCESSORS
 from inr_jax.configs.training import DENOISING_LOSS, MixingConfig, TrainingConfig
 from inr_jax.errors import InputError
 
@@ -34,7 +35,7 @@ BAND_LIMITED_DIRS = flags.DEFINE_list(
     "--speech_weights are first those of --speech_dirs, then theirs.",
 )
 MODEL = flags.DEFINE_enum(
-    "model", "hypersound", list(networks.MODELS), "What is trained."
+    "model", "hypersound", [*networks.MODELS, *SUCCESSORS], "What is trained."
 )
 MODEL_SETTINGS = flags.DEFINE_multi_string(
     "set", [], "A setting of the model as name=value, a value list as 1,2,4."
@@ -108,6 +109,11 @@ def configs():
     Raises:
       InputError: they make no sense.
     """
+    if MODEL.value in SUCCESSORS:
+        raise InputError(
+            f"{MODEL.value} is no more: {SUCCESSORS[MODEL.value]} took its place, which "
+            "inr-jax train trains"
+        )
     try:
         model = overrides.apply(networks.MODELS[MODEL.value](), MODEL_SETTINGS.value)
     except ValueError as error:
