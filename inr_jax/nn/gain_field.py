@@ -164,11 +164,11 @@ def _on_cells(field, config):
         field.bias[..., None],
     ]
     outputs = jnp.concatenate(weights, 3) @ (jnp.concatenate(basis) * blend[None])
-    # a cell reaches half a width over its neighbours' bins
+    # a cell reaches half a width over its neighbours' bins, the outermost over its own
     side = count // 2
-    padded = jnp.pad(outputs, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="edge")
-    below, above = padded[:, :-2, :, side + count :], padded[:, 2:, :, :side]
+    below, above = outputs[..., side + count :], outputs[..., :side]
+    below = jnp.concatenate([below[:, :1], below[:, :-1]], axis=1)
+    above = jnp.concatenate([above[:, 1:], above[:, -1:]], axis=1)
     total = outputs[..., side : side + count]
-    total += jnp.pad(below, [(0, 0)] * 3 + [(0, count - side)])
-    total += jnp.pad(above, [(0, 0)] * 3 + [(count - side, 0)])
+    total += jnp.concatenate([below, above], axis=3)
     return total.swapaxes(2, 3).reshape(total.shape[0], -1, total.shape[2])
