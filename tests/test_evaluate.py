@@ -27,6 +27,7 @@ from inr_jax.evaluation.report import from_store
 from inr_jax.evaluation.store import Store
 from inr_jax.evaluation.systems import Output, System
 from inr_jax.metrics import pool
+from inr_jax.metrics.dnsmos import NAMES as DNSMOS
 
 TOY = ("--max_clips=2", "--max_seconds=1", "--compilation_cache=")
 
@@ -269,7 +270,7 @@ def test_dnsmos_is_added_to_rows_and_tables_where_it_is_asked_for(
     flags = (f"--clean_dir={CLIPS}", f"--output_dir={tmp_path}", *TOY)
     evaluate = functools.partial(run_script, "evaluate.py", *flags)
     assert "DNSMOS" not in evaluate("--methods=noisy", "--noreport").stdout
-    assert not set(pool.OPTIONAL) & set(rows_of(tmp_path)[0])
+    assert not set(DNSMOS) & set(rows_of(tmp_path)[0])
     done = evaluate("--methods=noisy,silence", "--dnsmos", "--noreport", expect=2)
     assert "has rows without DNSMOS; --rescore adds it" in done.stderr
     evaluate("--methods=noisy", "--dnsmos", "--rescore", "--noreport")
@@ -303,7 +304,7 @@ def test_clips_above_16_khz_have_the_sdr_of_their_highs(tmp_path):
     flags = (f"--clean_dir={tmp_path / 'in'}", "--methods=noisy,lowpass", "--noreport")
     flags += ("--snr_db=10", f"--output_dir={tmp_path / 'out'}", "--compilation_cache=")
     text = run_script("evaluate.py", *flags).stdout
-    assert "| COVL | SDR 8-20 kHz dB |" in text and "noisy SDR 8-20 kHz dB: 1;" in text
+    assert "| speech cut | SDR 8-20 kHz dB |" in text and "noisy SDR 8-20 kHz dB: 1;" in text
     highs = {(r["method"], r["clip"]): r["high_sdr"] for r in rows_of(tmp_path / "out")}
     assert float(highs["noisy", "48000"]) == pytest.approx(10, abs=0.2)
     assert float(highs["lowpass", "48000"]) == pytest.approx(0, abs=0.1)

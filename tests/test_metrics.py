@@ -146,6 +146,20 @@ def test_lag_finds_a_delay(delay):
     assert metrics.lag(x, 0.2 * y, RATE) == delay
 
 
+def test_over_attenuation_counts_speech_that_is_gone_not_noise_that_is_there():
+    speech = random(32_000)
+    speech[16_000:] *= 1e-3  # a pause
+    cut = speech.copy()
+    cut[:4000] *= 10 ** (-13 / 20)  # a quarter of the speech
+    cut[4000:8000] *= 10 ** (-11 / 20)
+    for noise_level in (0, 0.05):
+        estimate = cut + noise_level * random(32_000, 1)
+        share = metrics.over_attenuation(speech, estimate, RATE)
+        assert share == pytest.approx(0.25, abs=0.02)
+    assert metrics.over_attenuation(speech, speech, RATE) == 0
+    assert metrics.over_attenuation(speech, 0 * speech, RATE) == 1
+
+
 def test_gain_does_not_move_pesq_stoi_and_si_sdr(speech):
     noisy = noise.add_white(speech, 0, snr_db=5)
     loud, quiet = (metrics.all_metrics(speech, g * noisy, RATE) for g in (1, 0.01))

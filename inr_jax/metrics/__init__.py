@@ -8,7 +8,7 @@ takes no reference and gives several.
 from inr_jax.metrics.composite import all_metrics, composite
 from inr_jax.metrics.dnsmos import dnsmos
 from inr_jax.metrics.perceptual import estoi, pesq, stoi
-from inr_jax.metrics.segmental import llr, ssnr, wss
+from inr_jax.metrics.segmental import llr, over_attenuation, ssnr, wss
 from inr_jax.metrics.value import Value
 from inr_jax.metrics.waveform import gain, high_sdr, lag, si_sdr, snr
 
@@ -22,6 +22,7 @@ __all__ = [
     "high_sdr",
     "lag",
     "llr",
+    "over_attenuation",
     "pesq",
     "si_sdr",
     "snr",

@@ -37,7 +37,7 @@ METRICS = (
     "gain",
 )
 # Those that not every row has.
-OPTIONAL = (*NATIVE, *DNSMOS)
+OPTIONAL = ("over_attenuation", *NATIVE, *DNSMOS)
 COLUMNS = ("clip", "method", "seed", "seconds", *METRICS, "nan_reasons")
 
 
@@ -60,7 +60,7 @@ class Job(NamedTuple):
 def metrics_of(sample_rate: int, dnsmos: bool = False) -> tuple[str, ...]:
     """What there is to tell of clips of a rate, with DNSMOS where it is asked for."""
     native = NATIVE if sample_rate > SCORE_RATE else ()
-    return (*METRICS, *native, *(DNSMOS if dnsmos else ()))
+    return (*METRICS, "over_attenuation", *native, *(DNSMOS if dnsmos else ()))
 
 
 def score(job: Job) -> dict[str, object]:

@@ -1,15 +1,18 @@
-"""Segmental SNR, log-likelihood ratio and weighted spectral slope.
+"""Segmental SNR, log-likelihood ratio, weighted spectral slope, over-attenuation.
 
-As defined by the MATLAB code of Loizou, "Speech Enhancement: Theory and Practice"
-(2013), without rescaling of the signals or clipping of LLR.
+The first three as defined by the MATLAB code of Loizou, "Speech Enhancement: Theory and
+Practice" (2013), without rescaling of the signals or clipping of LLR.
 """
 
 import numpy as np
 
 from inr_jax.metrics.framing import frames, trimmed_mean
-from inr_jax.metrics.value import Signal, metric
+from inr_jax.metrics.value import Signal, Undefined, metric, require_not_silent
 
 _EPS = np.finfo(np.float64).eps
+# A frame of speech is one of at least so much of the power of the loudest tenth of them;
+# it is cut where no more than this of its amplitude is left.
+_SPEECH, _LEFT = 10 ** (-25 / 10), 10 ** (-12 / 20)
 
 
 @metric
@@ -22,6 +25,24 @@ def ssnr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
     error = target - frames(estimate, sample_rate)
     ratio = np.sum(target**2, axis=1) / (np.sum(error**2, axis=1) + _EPS)
     return float(np.mean(np.clip(10 * np.log10(ratio + _EPS), -10, 35)))
+
+
+@metric
+def over_attenuation(reference: Signal, estimate: Signal, sample_rate: int) -> float:
+    """Share of the frames of speech that are attenuated by more than 12 dB; 0 is best.
+
+    The gain of a frame is the least-squares one of the reference in the estimate, to which
+    noise that is left adds nothing. Frames of speech are those within 25 dB of the power
+    of the loudest tenth. Depends on the level.
+    """
+    require_not_silent("reference", reference)
+    target, other = frames(reference, sample_rate), frames(estimate, sample_rate)
+    power = np.sum(target**2, axis=1)
+    is_speech = power > _SPEECH * np.quantile(power, 0.9)
+    if not np.any(is_speech):
+        raise Undefined("the reference has no whole frame that is not silent")
+    kept = np.sum(target * other, axis=1)[is_speech] / power[is_speech]
+    return float(np.mean(kept < _LEFT))
 
 
 @metric
