@@ -11,6 +11,7 @@ import measuring
 import numpy as np
 import pytest
 import report
+import soundfile
 from conftest import CLIPS, REPOSITORY
 
 
@@ -141,3 +142,20 @@ def test_peak_memory_sees_an_array_that_is_gone():
     before = measuring.reset_peak()
     np.ones(2**25).sum()  # 256 MiB
     assert measuring.peak_mib() - before > 200
+
+
+def test_hard_pairs(tmp_path):
+    """Pauses of a gated recording are digital silence, its speech is as it was."""
+    rng = np.random.default_rng(0)
+    clean = 0.1 * rng.standard_normal(16_000)
+    clean[6000:12_000] = 0
+    noisy = clean + 0.01 * rng.standard_normal(16_000)
+    for side, samples in (("clean", clean), ("noisy", noisy)):
+        (tmp_path / "in" / side).mkdir(parents=True)
+        soundfile.write(tmp_path / "in" / side / "a.wav", samples, 16_000, "FLOAT")
+    flags = ("--kind=gated", f"--output_dir={tmp_path / 'out'}")
+    assert "--pairs_dir is missing" in run("hard_pairs.py", *flags, expect=2).stderr
+    run("hard_pairs.py", *flags, f"--pairs_dir={tmp_path / 'in'}")
+    gated, _ = soundfile.read(tmp_path / "out" / "noisy" / "a.wav")
+    assert not np.any(gated[7000:11_000])
+    np.testing.assert_allclose(gated[:5000], noisy[:5000], atol=1e-7)

@@ -12,7 +12,7 @@ from inr_jax.metrics.value import Signal, Undefined, metric, require_not_silent
 _EPS = np.finfo(np.float64).eps
 # A frame of speech is one of at least so much of the power of the loudest tenth of them;
 # it is cut where no more than this of its amplitude is left.
-_SPEECH, _LEFT = 10 ** (-25 / 10), 10 ** (-12 / 20)
+_SPEECH, _LEFT = 10 ** (-20 / 10), 10 ** (-12 / 20)
 
 
 @metric
@@ -32,7 +32,7 @@ def over_attenuation(reference: Signal, estimate: Signal, sample_rate: int) -> f
     """Share of the frames of speech that are attenuated by more than 12 dB; 0 is best.
 
     The gain of a frame is the least-squares one of the reference in the estimate, to which
-    noise that is left adds nothing. Frames of speech are those within 25 dB of the power
+    noise that is left adds little. Frames of speech are those within 20 dB of the power
     of the loudest tenth. Depends on the level.
     """
     require_not_silent("reference", reference)

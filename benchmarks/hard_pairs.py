@@ -1,0 +1,100 @@
+"""Pairs that are hard to denoise, for `inr-jax evaluate --pairs_dir=DIR`.
+
+  python benchmarks/hard_pairs.py --kind=gated --pairs_dir=VOICEBANK --output_dir=pairs/gated
+  python benchmarks/hard_pairs.py --kind=rooms --clean_dir=SPEECH --output_dir=pairs/rooms
+
+gated: noisy recordings whose pauses are digital silence, as a gate, a call or an edit leaves
+them. rooms: clean speech in simulated rooms, without noise; the reference keeps the direct
+sound and the first 50 ms (pip install -e '.[rooms]').
+"""
+
+from absl import flags
+
+from inr_jax.cli import app
+from inr_jax.cli.flags import outputs
+from inr_jax.errors import InputError
+
+flags.adopt_module_key_flags(app)
+flags.adopt_module_key_flags(outputs)
+KIND = flags.DEFINE_enum(
+    "kind", None, ["gated", "rooms"], "Of which kind.", required=True
+)
+PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
+CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
+SEED = flags.DEFINE_integer("seed", 0, "Of the rooms.", 0)
+
+# A pause is so long, and so far below the loudest tenth of the clean recording.
+PAUSE_S, PAUSE_DB = 0.1, -30.0
+
+
+def gated(clean, noisy, sample_rate):
+    """The noisy signal, zero in the pauses of the clean one."""
+    import numpy as np
+
+    size = round(PAUSE_S * sample_rate)
+    power = np.convolve(clean.astype(np.float64) ** 2, np.ones(size) / size, "same")
+    is_pause = power < 10 ** (PAUSE_DB / 10) * np.quantile(power, 0.9)
+    return np.where(is_pause, 0, noisy)
+
+
+def in_room(clean, response, sample_rate):
+    """Speech in a room, and the same with the direct sound and early reflections alone."""
+    from scipy import signal
+
+    from inr_jax.data.rooms import EARLY_S
+
+    early = response[: round(EARLY_S * sample_rate)]
+    return [signal.fftconvolve(clean, x)[: len(clean)] for x in (early, response)]
+
+
+def gated_pairs():
+    """Name, clean and noisy signal and rate of each pair."""
+    from inr_jax import audio
+    from inr_jax.data import datasets
+
+    for clip in datasets.find_pairs(folder_of(PAIRS_DIR))[0]:
+        clean, noisy = audio.read(clip.path), audio.read(clip.noisy_path)
+        rate = clean.sample_rate
+        clean, noisy = (datasets.mono(x, rate) for x in (clean, noisy))
+        yield clip.name, clean, gated(clean, noisy, rate), rate
+
+
+def room_pairs():
+    """The same, each clip in a room of its own."""
+    from inr_jax import audio
+    from inr_jax.data import datasets, rooms
+
+    for i, clip in enumerate(datasets.find_clips(folder_of(CLEAN_DIR))):
+        recording = audio.read(clip.path)
+        rate = recording.sample_rate
+        response = rooms.simulate(1, rate, SEED.value + i)[0].astype("float32")
+        yield clip.name, *in_room(datasets.mono(recording, rate), response, rate), rate
+
+
+def folder_of(flag):
+    if not flag.value:
+        raise InputError(f"--{flag.name} is missing")
+    return flag.value
+
+
+def main() -> None:
+    import numpy as np
+
+    from inr_jax import audio
+
+    pairs = {"gated": gated_pairs, "rooms": room_pairs}
+    folder, count = outputs.folder(), 0
+    for name, clean, noisy, rate in pairs[KIND.value]():
+        peak = max(1.0, np.max(np.abs(noisy)), np.max(np.abs(clean)))
+        for side, samples in (("clean", clean), ("noisy", noisy)):
+            path = folder / side / f"{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            audio.write(
+                path, (samples / peak)[:, None].astype("float32"), rate, "FLOAT"
+            )
+        count += 1
+    print(f"{count} pairs in {folder}")
+
+
+if __name__ == "__main__":
+    app.run(main)
