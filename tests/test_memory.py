@@ -76,17 +76,18 @@ print(peaks[1] - peaks[0])
 
 
 def test_a_long_file(model_folder):
-    """An hour at 22.05 kHz takes no more than five minutes do.
+    """An hour at 22.05 kHz takes no more than twenty minutes do.
 
-    It is 300 MiB if held at once, and its estimate as much.
+    The forty minutes between are 200 MiB if held, and their estimate as much; the heap
+    settles after about ten minutes.
     """
     second = np.zeros((22_050, 1), np.float32)
-    for name, seconds in (("minutes", 300), ("hour", 3600)):
+    for name, seconds in (("minutes", 1200), ("hour", 3600)):
         with audio.open_writer(model_folder / f"{name}.flac", 22_050, 1) as add:
             for _ in range(seconds):
                 add(second)
     code = LONG.format(folder=model_folder)
-    assert float(printed(code)) < 50
+    assert float(printed(code)) < 100
     assert soundfile.info(model_folder / "out.flac").frames == 3600 * 22_050
 
 
