@@ -3,10 +3,15 @@
   python benchmarks/hard_pairs.py --kind=gated --pairs_dir=VOICEBANK --output_dir=pairs/gated
   python benchmarks/hard_pairs.py --kind=rooms --clean_dir=SPEECH --output_dir=pairs/rooms
 
+  python benchmarks/hard_pairs.py --kind=highs --clean_dir=SPEECH --output_dir=pairs/highs
+
 gated: noisy recordings whose pauses are digital silence, as a gate, a call or an edit leaves
 them. rooms: clean speech in simulated rooms, without noise; the reference keeps the direct
-sound and the first 50 ms (pip install -e '.[rooms]').
+sound and the first 50 ms (pip install -e '.[rooms]'). highs: speech at 44.1 or 48 kHz in
+noise whose level from 8 to 20 kHz is --snr_db below that of the speech there.
 """
+
+import dataclasses
 
 from absl import flags
 
@@ -17,11 +22,13 @@ from inr_jax.errors import InputError
 flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(outputs)
 KIND = flags.DEFINE_enum(
-    "kind", None, ["gated", "rooms"], "Of which kind.", required=True
+    "kind", None, ["gated", "rooms", "highs"], "Of which kind.", required=True
 )
 PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
-SEED = flags.DEFINE_integer("seed", 0, "Of the rooms.", 0)
+NOISE_DIR = flags.DEFINE_string("noise_dir", None, "Recorded noise; white by default.")
+SNR_DB = flags.DEFINE_float("snr_db", 0.0, "Of the highs.")
+SEED = flags.DEFINE_integer("seed", 0, "Of rooms and noise.", 0)
 
 # A pause is so long, and so far below the loudest tenth of the clean recording.
 PAUSE_S, PAUSE_DB = 0.1, -30.0
@@ -71,6 +78,27 @@ def room_pairs():
         yield clip.name, *in_room(datasets.mono(recording, rate), response, rate), rate
 
 
+def high_pairs():
+    """The same, in white noise or in one recording after the other."""
+    import numpy as np
+
+    from inr_jax.data import datasets
+    from inr_jax.metrics.waveform import highs
+
+    recordings = None
+    if NOISE_DIR.value:
+        recordings = datasets.NoiseRecordings(datasets.find_clips(NOISE_DIR.value))
+    for i, clip in enumerate(datasets.find_clips(folder_of(CLEAN_DIR))):
+        noise = recordings and recordings.at(i)
+        name, clean, noisy, rate = dataclasses.astuple(
+            datasets.load(clip, SEED.value, recording=noise)
+        )
+        clean, noise = clean[:, 0], (noisy - clean)[:, 0]
+        levels = [np.std(highs(x, rate)) for x in (clean, noise)]
+        scale = levels[0] / levels[1] * 10 ** (-SNR_DB.value / 20)
+        yield name, clean, clean + scale * noise, rate
+
+
 def folder_of(flag):
     if not flag.value:
         raise InputError(f"--{flag.name} is missing")
@@ -82,7 +110,7 @@ def main() -> None:
 
     from inr_jax import audio
 
-    pairs = {"gated": gated_pairs, "rooms": room_pairs}
+    pairs = {"gated": gated_pairs, "rooms": room_pairs, "highs": high_pairs}
     folder, count = outputs.folder(), 0
     for name, clean, noisy, rate in pairs[KIND.value]():
         peak = max(1.0, np.max(np.abs(noisy)), np.max(np.abs(clean)))

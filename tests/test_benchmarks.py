@@ -14,6 +14,8 @@ import report
 import soundfile
 from conftest import CLIPS, REPOSITORY
 
+from inr_jax import metrics
+
 
 def run(name, *flags, expect=0):
     done = subprocess.run(
@@ -144,8 +146,21 @@ def test_peak_memory_sees_an_array_that_is_gone():
     assert measuring.peak_mib() - before > 200
 
 
-def test_hard_pairs(tmp_path):
-    """Pauses of a gated recording are digital silence, its speech is as it was."""
+def test_noise_of_the_highs(tmp_path):
+    clean = np.random.default_rng(0).standard_normal(48_000)
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "a.wav", 0.1 * clean, 48_000, "FLOAT")
+    flags = ("--kind=highs", "--snr_db=10", f"--clean_dir={tmp_path / 'in'}")
+    run("hard_pairs.py", *flags, f"--output_dir={tmp_path / 'out'}")
+    clean, noisy = (
+        soundfile.read(tmp_path / "out" / side / "a.wav")[0]
+        for side in ("clean", "noisy")
+    )
+    assert metrics.high_sdr(clean, noisy, 48_000) == pytest.approx(10, abs=1e-3)
+
+
+def test_pauses_of_a_gated_recording(tmp_path):
+    """They are digital silence, its speech is as it was."""
     rng = np.random.default_rng(0)
     clean = 0.1 * rng.standard_normal(16_000)
     clean[6000:12_000] = 0

@@ -38,12 +38,13 @@ def high_sdr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
     """
     if sample_rate <= 2 * HIGH_HZ[0]:
         raise Undefined(f"{sample_rate} Hz has nothing above {HIGH_HZ[0]} Hz")
-    reference, estimate = (_highs(x, sample_rate) for x in (reference, estimate))
+    reference, estimate = (highs(x, sample_rate) for x in (reference, estimate))
     require_not_silent("reference", reference)
     return _ratio_db(reference, estimate - reference)
 
 
-def _highs(signal: Signal, sample_rate: int) -> Signal:
+def highs(signal: Signal, sample_rate: int) -> Signal:
+    """What a signal has from 8 to 20 kHz."""
     spectrum = np.fft.rfft(signal)
     frequency = np.fft.rfftfreq(len(signal), 1 / sample_rate)
     low, high = HIGH_HZ
