@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import jax
@@ -218,6 +219,19 @@ def test_clips_of_any_length(uninterrupted):
     assert uninterrupted[0].losses[-1] < 0.9 * uninterrupted[0].losses[0]
     (alone,) = fits([NOISY]).values()
     np.testing.assert_allclose(alone.score, uninterrupted[0].score, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_longer_fit_has_the_scores_of_shorter_ones(uninterrupted):
+    key = jax.random.split(jax.random.key(0), 3)[0]
+    steps = (TINY.num_steps - 5, 3)
+    ((_, fit),) = dnp.fit_batch([key], [NOISY], TINY, earlier=steps)
+    assert list(fit.scores) == [*steps, TINY.num_steps]
+    np.testing.assert_allclose(fit.score, uninterrupted[0].score, rtol=1e-5)
+    shorter = dataclasses.replace(TINY, num_steps=steps[0])
+    ((_, short),) = dnp.fit_batch([key], [NOISY], shorter)
+    np.testing.assert_allclose(fit.scores[steps[0]], short.score, rtol=1e-5)
+    assert not np.any(fit.scores[3])  # fluctuations do not count yet
 
 
 @pytest.mark.slow

@@ -149,14 +149,20 @@ class Fit(NamedTuple):
     """What one clip's fit found.
 
     Attributes:
-      score: Fluctuations (whole frames, bins); no frames for a clip under a window.
+      scores: By number of steps, fluctuations (whole frames, bins); no frames for a clip
+        under a window.
       losses: (steps,), each before its update.
       work_s: Seconds that it took, of a batch its share.
     """
 
-    score: np.ndarray
+    scores: dict[int, np.ndarray]
     losses: np.ndarray
     work_s: float
+
+    @property
+    def score(self) -> np.ndarray:
+        """That after all steps."""
+        return self.scores[max(self.scores)]
 
 
 def fit_batch(
@@ -166,6 +172,7 @@ def fit_batch(
     on_clips: Callable[[float], None] = lambda clips: None,
     checkpoint_dir: str | os.PathLike | None = None,
     compute: ComputeConfig | None = None,
+    earlier: Sequence[int] = (),
 ) -> Iterator[tuple[int, Fit]]:
     """Fits each clip, cut to a multiple of 2^levels samples; clips share nothing.
 
@@ -182,6 +189,8 @@ def fit_batch(
         clips, or those of them that are left, fits go on from there. Deleted when all
         fits are taken.
       compute: By default what suits the device.
+      earlier: Numbers of steps after which the score is kept as well: that of a fit of so
+        many steps.
 
     Yields:
       Position in `signals` and fit, as clips finish, shortest first.
@@ -191,20 +200,22 @@ def fit_batch(
     """
     compute = compute or default_compute()
     signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
+    problem = DnpProblem(config, tuple(earlier))
     clips = []
     for i, signal in enumerate(signals):
         cut = len(signal) // 2**config.num_levels * 2**config.num_levels
         if cut >= WINDOW:
             clips.append(_Clip(i, keys[i], signal[:cut]))
         else:
-            yield i, Fit(np.zeros((0, WINDOW // 2 + 1)), np.zeros(0), 0.0)
+            none = np.zeros((0, WINDOW // 2 + 1))
+            yield i, Fit(dict.fromkeys(problem.steps, none), np.zeros(0), 0.0)
             on_clips(1)
     with driver.open_checkpoints(checkpoint_dir) as checkpoints:
 
         def run(chosen, batch):
             own = chosen[: batch.num_clips]
             fitted = driver.run(
-                DnpProblem(config),
+                problem,
                 [clip.inputs(batch.size) for clip in own],
                 compute,
                 lambda steps: on_clips(float(np.sum(steps)) / config.num_steps),
@@ -213,8 +224,10 @@ def fit_batch(
                 labels=[f"signal {clip.clip}" for clip in own],
             )
             for clip, one in zip(own, fitted, strict=True):
-                score = one.result[: num_frames(len(clip.samples))].copy()
-                yield Fit(score, one.losses, one.work_s)
+                frames = num_frames(len(clip.samples))
+                scores = (score[:frames].copy() for score in one.result)
+                found = dict(zip(problem.steps, scores, strict=True))
+                yield Fit(found, one.losses, one.work_s)
 
         # its constants are in samples, whatever the rate
         rates = [0] * len(signals)
@@ -233,22 +246,39 @@ class Inputs(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class DnpProblem(driver.Problem):
-    """Fits of DNP's network; gives scores (frames, bins)."""
+    """Fits of DNP's network; gives scores (numbers of steps, frames, bins).
+
+    Attributes:
+      config: Of the whole fit.
+      earlier: Numbers of steps after which scores are kept, beside that at the end.
+    """
 
     config: DnpConfig
+    earlier: tuple[int, ...] = ()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Numbers of steps that there are scores after."""
+        return (*self.earlier, self.config.num_steps)
 
     def size(self, inputs):
         return self.config.num_filters, inputs.signal.samples.shape[-1]
 
     def init(self, inputs):
-        return init(inputs.key, inputs.signal.samples.shape[0], self.config)
+        state = init(inputs.key, inputs.signal.samples.shape[0], self.config)
+        return state, jnp.zeros((len(self.steps), *state.score.shape))
 
     def update(self, state, step, prepared, compute):
         del compute
-        return update(state, step, prepared.signal, self.config)
+        state, kept = state
+        state, loss = update(state, step, prepared.signal, self.config)
+        is_due = step + 1 == np.array(self.steps)
+        kept = jnp.where(is_due[:, None, None], state.score[None], kept)
+        return (state, kept), loss
 
     def result(self, state, inputs, compute):
-        return state.score
+        _, kept = state
+        return kept
 
 
 class _Clip(NamedTuple):

@@ -67,7 +67,8 @@ def make(
 ) -> list[System]:
     """Systems that give a row for each method.
 
-    Methods that differ in what is made of a fit alone share the fit: DNP's masks.
+    Methods that differ in what is made of a fit alone share the fit: DNP's masks, and its
+    numbers of steps.
 
     Args:
       methods: Of different labels.
@@ -80,7 +81,7 @@ def make(
     dnp: dict[Any, list[Method]] = {}
     for method in methods:
         if method.name == "dnp":
-            dnp.setdefault(_without_mask(method.config), []).append(method)
+            dnp.setdefault(_shared_by_fits(method.config), []).append(method)
         else:
             systems.append(_of_denoiser(method, checkpoint_dir))
     systems += [_of_dnp_fit(sharing, checkpoint_dir) for sharing in dnp.values()]
@@ -142,18 +143,20 @@ def _of_denoiser(method, checkpoint_dir) -> System:
 def _of_dnp_fit(methods, checkpoint_dir) -> System:
     from inr_jax.enhancement import dnp
 
-    config = _without_mask(methods[0].config)
+    *earlier, most = sorted({method.config.num_steps for method in methods})
+    config = dataclasses.replace(methods[0].config, num_steps=most, mask=DnpConfig.mask)
 
     def fit(keys, signals, sample_rates, on_signals):
         del sample_rates  # its constants are in samples
         folder = _own(checkpoint_dir, "dnp")
-        return dnp.fit_batch(keys, signals, config, on_signals, folder)
+        return dnp.fit_batch(keys, signals, config, on_signals, folder, earlier=earlier)
 
     def run(examples, seeds, on_clips):
         for i, fits in each_channel(examples, seeds, on_clips, fit):
             for method in methods:
+                steps, mask = method.config.num_steps, method.config.mask
                 channels = [
-                    dnp.apply_mask(noisy, fitted.score, method.config.mask)
+                    dnp.apply_mask(noisy, fitted.scores[steps], mask)
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
                 work_s = sum(fitted.work_s for fitted in fits) / len(methods)
@@ -163,8 +166,10 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
     return System(tuple(method.label for method in methods), run)
 
 
-def _without_mask(config):
-    return dataclasses.replace(config, mask=DnpConfig.mask)
+def _shared_by_fits(config):
+    return dataclasses.replace(
+        config, mask=DnpConfig.mask, num_steps=DnpConfig.num_steps
+    )
 
 
 def _own(folder: pathlib.Path | None, name: str) -> os.PathLike | None:

@@ -24,7 +24,7 @@ from inr_jax.parallel.compute import ComputeConfig, over_fits
 
 # Seconds from one checkpoint of a batch to the next; one takes some hundredths.
 SAVE_EVERY_S = 20.0
-_VERSION = 1  # of the states in checkpoints; rises when they change
+_VERSION = 2  # of the states in checkpoints; rises when they change
 
 
 class Problem(abc.ABC):
