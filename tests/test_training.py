@@ -7,7 +7,7 @@ import pytest
 from orbax.checkpoint import v1 as ocp
 
 from inr_jax.configs.fitting import LossWeights
-from inr_jax.configs.networks import HyperSoundConfig
+from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.configs.training import TrainingConfig
 from inr_jax.errors import InputError
 from inr_jax.models.hypersound import HyperSound
