@@ -5,6 +5,7 @@
 Writes overfit.csv and overfit.png: loss and SI-SDR of the clips over steps.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -68,7 +69,7 @@ def curve(config, clean):
     import numpy as np
 
     from inr_jax import losses, metrics
-    from inr_jax.configs.hypernetwork import HypernetworkTraining
+    from inr_jax.configs.hypernetwork import default_settings
     from inr_jax.models import pretrained
     from inr_jax.parallel import precision
     from inr_jax.training import hypernetwork
@@ -76,8 +77,8 @@ def curve(config, clean):
 
     model, num_steps = pretrained.build(config), NUM_STEPS.value
     clean = clean / np.max(np.abs(clean), axis=1, keepdims=True)
-    training = HypernetworkTraining(
-        optimizer="adamw",
+    training = dataclasses.replace(
+        default_settings("hypersound").training,
         num_steps=num_steps,
         warmup_steps=num_steps // 20,
         decay_steps=num_steps - num_steps // 20,

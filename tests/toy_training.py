@@ -11,4 +11,8 @@ HYPERSOUND = (
     "--set=mixing.room_share=0",
     # one term of the loss compiles sooner than two
     "--set=training.loss.stft=0",
+    "--batch_size=2",
+    "--num_steps=2",
+    "--warmup_steps=1",
+    "--learning_rate=1e-3",
 )
