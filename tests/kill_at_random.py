@@ -33,7 +33,7 @@ SCRIPTS = {
     ),
     "train_hypersound": (
         *(f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"),
-        *(*HYPERSOUND, "--num_steps=12", "--num_devices=1"),
+        *(*HYPERSOUND, "--num_steps=12"),
         *("--log_every=2", "--save_every=2", "--validate_every=6"),
     ),
 }

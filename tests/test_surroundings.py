@@ -146,7 +146,7 @@ for method, settings in {METHODS!r}.items():
 
     assert run("-c", code).split() == list(METHODS)
     flags = [f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"]
-    flags += [*HYPERSOUND, f"--compilation_cache={COMPILED}", "--num_devices=1"]
+    flags += [*HYPERSOUND, f"--compilation_cache={COMPILED}"]
     script = REPOSITORY / "experiments" / "train_hypersound.py"
     assert "the best weights" in run(script, *flags, f"--output_dir={tmp_path}")
 

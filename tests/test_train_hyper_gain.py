@@ -114,7 +114,6 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp
         ),
         (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
         (["--set=training.optimizer=sgd"], "optimizer must be one of"),
-        (["--network=hypersound"], "num_samples must be that of the network, 32768"),
     ],
 )
 def test_mistakes_are_one_line(folders, tmp_path, flags, reason):

@@ -51,8 +51,8 @@ def test_train_again_and_denoise(tmp_path):
     assert np.all(np.isfinite(after.samples))
 
 
-def settings_of(*flags):
-    """What `inr-jax train` would train by."""
+def configured(*flags):
+    """What `inr-jax train` would train by, and how it ended."""
     found = []
 
     def command():
@@ -61,14 +61,13 @@ def settings_of(*flags):
 
         app.run(lambda: found.append(train.configs()))
 
-    done = in_process(command, "train", *flags)
-    assert not done.returncode, done.stderr
-    return found[0]
+    return found, in_process(command, "train", *flags)
 
 
 def test_the_published_training_is_in_white_noise_alone():
     path = REPOSITORY / "experiments" / "configs" / "hypersound_published.flags"
-    model, mixing, training = vars(settings_of(f"--flagfile={path}")).values()
+    (settings,), _ = configured(f"--flagfile={path}")
+    model, mixing, training = settings.model, settings.mixing, settings.training
     assert model.num_samples == mixing.num_samples == 32_768
     assert training.optimizer == "adamw" and training.num_steps == 625 * 2500
     assert mixing.noise_shares[0] == 1 and not any(mixing.noise_shares[1:])
@@ -85,14 +84,19 @@ def test_the_published_training_is_in_white_noise_alone():
         (("--batch_size=0",), "batch_size must be at least 1"),
         (("--set=width=-1",), "width must be at least 1"),
         (("--set=target=harmonics",), "target must be one of nerf, siren"),
-        (("--set=mixing.num_samples=4096", "--num_samples=64"), "no such folder"),
+        (("--speech_dirs=nowhere",), "nowhere"),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, message):
-    flags = (*TOY, f"--output_dir={tmp_path}", "--speech_dirs=nowhere", *flags)
+    flags = (*TOY, f"--output_dir={tmp_path}", *flags)
     done = run_script("train_hypersound.py", *flags, expect=2)
     assert message in done.stderr
     assert done.stderr.count("error: ") == 1
+
+
+def test_examples_are_as_long_as_a_clip_of_the_network():
+    _, done = configured("--network=hypersound", "--set=mixing.num_samples=64")
+    assert "mixing.num_samples must be that of the network, 32768" in done.stderr
 
 
 def test_flags_of_before_are_settings_of_now(tmp_path):
