@@ -10,7 +10,7 @@ import sys
 import pytest
 import soundfile
 from absl.testing import flagsaver
-from conftest import CLIPS, REPOSITORY, run_process, run_script
+from conftest import REPOSITORY, run_process, run_script
 
 from inr_jax.cli.flags import devices
 from inr_jax.errors import InputError

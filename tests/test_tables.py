@@ -95,7 +95,8 @@ def test_the_paper_s_table_says_which_network_of_ours_a_row_is_of():
     ours = rows("hyper_siren", [2.0], **condition)
     text = paper_table.markdown(paper_table.lines(ours))
     assert "| hypersound (ours: hyper_siren) | 1 | 0.20 / 2.00 | 1.00 |" in text
-    text = paper_table.markdown(paper_table.lines(rows("hypersound", [2.0], **condition)))
+    ours = rows("hypersound", [2.0], **condition)
+    text = paper_table.markdown(paper_table.lines(ours))
     assert "| hypersound (ours: hyper_siren) | weights not given | 0.20 |" in text
     assert "| hypersound | 1 | 2.00 | 1.00 |" in text
 

@@ -169,7 +169,6 @@ def load_data(settings, sound):
 
     from inr_jax.data import augment
 
-    rate = settings.mixing.sample_rate
     speech_dirs = training_flags.SPEECH_DIRS.value
     noise_dir = training_flags.NOISE_DIR.value
     weights = training_flags.speech_weights(len(speech_dirs))
