@@ -5,14 +5,14 @@
 Writes overfit.csv and overfit.png: loss and SI-SDR of the clips over steps.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.configs import overrides
-from inr_jax.configs.networks import HyperSoundConfig
-from inr_jax.configs.training import TrainingConfig
+from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
@@ -20,7 +20,7 @@ CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for curve and figure.")
 NUM_CLIPS = flags.DEFINE_integer("num_clips", 4, "Clips of the one batch.", 1)
 NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Of AdamW.", 2)
-LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Largest of a cosine.")
+LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-4, "Largest; it falls to 0.")
 MODEL_SETTINGS = flags.DEFINE_multi_string(
     "set", [], "A setting of HyperSound as name=value, a value list as 1,2,4."
 )
@@ -68,32 +68,51 @@ def curve(config, clean):
     import jax
     import numpy as np
 
-    from inr_jax import metrics
+    from inr_jax import losses, metrics
+    from inr_jax.configs.hypernetwork import default_settings
     from inr_jax.models import pretrained
-    from inr_jax.training import step as steps
+    from inr_jax.parallel import precision
+    from inr_jax.training import hypernetwork
+    from inr_jax.training import state as states
 
-    model = pretrained.build(config)
-    settings = TrainingConfig(
-        batch_size=len(clean),
-        num_steps=NUM_STEPS.value,
-        learning_rate=LEARNING_RATE.value,
-        warmup_steps=NUM_STEPS.value // 20,
+    model, num_steps = pretrained.build(config), NUM_STEPS.value
+    clean = clean / np.max(np.abs(clean), axis=1, keepdims=True)
+    training = dataclasses.replace(
+        default_settings("hypersound").training,
+        num_steps=num_steps,
+        warmup_steps=num_steps // 20,
+        decay_steps=num_steps - num_steps // 20,
+        adam_rate=LEARNING_RATE.value,
     )
-    state = steps.init(jax.random.key(0), model, config.num_samples, settings)
-    update = steps.compiled_update(model, config.sample_rate, settings)
-    estimate = jax.jit(jax.vmap(model.apply, in_axes=(None, 0)))
-    with app.progress("training", NUM_STEPS.value, "steps") as on_steps:
-        for step in range(NUM_STEPS.value):
-            shown = step % EVERY == 0 or step == NUM_STEPS.value - 1
-            estimates = np.asarray(estimate(state.params, clean)) if shown else None
-            state, measured = update(state, clean, clean)
+
+    def error(params, clean):
+        estimate, rate = model.apply(params, clean), config.sample_rate
+        loss = losses.total(estimate, clean, len(clean), rate, training.loss)
+        return loss, estimate
+
+    def mean_error(params, clean):
+        loss, estimates = jax.vmap(error, in_axes=(None, 0))(params, clean)
+        return loss.mean(), estimates
+
+    @precision.jit(donate_argnums=0)
+    def update(state, clean):
+        slope = jax.value_and_grad(mean_error, has_aux=True)
+        (loss, estimates), gradient = slope(state.params, clean)
+        optimizer = hypernetwork.optimizer(training)
+        state = states.apply_gradient(state, gradient, optimizer, training.ema_decay)
+        return state, loss, estimates
+
+    params = hypernetwork.fresh_params(jax.random.key(0), config)
+    state = hypernetwork.init(params, training)
+    rates = [config.sample_rate] * len(clean)
+    with app.progress("training", num_steps, "steps") as on_steps:
+        for step in range(num_steps):
+            state, loss, estimates = update(state, clean)
             on_steps(1)
-            if shown:
-                scores = map(
-                    metrics.si_sdr, clean, estimates, [config.sample_rate] * len(clean)
-                )
-                loss, si_sdr = float(measured["loss"]), float(np.mean(list(scores)))
-                yield {"step": step, "loss": loss, "si_sdr": si_sdr}
+            if step % EVERY == 0 or step == num_steps - 1:
+                scores = map(metrics.si_sdr, clean, np.asarray(estimates), rates)
+                si_sdr = float(np.mean(list(scores)))
+                yield {"step": step, "loss": float(loss), "si_sdr": si_sdr}
 
 
 if __name__ == "__main__":

@@ -33,13 +33,12 @@ SCRIPTS = {
     ),
     "train_hypersound": (
         *(f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"),
-        *("--batch_size=2", "--num_steps=12", "--warmup_steps=1"),
+        *(*HYPERSOUND, "--num_steps=12"),
         *("--log_every=2", "--save_every=2", "--validate_every=6"),
-        *HYPERSOUND,
     ),
 }
 # What differs from run to run by itself: times, and names of this very folder.
-_CLOCKS = {"work_s", "steps_per_s", "audio_s_per_s", "waiting_share"}
+_CLOCKS = {"work_s", "steps_per_s", "audio_s_per_s"}
 _COMPARED = {".wav", ".flac", ".csv", ".jsonl", ".npz", ".md"}
 
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, in_process, run_script
+from conftest import CLIPS, COMPILED, in_process, run_script
 from toy_training import HYPERSOUND
 
 from inr_jax import audio
@@ -248,12 +248,6 @@ def test_a_training_tells_of_bad_files_and_asks(tmp_path, num_bad, allowed, expe
         assert len(lines) == num_bad
 
 
-TOY = (
-    *HYPERSOUND,
-    *("--batch_size=2", "--warmup_steps=1", "--num_steps=2", "--compilation_cache="),
-)
-
-
 @pytest.mark.slow
 def test_a_training_ends_with_a_bad_file_in_every_folder(tmp_path):
     for name in ("speech", "noise", "valid"):
@@ -264,7 +258,8 @@ def test_a_training_ends_with_a_bad_file_in_every_folder(tmp_path):
         BAD["nan"](tmp_path / name / "bad.wav")
     done = run_script(
         "train_hypersound.py",
-        *TOY,
+        *HYPERSOUND,
+        f"--compilation_cache={COMPILED}",
         f"--speech_dirs={tmp_path / 'speech'}",
         f"--noise_dir={tmp_path / 'noise'}",
         f"--valid_dir={tmp_path / 'valid'}",

@@ -89,6 +89,8 @@ def test_unknown_methods_and_bad_samples_are_named():
         inr_jax.denoise(signal(10), 16_000, "magic")
     with pytest.raises(InputError, match="local_hypersound is no more: hyper_gain"):
         inr_jax.denoise(signal(10), 16_000, "local_hypersound")
+    with pytest.raises(InputError, match="without weights: .* successor hyper_siren"):
+        inr_jax.denoise(signal(10), 16_000, "hypersound")
     with pytest.raises(InputError, match="wiener has no setting 'output_rate'; it"):
         inr_jax.denoise(signal(10), 16_000, "wiener", output_rate=48_000)
     with pytest.raises(InputError, match="noise_estimator must be one of"):

@@ -116,9 +116,5 @@ def test_devices_that_are_not_there():
     assert sharding.num_local_devices() == 1
 
 
-def test_rows_of_one_process_are_all():
-    replicated, split = sharding.shardings()
-    assert sharding.local_rows(split, 5) == list(range(5))
-    whole = jax.device_put(np.arange(3), replicated)
-    np.testing.assert_array_equal(sharding.local_replica(whole), np.arange(3))
+def test_a_process_alone_is_the_first_of_one():
     assert distributed.process() == (0, 1)

@@ -7,41 +7,15 @@ import socket
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import soundfile
 from absl.testing import flagsaver
-from conftest import CLIPS, REPOSITORY, run_process, run_script
-from toy_training import HYPERSOUND
+from conftest import REPOSITORY, run_process, run_script
 
 from inr_jax.cli.flags import devices
 from inr_jax.errors import InputError
 
 PATIENCE_S = 1200  # machines are busy
-
-TRAINING = (
-    f"--speech_dirs={CLIPS}",
-    f"--noise_dir={CLIPS}",
-    "--compilation_cache=",
-    "--batch_size=2",
-    "--warmup_steps=1",
-    "--num_steps=5",
-    "--log_every=1",
-    "--save_every=2",
-    *HYPERSOUND,
-)
-# Kills this process, which is not the first, between two checkpoints.
-KILLED = """
-import os, signal
-from inr_jax.training.meter import Meter
-add, added = Meter.add, []
-def add_or_die(meter, measured):
-    added.append(measured)
-    if len(added) == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-    add(meter, measured)
-Meter.add = add_or_die
-"""
 
 
 @pytest.fixture
@@ -54,8 +28,8 @@ def speech_dir(tmp_path, speech):
     return folder
 
 
-def start(script, *flags, count=2, first="", others=""):
-    """Starts processes of a script that know each other, and runs code ahead of it."""
+def start(script, *flags, count=2):
+    """Starts processes of a script that know each other."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
@@ -64,12 +38,9 @@ def start(script, *flags, count=2, first="", others=""):
     processes = []
     for i in range(count):
         own = (f"--num_processes={count}", f"--process_id={i}")
-        argv = [path, *flags, *shared, *own]
-        code = f"import runpy, sys\nsys.argv = {argv}\n{others if i else first}\n"
-        code += f"runpy.run_path({path!r}, run_name='__main__')"
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-c", code],
+                [sys.executable, path, *flags, *shared, *own],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -90,29 +61,6 @@ def finish(processes):
     for process, (_, errors) in zip(processes, ends, strict=True):
         assert process.returncode == 0, errors
     return [out for out, _ in ends]
-
-
-def losses(folder):
-    lines = (folder / "log.jsonl").read_text().splitlines()
-    return [line["loss"] for line in map(json.loads, lines) if "loss" in line]
-
-
-@pytest.mark.slow
-def test_a_training_goes_on_when_one_of_its_processes_was_killed(tmp_path, speech_dir):
-    """To the losses of one process that nothing happened to."""
-    common = (*TRAINING, f"--valid_dir={speech_dir}")
-    flags = (*common, f"--output_dir={tmp_path / 'cut'}")
-    survivor, killed = start("train_hypersound.py", *flags, others=KILLED)
-    killed.communicate(timeout=PATIENCE_S)
-    assert killed.returncode == -9
-    survivor.kill()
-    survivor.communicate()
-    assert [path.name for path in (tmp_path / "cut" / "last").iterdir()] == ["2"]
-    finish(start("train_hypersound.py", *flags))
-    run_script("train_hypersound.py", *common, f"--output_dir={tmp_path / 'whole'}")
-    np.testing.assert_allclose(
-        losses(tmp_path / "cut"), losses(tmp_path / "whole"), rtol=1e-5
-    )
 
 
 def rows(folder, name):

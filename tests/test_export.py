@@ -16,6 +16,7 @@ from conftest import REPOSITORY
 
 import inr_jax
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
+from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.errors import InputError
 from inr_jax.io import jax_to_onnx, onnx_session
 from inr_jax.models import hyper_gain, hyper_gain_onnx, hyper_gain_stream, pretrained
@@ -154,9 +155,14 @@ def test_the_example_in_the_docs_denoises_a_file(causal, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):
+    config = HyperSoundConfig(num_samples=64, strides=(2,), hidden=(1,))
+    build = pretrained.build(config).init
+    shapes = jax.eval_shape(build, jax.random.key(0), pretrained.input_of(config))
+    params = jax.tree.map(lambda x: np.zeros(x.shape), shapes)
+    pretrained.save(tmp_path / "hypersound", config, params, 0)
     for flags, said in (
         ([], "--output is missing"),
-        (["--output=x.onnx", "--model=hypersound"], "only HyperGain"),
+        (["--output=x.onnx", f"--model={tmp_path / 'hypersound'}"], "only HyperGain"),
         (["--output=x.onnx", f"--model={tmp_path}"], "no trained weights"),
     ):
         code, _, err = run_command("export", *flags)

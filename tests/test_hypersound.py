@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inr_jax.configs.networks import HyperSoundConfig
+from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.models import hypersound, hypersound_target
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.nn import fourier_mlp, siren

@@ -19,12 +19,6 @@ def test_stays_no_further_ahead_than_asked():
         assert len(made) <= 4
 
 
-def test_waiting_is_counted():
-    with Prefetch(lambda step: time.sleep(0.05), range(3)) as items:
-        list(items)
-    assert 0.1 < items.waited_s < 0.5
-
-
 def test_an_error_reaches_the_consumer_and_the_thread_ends():
     def make(step):
         if step == 2:

@@ -12,7 +12,7 @@ from inr_jax.data import noise
 from inr_jax.models import pretrained
 
 pytestmark = pytest.mark.slow
-METHODS = (*networks.MODELS, "hyper_gain", "hyper_gain_live")
+METHODS = ("hyper_gain", "hyper_gain_live")
 
 
 @pytest.mark.parametrize("method", METHODS)

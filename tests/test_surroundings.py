@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import tiny_weights
-from conftest import CLIPS, REPOSITORY, run_script
+from conftest import CLIPS, COMPILED, REPOSITORY, run_script
 from jax import numpy as jnp
 from toy_training import HYPERSOUND
 
@@ -113,7 +113,6 @@ METHODS = {
     **{name: {} for name in ("noisy", "silence", "lowpass", "wiener", "log_mmse")},
     "hyper_gain": {},
     "gain_field": {"num_fields": 1, "num_steps": 2},
-    "hypersound": {"finetune_steps": 1},
     "siren": {"num_steps": 2},
     "dnp": {"num_steps": 2, "num_filters": 2},
 }
@@ -147,7 +146,7 @@ for method, settings in {METHODS!r}.items():
 
     assert run("-c", code).split() == list(METHODS)
     flags = [f"--speech_dirs={CLIPS}", f"--noise_dir={CLIPS}", f"--valid_dir={CLIPS}"]
-    flags += [*HYPERSOUND, "--batch_size=2", "--num_steps=2", "--warmup_steps=1"]
+    flags += [*HYPERSOUND, f"--compilation_cache={COMPILED}"]
     script = REPOSITORY / "experiments" / "train_hypersound.py"
     assert "the best weights" in run(script, *flags, f"--output_dir={tmp_path}")
 

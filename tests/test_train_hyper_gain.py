@@ -9,6 +9,7 @@ import soundfile
 from conftest import CLIPS, COMPILED, run_process, run_script
 
 from inr_jax.models import pretrained
+from inr_jax.parallel import sharding
 
 SMALL = (
     "--set=model.channels=4",
@@ -111,10 +112,12 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp
             ["--speech_weights=1,2", "--set=training.batch_size=4"],
             "a number for each folder",
         ),
-        (["--set=training.batch_size=3"], "must be a multiple of the 4 devices"),
+        (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
+        (["--set=training.optimizer=sgd"], "optimizer must be one of"),
     ],
 )
 def test_mistakes_are_one_line(folders, tmp_path, flags, reason):
+    sharding.use_local_devices(2)
     done = train(folders, tmp_path / "out", *flags, expect=2, run=run_script)
     assert reason in done.stderr
     assert len(done.stderr.splitlines()) <= 4

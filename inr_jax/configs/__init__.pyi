@@ -6,7 +6,6 @@ from .fitting import LossWeights as LossWeights
 from .fitting import SirenConfig as SirenConfig
 from .hyper_gain import HyperGainConfig as HyperGainConfig
 from .hyper_siren import HyperSirenConfig as HyperSirenConfig
+from .hypersound import HyperSoundConfig as HyperSoundConfig
 from .methods import METHODS as METHODS
-from .networks import HyperSoundConfig as HyperSoundConfig
-from .networks import MaskNetConfig as MaskNetConfig
 from .networks import SepformerConfig as SepformerConfig

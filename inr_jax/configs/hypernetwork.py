@@ -3,12 +3,21 @@
 import dataclasses
 
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.fitting import LossWeights, require_at_least_1
+from inr_jax.configs.fitting import (
+    LossWeights,
+    require_at_least_1,
+    require_one_of,
+)
 from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
-from inr_jax.configs.trunk import TrunkConfig
+from inr_jax.configs.hypersound import HyperSoundConfig
 
-NETWORKS = {"hyper_gain": HyperGainConfig, "hyper_siren": HyperSirenConfig}
+NetworkConfig = HyperGainConfig | HyperSirenConfig | HyperSoundConfig
+NETWORKS: dict[str, type[NetworkConfig]] = {
+    "hyper_gain": HyperGainConfig,
+    "hyper_siren": HyperSirenConfig,
+    "hypersound": HyperSoundConfig,
+}
 
 # Power-law compressed spectra, negative SNR of the clip and of its segments, PMSQE.
 DENOISING_LOSS = LossWeights(
@@ -18,26 +27,30 @@ DENOISING_LOSS = LossWeights(
 
 @dataclasses.dataclass(frozen=True)
 class HypernetworkTraining:
-    """How a hypernetwork is trained: Muon for its kernels, Adam for the rest.
+    """How a hypernetwork is trained.
 
     The rate rises, stays, and falls over the last steps, so that a training can be made
     longer while it runs (Hu et al. 2024, arXiv 2404.06395).
 
     Attributes:
+      optimizer: "muon" for kernels, with Adam for the rest; "adamw" for all; or
+        "one_cycle", AdamW by the schedule of that name (Smith 2018), which knows its
+        last step from the first on and no `warmup_steps` and `decay_steps`.
       loss: On examples divided by the peak of their noisy side.
       batch_size: Examples of a step, over all devices.
       num_steps: Steps in all.
       warmup_steps: In which the rate rises.
       decay_steps: The last ones, in which it falls to 0.
       muon_rate: Rate of Muon (Jordan 2024), for kernels as matrices.
-      adam_rate: Rate of Adam, for all else.
-      weight_decay: Of Muon.
+      adam_rate: Rate of Adam, for all else; the largest one of "one_cycle".
+      weight_decay: Of Muon or of AdamW.
       max_gradient_norm: Gradients are scaled down to it.
       ema_decay: Of the running mean of the weights, which is validated and shipped.
       trained: "all", or "highs" for the bands above the cells of a gain field alone, whose
         loss is that of the signal above the cells.
     """
 
+    optimizer: str = "muon"
     loss: LossWeights = DENOISING_LOSS
     batch_size: int = 16
     num_steps: int = 35_000
@@ -52,8 +65,9 @@ class HypernetworkTraining:
 
     def __post_init__(self):
         require_at_least_1(self, "batch_size", "num_steps")
-        if self.trained not in ("all", "highs"):
-            raise ValueError(f"trained must be all or highs, got {self.trained!r}")
+        require_one_of(
+            self, optimizer=("muon", "adamw", "one_cycle"), trained=("all", "highs")
+        )
         if self.warmup_steps + self.decay_steps > self.num_steps:
             raise ValueError("warmup_steps and decay_steps exceed num_steps")
 
@@ -62,8 +76,30 @@ class HypernetworkTraining:
 class Settings:
     """All that a training depends on besides its data; `model` is one of `NETWORKS`."""
 
-    model: TrunkConfig = dataclasses.field(default_factory=HyperGainConfig)
+    model: NetworkConfig = dataclasses.field(default_factory=HyperGainConfig)
     mixing: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     training: HypernetworkTraining = dataclasses.field(
         default_factory=HypernetworkTraining
     )
+
+
+# As HyperSound's released code runs: its one-cycle schedule advances once an epoch, which
+# leaves the rate where it begins. The loss is the paper's; the code has l1 and mel.
+_HYPERSOUND = HypernetworkTraining(
+    optimizer="adamw",
+    loss=LossWeights(mse=0.0, smooth_l1=1.0, stft=1.0),
+    num_steps=1_562_500,
+    warmup_steps=0,
+    decay_steps=0,
+    adam_rate=1e-4,
+    max_gradient_norm=1e9,
+    ema_decay=0.0,
+)
+
+
+def default_settings(network: str) -> Settings:
+    """What a network of `NETWORKS` is trained by where nothing else is given."""
+    model = NETWORKS[network]()
+    if network == "hypersound":
+        return Settings(model, training=_HYPERSOUND)
+    return Settings(model)

@@ -1,5 +1,4 @@
 from . import augment as augment
-from . import augment_numpy as augment_numpy
 from . import datasets as datasets
 from . import decoded_cache as decoded_cache
 from . import librispeech as librispeech

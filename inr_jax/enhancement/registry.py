@@ -194,6 +194,11 @@ def _hyper_siren(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
 
 def _hypersound(config: HyperSoundMethod, checkpoint_dir: Any) -> Denoiser:
     del checkpoint_dir
+    if config.weights is None:
+        raise InputError(
+            "hypersound comes without weights: give those of a training, as "
+            "hypersound:weights=FOLDER, or take its successor hyper_siren"
+        )
     loaded = _pretrained("hypersound", config.weights)
     return _room("neural").hypersound(
         *loaded, config.output_rate, config.finetune_steps

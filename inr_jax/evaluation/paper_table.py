@@ -14,23 +14,15 @@ PRINTED = {
     "sepformer": (3.500, 0.914, 1.777, 1.619, 1.359, 2.282),
     "dnp": (-2.518, 0.757, 1.000, 1.703, 1.034, 1.000),
     "siren": (-3.910, 0.803, 1.000, 1.539, 1.035, 1.095),
-    "hypersound": (0.195, 0.828, 1.000, 1.647, 1.081, 1.000),
+    "hyper_siren": (0.195, 0.828, 1.000, 1.647, 1.081, 1.000),
 }
-# The paper's HyperSound is the published one; ours of this name is another network.
-OTHER_ARCHITECTURES = {
-    "hypersound": (
-        "hypersound (published architecture)",
-        "hypersound (ours: subband mask network)",
-    )
-}
+# The paper's HyperSound emits one network for a clip, ours one for each window.
+LABELS = {"hyper_siren": "hypersound (ours: hyper_siren)"}
 # SSNR rewards silence, so that SI-SDR stands beside it; the paper has none.
 SHOWN = ("ssnr", "si_sdr", *METRICS[1:])
 COLUMNS = ("method", "source", "clips", *SHOWN)
 _DIGITS = {"ssnr": 2, "si_sdr": 2}
-_NOT_RUN = {
-    "sepformer": "weights not given",
-    OTHER_ARCHITECTURES["hypersound"][0]: "not trained here to convergence",
-}
+_NOT_RUN = dict.fromkeys(("sepformer", LABELS["hyper_siren"]), "weights not given")
 
 
 def lines(rows: Sequence[Mapping]) -> list[dict]:
@@ -54,22 +46,22 @@ def lines(rows: Sequence[Mapping]) -> list[dict]:
         raise ValueError("no rows in white noise at 0 dB, which the table is of")
     result = []
     for method in dict.fromkeys([*PRINTED, *measured]):
-        theirs, ours = OTHER_ARCHITECTURES.get(method, (method, method))
+        label = LABELS.get(method, method)
         if method in PRINTED:
             values = dict(zip(METRICS, PRINTED[method], strict=True))
-            result.append({"method": theirs, "source": "paper", "clips": 40, **values})
+            result.append({"method": label, "source": "paper", "clips": 40, **values})
         if method in measured:
-            result.append(_ours(ours, measured[method]))
+            result.append(_ours(label, measured[method]))
     return result
 
 
-def _ours(method, rows):
+def _ours(label, rows):
     values = {
         name: round(float(np.nanmean([float(row[name]) for row in rows])), 4)
         for name in SHOWN
     }
     clips = len({row["clip"] for row in rows})
-    return {"method": method, "source": "inr_jax", "clips": clips, **values}
+    return {"method": label, "source": "inr_jax", "clips": clips, **values}
 
 
 def markdown(result: Sequence[Mapping]) -> str:

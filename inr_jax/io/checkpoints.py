@@ -12,10 +12,7 @@ from orbax.checkpoint import v1 as ocp
 
 
 class Checkpoints:
-    """A folder of numbered checkpoints; one that was cut short is never seen.
-
-    Of several processes all save and load together, in one folder.
-    """
+    """A folder of numbered checkpoints; one that was cut short is never seen."""
 
     def __init__(self, folder: str | os.PathLike, keep: int = 1, best: bool = False):
         """Names the folder, which appears when it is used.

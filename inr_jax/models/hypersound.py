@@ -3,8 +3,7 @@
 Szatkowski et al., "Hypernetworks build implicit neural representations of sounds", ECML
 2023 (arXiv 2302.04959, 2211.01839), with the constants of its released code. Maps a
 noisy clip to the weights of a coordinate network, whose values over time are the clean
-clip. The target "harmonics" is no part of the publication: a subband mask network
-(`subband_mask`) takes the place of encoder and hypernetwork.
+clip.
 """
 
 import flax.linen as nn
@@ -12,9 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from inr_jax.configs.networks import HyperSoundConfig
-from inr_jax.models import harmonic_siren, hypersound_target
-from inr_jax.models.subband_mask import SubbandMaskNet
+from inr_jax.configs.hypersound import HyperSoundConfig
+from inr_jax.models import hypersound_target
 from inr_jax.nn import siren
 
 
@@ -22,7 +20,6 @@ class Encoder(nn.Module):
     """Causal convolutional encoder after SoundStream."""
 
     config: HyperSoundConfig
-    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -37,7 +34,7 @@ class Encoder(nn.Module):
                 x += self._activated(self._conv(branch, channels, 1))
             channels *= 2
             x = self._activated(self._conv(x, channels, 2 * stride, stride))
-        return self._conv(x, config.latent_channels, 3).astype(jnp.float32)
+        return self._conv(x, config.latent_channels, 3)
 
     def _conv(self, x, channels, kernel, stride=1, dilation=1):
         return nn.Conv(
@@ -46,21 +43,19 @@ class Encoder(nn.Module):
             stride,
             padding=[(dilation * (kernel - 1), 0)],
             kernel_dilation=dilation,
-            dtype=self.dtype,
         )(x)
 
     def _activated(self, x):
         # statistics over channels and time; published: a scale for each time, too
         features = (-2, -1) if self.config.norm == "position" else -1
         norm = nn.LayerNorm(1e-5, reduction_axes=(-2, -1), feature_axes=features)
-        return nn.elu(norm(x.astype(jnp.float32)))
+        return nn.elu(norm(x))
 
 
 class HyperSound(nn.Module):
     """Encoder, hypernetwork and target network of one signal."""
 
     config: HyperSoundConfig
-    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -82,20 +77,11 @@ class HyperSound(nn.Module):
         `fourier_mlp.apply`.
         """
         config = self.config
-        if config.target == "harmonics":
-            network = SubbandMaskNet(self.dtype, name="spectral")
-            weights = network(noisy / hypersound_target.peak(noisy))
-            return harmonic_siren.target_params(weights)
-        x = Encoder(config, self.dtype, name="encoder")(
-            noisy / hypersound_target.peak(noisy)
-        )
+        x = Encoder(config, name="encoder")(noisy / hypersound_target.peak(noisy))
         x = x.T.reshape(-1)
         for i, width in enumerate(config.hidden):
             kernel_init = nn.initializers.he_uniform()
-            x = nn.Dense(
-                width, dtype=self.dtype, kernel_init=kernel_init, name=f"hidden_{i}"
-            )(x)
-            x = nn.elu(x.astype(jnp.float32))
+            x = nn.elu(nn.Dense(width, kernel_init=kernel_init, name=f"hidden_{i}")(x))
         bounds, bias_bounds = hypersound_target.head_bounds(config)
         head = nn.Dense(
             len(bounds),

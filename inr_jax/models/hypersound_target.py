@@ -10,8 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
-from inr_jax.configs.networks import HyperSoundConfig
-from inr_jax.models import harmonic_siren, subband_mask
+from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.nn import fourier_mlp, siren
 
 
@@ -23,8 +22,6 @@ def layer_sizes(config: HyperSoundConfig) -> list[tuple[int, int]]:
 
 def siren_config(config: HyperSoundConfig) -> SirenConfig:
     """The config for `siren.apply`, for targets that are SIRENs."""
-    if config.target == "harmonics":
-        return harmonic_siren.TARGET
     return SirenConfig(
         config.width, config.num_layers - 1, config.first_omega, config.hidden_omega
     )
@@ -43,9 +40,6 @@ def on_grid(
     params: siren.Params, count: int, config: HyperSoundConfig, upsample: int = 1
 ) -> Float[Array, " upsampled"]:
     """Values of a network emitted for a clip of `count` samples, upsample * count."""
-    if config.target == "harmonics":
-        weights = params[-1]["kernel"][:, 0]
-        return subband_mask.on_grid(weights, upsample * count)
     times = 2 * jnp.arange(upsample * count) / (upsample * (count - 1)) - 1
     return evaluate(params, times, config)
 

@@ -19,7 +19,7 @@ from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
 from inr_jax.configs.hypernetwork import NETWORKS
 from inr_jax.configs.methods import SUCCESSORS
-from inr_jax.configs.networks import MODELS, trained_dir
+from inr_jax.configs.networks import trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
@@ -27,25 +27,24 @@ from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
 from inr_jax.parallel import failures, precision
 
-_CONFIGS = {**MODELS, **NETWORKS}
-# A model may have more than one set of weights: the causal ones are of HyperGain too.
-_NAMES = (*_CONFIGS, "hyper_gain_live")
-# Those of this library fit their settings (tested); to check takes half a second.
+# Weights of this library: the causal ones are of HyperGain too.
+_NAMES = ("hyper_gain", "hyper_gain_live", "hyper_siren")
+# They fit their settings (tested); to check takes half a second.
 _SHIPPED = {trained_dir(name) for name in _NAMES}
 
 
-def build(config: Any, precision: str = "float32") -> flax.linen.Module:
-    """The untrained model of these settings; `precision` is that of its products."""
+def build(config: Any) -> flax.linen.Module:
+    """The untrained model of these settings."""
     if isinstance(config, HyperGainConfig):
         return HyperGain(config)
     if isinstance(config, HyperSirenConfig):
         return HyperSiren(config)
-    return HyperSound(config, precision)
+    return HyperSound(config)
 
 
 def name_of(config: Any) -> str:
     """The name of the model that a config is of."""
-    return next(name for name, kind in _CONFIGS.items() if kind is type(config))
+    return next(name for name, kind in NETWORKS.items() if kind is type(config))
 
 
 def save(folder: str | os.PathLike, config: Any, params: Any, step: int) -> None:
@@ -120,7 +119,7 @@ def _model(described):
     name = described["model"]
     if name in SUCCESSORS:
         raise ValueError(f"{name} is no more, {SUCCESSORS[name]} took its place")
-    return build(from_json.build(_CONFIGS[name], described["config"]))
+    return build(from_json.build(NETWORKS[name], described["config"]))
 
 
 def _misfits(flat, model):

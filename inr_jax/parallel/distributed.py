@@ -1,12 +1,8 @@
-"""Several processes that share one job: start-up, barriers, agreement on numbers."""
+"""Several processes that share one job: start-up and barriers."""
 
-import contextlib
 import itertools
-from collections.abc import Iterator
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
 from inr_jax.errors import InputError
 
@@ -56,33 +52,3 @@ def wait_for_all(name: str) -> None:
         timeout=_BARRIER_TIMEOUT_S,
         processes=set(range(jax.process_count())),
     )
-
-
-def all_equal(number: int) -> bool:
-    """Whether all processes have the same number."""
-    wait_for_all("number")
-    numbers = multihost_utils.process_allgather(np.int32(number))
-    return bool(np.all(numbers == number))
-
-
-def broadcast_from_process_0(number: float) -> float:
-    """The number that process 0 has, in every process."""
-    wait_for_all("number")
-    return float(multihost_utils.broadcast_one_to_all(np.float32(number)))
-
-
-@contextlib.contextmanager
-def process_0_first(name: str) -> Iterator[None]:
-    """Runs the block in process 0 first, then in all others.
-
-    Args:
-      name: Of the barrier, the same in all processes.
-    """
-    is_first = jax.process_index() == 0
-    if not is_first:
-        wait_for_all(name)
-    try:
-        yield
-    finally:
-        if is_first:
-            wait_for_all(name)

@@ -1,8 +1,7 @@
 """Placement of arrays on devices: one mesh axis, over which clips are split.
 
-Fits of different clips are independent: each device runs the same program on its share
-of the clips of its process. Training replicates its state on every device of every
-process and splits the batch.
+Clips are independent: each device runs the same program on its share of the clips of its
+process.
 """
 
 from collections.abc import Callable
@@ -67,34 +66,8 @@ def put_clips(tree: Any, num_devices: int) -> Any:
     return jax.device_put(tree, sharding)
 
 
-def shardings() -> tuple[NamedSharding, NamedSharding]:
-    """Over all processes: replicated on every device, and split along axis 0."""
-    processes = range(jax.process_count())
-    mesh = _mesh(
-        [d for p in processes for d in jax.local_devices(p)[: num_local_devices()]]
-    )
-    return NamedSharding(mesh, PartitionSpec()), NamedSharding(
-        mesh, PartitionSpec(_CLIPS)
-    )
-
-
-def local_rows(split: NamedSharding, num_rows: int) -> list[int]:
-    """Indices of the rows of an array (num_rows, ...) on devices of this process."""
-    indices = split.addressable_devices_indices_map((num_rows,)).values()
-    slices = sorted({index[0].indices(num_rows)[:2] for index in indices})
-    return [row for start, stop in slices for row in range(start, stop)]
-
-
-def local_replica(tree: Any) -> Any:
-    """Replicated arrays, as arrays on the first device of this process."""
-    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
-
-
-def _local_mesh(num_devices):
-    return _mesh(jax.local_devices()[:num_devices])
-
-
-def _mesh(devices) -> Mesh:
+def _local_mesh(num_devices) -> Mesh:
+    devices = jax.local_devices()[:num_devices]
     return jax.make_mesh(
-        (len(devices),), (_CLIPS,), axis_types=(AxisType.Auto,), devices=devices
+        (num_devices,), (_CLIPS,), axis_types=(AxisType.Auto,), devices=devices
     )

@@ -3,5 +3,4 @@ from . import loop as loop
 from . import meter as meter
 from . import run as run
 from . import state as state
-from . import step as step
 from . import validation as validation

@@ -15,26 +15,38 @@ import optax
 from jaxtyping import Array, Float
 from optax.contrib import MuonDimensionNumbers, muon
 
-from inr_jax import losses
+from inr_jax import audio, losses
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import FieldConfig
-from inr_jax.configs.hypernetwork import HypernetworkTraining
-from inr_jax.configs.trunk import TrunkConfig
+from inr_jax.configs.hypernetwork import HypernetworkTraining, NetworkConfig
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
+from inr_jax.enhancement import api, neural
 from inr_jax.models import hyper_gain, hyper_siren, pretrained
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hyper_siren import HyperSiren
-from inr_jax.parallel import precision
+from inr_jax.models.hypersound import HyperSound
+from inr_jax.parallel import precision, sharding
 from inr_jax.training import state as states
 from inr_jax.training.state import State
 from inr_jax.training.validation import ValidationExample
 
-Network = HyperGain | HyperSiren
+Network = HyperGain | HyperSiren | HyperSound
+# Of "one_cycle": the share of the steps in which the rate rises, from a 25th of the
+# largest; it ends at a 10,000th of where it began (HyperSound's released code).
+_RISING, _RISES, _FALLS = 0.05, 25.0, 1e4
 
 
 def schedule(rate: float, config: HypernetworkTraining) -> optax.Schedule:
-    """Learning rate over steps: linear warm-up, constant, linear decay to 0."""
+    """Learning rate over steps.
+
+    Linear warm-up, constant, linear decay to 0; a rise and a longer fall by cosines with
+    "one_cycle".
+    """
+    if config.optimizer == "one_cycle":
+        return optax.cosine_onecycle_schedule(
+            config.num_steps, rate, _RISING, _RISES, _FALLS
+        )
     steady = config.num_steps - config.warmup_steps - config.decay_steps
     parts = [
         optax.linear_schedule(0.0, rate, config.warmup_steps),
@@ -45,16 +57,41 @@ def schedule(rate: float, config: HypernetworkTraining) -> optax.Schedule:
     return optax.join_schedules(parts, ends)
 
 
+def momentum(num_steps: int) -> optax.Schedule:
+    """First decay of Adam over steps of "one_cycle": .85 where the rate is largest.
+
+    It falls from 0.95 while the rate rises and comes back as that falls (Smith 2018).
+    """
+    peak = _RISING * num_steps
+
+    def value(step):
+        falling = (num_steps - step) / (num_steps - peak)
+        share = jnp.clip(jnp.where(step < peak, step / peak, falling), 0, 1)
+        return 0.95 - 0.1 * (1 - jnp.cos(jnp.pi * share)) / 2
+
+    return value
+
+
 def optimizer(config: HypernetworkTraining) -> optax.GradientTransformation:
-    """Muon for kernels of convolutions and dense layers, Adam for the rest."""
+    """Muon for kernels of convolutions and dense layers, Adam for the rest; or AdamW."""
     return optax.chain(
-        optax.clip_by_global_norm(config.max_gradient_norm),
-        muon(
+        optax.clip_by_global_norm(config.max_gradient_norm), _update_rule(config)
+    )
+
+
+def _update_rule(config):
+    adam_rate = schedule(config.adam_rate, config)
+    if config.optimizer == "muon":
+        return muon(
             schedule(config.muon_rate, config),
-            adam_learning_rate=schedule(config.adam_rate, config),
+            adam_learning_rate=adam_rate,
             weight_decay=config.weight_decay,
             muon_weight_dimension_numbers=_matrices,
-        ),
+        )
+    if config.optimizer == "adamw":
+        return optax.adamw(adam_rate, weight_decay=config.weight_decay)
+    return optax.inject_hyperparams(optax.adamw)(
+        adam_rate, b1=momentum(config.num_steps), weight_decay=config.weight_decay
     )
 
 
@@ -76,7 +113,9 @@ def _matrices(params):
 def denoise(
     model: Network, params: Any, noisy: Float[Array, " samples"], sample_rate: int
 ) -> Float[Array, " samples"]:
-    """The estimate of a noisy signal by either network."""
+    """The estimate of a noisy signal, which HyperSound takes of its one length."""
+    if isinstance(model, HyperSound):
+        return model.apply(params, noisy)
     if isinstance(model, HyperSiren):
         return hyper_siren.denoise(model, params, noisy)
     window = hyper_gain.window_of(sample_rate, model.config)
@@ -90,18 +129,31 @@ _estimate = precision.jit(denoise, static_argnames=("model", "sample_rate"))
 def denoise_examples(
     params,
     examples: Sequence[ValidationExample],
-    config: TrunkConfig,
+    config: NetworkConfig,
     sample_rate: int,
 ) -> dict[int, np.ndarray]:
     """Estimates of validation examples by their positions."""
     model = pretrained.build(config)
+    if isinstance(model, HyperSound):
+        return _in_windows(model, jax.device_get(params), examples)
     return {
         i: np.asarray(_estimate(model, params, example.noisy, sample_rate))
         for i, example in enumerate(examples)
     }
 
 
-def fresh_params(key: jax.Array, config: TrunkConfig) -> dict:
+def _in_windows(model, params, examples):
+    """As `denoise_examples`, as its method denoises signals of any length."""
+    recordings = [
+        audio.Recording(example.noisy[:, None], model.config.sample_rate)
+        for example in examples
+    ]
+    denoiser = neural.hypersound(model, params)
+    estimates = api.denoise_recordings(denoiser, recordings, [0] * len(recordings))
+    return {estimate.position: estimate.samples[:, 0] for estimate in estimates}
+
+
+def fresh_params(key: jax.Array, config: NetworkConfig) -> dict:
     """Weights of a network that has not been trained."""
     inputs = jnp.zeros(pretrained.input_of(config).shape)
     return precision.jit(pretrained.build(config).init)(key, inputs)
@@ -127,7 +179,7 @@ def init(params: dict, training: HypernetworkTraining) -> State:
 
 def compiled_step(
     corpus: augment.Corpus,
-    model_config: TrunkConfig,
+    model_config: NetworkConfig,
     mixing: AugmentConfig,
     training: HypernetworkTraining,
     seed: int,
@@ -146,7 +198,7 @@ def compiled_step(
     Returns:
       A function to the next state and `loss`, its terms and `gradient_norm` before it.
     """
-    local = jax.local_devices()
+    local = jax.local_devices()[: sharding.num_local_devices()]
     share = training.batch_size // len(local)
     copies = [jax.device_put(corpus, device) for device in local]
     model, rate = pretrained.build(model_config), mixing.sample_rate

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 
 from inr_jax.metrics.pool import ScorePool
-from inr_jax.parallel import distributed
 from inr_jax.plots import style
 from inr_jax.plots import training as plots
 from inr_jax.training import validation
@@ -28,7 +27,6 @@ class Task(NamedTuple):
         positions.
       examples: For validation, of other speakers.
       sample_rate: Hz.
-      waited_s: Gives the seconds that steps have waited for data so far.
       metrics: That validation scores.
     """
 
@@ -38,7 +36,6 @@ class Task(NamedTuple):
     denoise: Callable[[Any], Mapping[int, np.ndarray]]
     examples: Sequence[validation.ValidationExample]
     sample_rate: int
-    waited_s: Callable[[], float] = lambda: 0.0
     metrics: Sequence[str] = validation.METRICS["all"]
 
 
@@ -77,7 +74,7 @@ def train(
       FloatingPointError: a term of the loss was not finite; names step and term. Nothing
         that follows from it is kept.
     """
-    meter = Meter(task.step_s, task.waited_s)
+    meter = Meter(task.step_s)
 
     def log(line):
         run.append(line)
@@ -92,13 +89,10 @@ def train(
                 continue
             log(meter.line(step))
             if due.validate:
-                score = 0.0
-                if distributed.process()[0] == 0:
-                    scores = _validate(state, task, pool)
-                    log({"step": step, **scores})
-                    style.save(plots.draw(run.log()), run.folder / "curves.png")
-                    score = validation.selection_score(scores)
-                run.save_if_best(state, distributed.broadcast_from_process_0(score))
+                scores = _validate(state, task, pool)
+                log({"step": step, **scores})
+                style.save(plots.draw(run.log()), run.folder / "curves.png")
+                run.save_if_best(state, validation.selection_score(scores))
             if due.save:
                 run.save(state)
             meter.reset()

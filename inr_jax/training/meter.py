@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -11,20 +10,19 @@ import numpy as np
 class Meter:
     """Collects what steps measured."""
 
-    def __init__(self, step_s: float, waited_s: Callable[[], float] = lambda: 0.0):
+    def __init__(self, step_s: float):
         """Begins with no steps.
 
         Args:
           step_s: Seconds of sound in a step.
-          waited_s: Gives the seconds that steps have waited for data so far.
         """
-        self._step_s, self._waited_s = step_s, waited_s
+        self._step_s = step_s
         self.reset()
 
     def reset(self) -> None:
         """Begins anew."""
         self._measured: list[dict[str, jax.Array]] = []
-        self._start, self._waited = time.monotonic(), self._waited_s()
+        self._start = time.monotonic()
 
     def add(self, measured: dict[str, jax.Array]) -> None:
         """Takes what a step measured; it stays on the device."""
@@ -48,7 +46,6 @@ class Meter:
             "steps_per_s": len(measured) / elapsed,
             "audio_s_per_s": len(measured) * self._step_s / elapsed,
             "audio_hours": step * self._step_s / 3600,
-            "waiting_share": (self._waited_s() - self._waited) / elapsed,
         }
 
     def _finite(self, step):

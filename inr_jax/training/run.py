@@ -6,7 +6,6 @@ import pathlib
 from inr_jax.errors import InputError
 from inr_jax.io import atomic
 from inr_jax.io.checkpoints import Checkpoints
-from inr_jax.parallel import distributed
 from inr_jax.training.state import State
 
 LOG = "log.jsonl"
@@ -16,26 +15,18 @@ class TrainingRun:
     """`log.jsonl` and the checkpoints `last` and `best` of one training in a folder.
 
     A checkpoint is whole or absent, and what follows from it is what would have followed
-    without an interruption, the log included. Of several processes all take part, and
-    the first alone writes the log.
+    without an interruption, the log included.
     """
 
     def __init__(self, folder: pathlib.Path):
         """Names the folder; nothing is written yet."""
         self.folder = folder
         self._last = Checkpoints(folder / "last", keep=2)
-        self._first = distributed.process()[0] == 0
         self._best = Checkpoints(folder / "best", best=True)
 
     def resume(self, fresh: State) -> State:
-        """The newest state, or `fresh` where there is none; the log ends there too.
-
-        Raises:
-          InputError: processes see different checkpoints.
-        """
+        """The newest state, or `fresh` where there is none; the log ends there too."""
         steps = self._last.steps()
-        if not distributed.all_equal(steps[-1] if steps else 0):
-            raise InputError(f"{self.folder}: must be one folder for all processes")
         state = self._last.load(steps[-1], fresh) if steps else fresh
         step = int(state.step)
         kept = [line for line in self.log() if line["step"] <= step]
@@ -63,8 +54,6 @@ class TrainingRun:
 
     def append(self, line: dict) -> None:
         """Adds a line to the log."""
-        if not self._first:
-            return
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.append_line(self.folder / LOG, json.dumps(line))
 
@@ -75,5 +64,5 @@ class TrainingRun:
         return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
     def _write(self, lines):
-        if self._first and (self.folder / LOG).exists():
+        if (self.folder / LOG).exists():
             atomic.write_text(self.folder / LOG, "".join(line + "\n" for line in lines))

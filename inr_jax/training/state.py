@@ -30,16 +30,6 @@ def fresh(params: Any, optimizer: optax.GradientTransformation) -> State:
     return State(params, ema, optimizer.init(params), jnp.zeros((), jnp.int32))
 
 
-def with_params(state: State, params: Any) -> State:
-    """A fresh state that begins with these weights, on the same devices."""
-    host = jax.device_get(params)
-    copies = (
-        jax.tree.map(lambda x, like: jax.device_put(x, like.sharding), host, old)
-        for old in (state.params, state.ema)
-    )
-    return State(*copies, state.opt_state, state.step)
-
-
 def apply_gradient(
     state: State,
     gradient: Any,

@@ -1,4 +1,4 @@
-r"""Trains a hypernetwork, of a gain field or of SIRENs of time, from noisy to clean.
+r"""Trains a hypernetwork that denoises speech, from noisy to clean.
 
   inr-jax train --speech_dirs=DIR,DIR --noise_dir=DIR \
       --valid_dir=DIR --valid_noise_dir=DIR --output_dir=results/training
@@ -16,7 +16,7 @@ from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.cli.flags import training as training_flags
-from inr_jax.configs.hypernetwork import NETWORKS
+from inr_jax.configs.hypernetwork import NETWORKS, default_settings
 from inr_jax.errors import InputError
 from inr_jax.parallel import cpu
 
@@ -31,7 +31,8 @@ NETWORK = flags.DEFINE_enum(
     "network",
     "hyper_gain",
     list(NETWORKS),
-    "What is trained: the emitted gain field, or the emitted SIRENs of time.",
+    "What is trained: a gain field, SIRENs of time, one for each window, or one network "
+    "for a clip is emitted.",
 )
 NUM_ROOMS = flags.DEFINE_integer("num_rooms", 1000, "Simulated rooms.", 1)
 SET = flags.DEFINE_multi_string(
@@ -56,6 +57,7 @@ def main() -> int:
 
     from inr_jax.io import run_dir
     from inr_jax.models import pretrained
+    from inr_jax.parallel import sharding
     from inr_jax.training import hypernetwork, loop, validation
     from inr_jax.training.run import TrainingRun
 
@@ -63,7 +65,7 @@ def main() -> int:
     training = settings.training
     run_dir.keep_settings(folder, described(settings), 0)
     app.start_jax()
-    num_devices = jax.local_device_count()
+    num_devices = sharding.num_local_devices()
     if training.batch_size % num_devices:
         raise InputError(
             f"training.batch_size {training.batch_size} must be a multiple of "
@@ -126,19 +128,18 @@ def _without_highs(config):
 def configs():
     """Settings of model, examples and training, of the flags."""
     from inr_jax.configs import overrides
-    from inr_jax.configs.hypernetwork import Settings
 
-    default = Settings(NETWORKS[NETWORK.value]())
     try:
-        settings = overrides.apply(default, SET.value)
+        settings = overrides.apply(default_settings(NETWORK.value), SET.value)
     except ValueError as error:
         raise InputError(f"--set: {error}") from None
     if NETWORK.value != "hyper_gain" and settings.training.trained == "highs":
         raise InputError("training.trained: highs are of --network=hyper_gain alone")
-    rate = settings.mixing.sample_rate
-    needed = getattr(settings.model, "sample_rate", rate)
-    if needed != rate:
-        raise InputError(f"mixing.sample_rate must be that of the network, {needed}")
+    for name in ("sample_rate", "num_samples"):
+        given = getattr(settings.mixing, name)
+        needed = getattr(settings.model, name, given)
+        if needed != given:
+            raise InputError(f"mixing.{name} must be that of the network, {needed}")
     return settings
 
 
@@ -154,8 +155,11 @@ def described(settings) -> dict:
         training_flags.START_FROM,
     )
     settings = dataclasses.asdict(settings)
-    for name in ("num_steps", "decay_steps"):
-        del settings["training"][name]
+    training = settings["training"]
+    if training["optimizer"] != "one_cycle":
+        del training["num_steps"], training["decay_steps"]
+    if training["optimizer"] == "muon":  # trainings of before there was a choice go on
+        del training["optimizer"]
     return {**{flag.name: flag.value for flag in given}, **settings}
 
 
@@ -165,7 +169,6 @@ def load_data(settings, sound):
 
     from inr_jax.data import augment
 
-    rate = settings.mixing.sample_rate
     speech_dirs = training_flags.SPEECH_DIRS.value
     noise_dir = training_flags.NOISE_DIR.value
     weights = training_flags.speech_weights(len(speech_dirs))
@@ -182,24 +185,26 @@ def load_data(settings, sound):
     corpus = augment.Corpus(
         augment.sounds(speech, weights, top),
         augment.sounds(noise, draws),
-        load_rooms(sound.cache, rate),
+        load_rooms(sound.cache, settings.mixing),
     )
     examples = sound.validation_examples()
     return corpus, examples
 
 
-def load_rooms(cache, sample_rate):
+def load_rooms(cache, mixing):
     """Impulse responses of simulated rooms, from the cache where they are there."""
     import numpy as np
 
     from inr_jax.data import rooms
     from inr_jax.io import atomic
 
-    count, seed = NUM_ROOMS.value, training_flags.SEED.value
-    path = cache / f"rooms_{count}_{seed}_{sample_rate}.npy"
+    if not mixing.room_share:
+        return np.ones((1, 1), np.float16)
+    count, seed, rate = NUM_ROOMS.value, training_flags.SEED.value, mixing.sample_rate
+    path = cache / f"rooms_{count}_{seed}_{rate}.npy"
     if not path.exists():
         try:
-            responses = rooms.simulate(count, sample_rate, seed)
+            responses = rooms.simulate(count, rate, seed)
         except ImportError:
             raise InputError(
                 "rooms are simulated by pyroomacoustics: pip install 'inr_jax[rooms]'"

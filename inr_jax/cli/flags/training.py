@@ -1,4 +1,4 @@
-"""Flags that the commands that train share: folders, intervals, where to begin."""
+"""Flags of a training: folders, intervals, where to begin."""
 
 import contextlib
 import pathlib
