@@ -3,7 +3,7 @@ import pytest
 from conftest import run_script
 
 from inr_jax.evaluation import paper_table, tables
-from inr_jax.io import atomic, markdown
+from inr_jax.io import atomic, markdown, run_dir
 from inr_jax.metrics import pool
 
 
@@ -102,14 +102,22 @@ def test_the_paper_s_table_says_which_network_of_ours_a_row_is_of():
 
 
 def test_the_command_writes_the_paper_s_table(tmp_path):
-    scores = rows("wiener", [1.0], noise="white", snr_db=0.0)
-    atomic.write_csv(tmp_path / "in" / "scores.csv", scores[0].keys(), scores)
-    flags = (f"--evaluations={tmp_path / 'in'}", f"--output_dir={tmp_path / 'out'}")
+    """Excerpts and whole clips in tables of their own."""
+    for folder, length, ssnr in (("whole", None, 1.0), ("parts", 3.0, 2.0)):
+        scores = rows("wiener", [ssnr], noise="white", snr_db=0.0)
+        run_dir.keep_settings(tmp_path / folder, {"max_seconds": length})
+        atomic.write_csv(tmp_path / folder / "scores.csv", scores[0].keys(), scores)
+    folders = f"{tmp_path / 'whole'},{tmp_path / 'parts'}"
+    flags = (f"--evaluations={folders}", f"--output_dir={tmp_path / 'out'}")
     done = run_script("table1.py", *flags)
-    assert "| wiener | 1 | 1.00 |" in done.stdout
+    parts, whole = done.stdout.split("whole clips;")
+    assert "| wiener | 1 | 2.00 |" in parts and "first 3 s of each clip" in parts
+    assert "| wiener | 1 | 1.00 |" in whole
     assert (tmp_path / "out" / "table1.md").read_text() in done.stdout
     lines = atomic.read_csv(tmp_path / "out" / "table1.csv")
-    assert [line["source"] for line in lines] == ["paper"] * 5 + ["inr_jax"]
+    one = ["paper"] * 5 + ["inr_jax"]
+    assert [line["source"] for line in lines] == 2 * one
+    assert [line["max_seconds"] for line in lines] == ["3.0"] * 6 + [""] * 6
     done = run_script("table1.py", "--evaluations=nowhere", flags[1], expect=2)
     assert "nowhere/scores.csv: not there" in done.stderr
 

@@ -64,6 +64,16 @@ def _ours(label, rows):
     return {"method": label, "source": "inr_jax", "clips": clips, **values}
 
 
+def caption(max_seconds: float | None) -> str:
+    """Which part of each clip a table of ours is of; the paper's figures are of whole ones."""
+    part = (
+        "whole clips"
+        if max_seconds is None
+        else f"the first {max_seconds:g} s of each clip"
+    )
+    return f"White noise at 0 dB, {part}; the paper's figures are of whole clips of its own:"
+
+
 def markdown(result: Sequence[Mapping]) -> str:
     """The lines of `lines`, the paper's value before ours in every cell."""
     titles = [name.upper().replace("_", "-") for name in SHOWN]
