@@ -12,6 +12,7 @@ from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.configs.hypernetwork import Settings
 from inr_jax.data import augment
 from inr_jax.fitting.batch import fit_batch
+from inr_jax.models import pretrained
 from inr_jax.nn import siren
 from inr_jax.parallel.compute import ComputeConfig
 from inr_jax.training import hypernetwork
@@ -115,11 +116,12 @@ def denoise(clips: np.ndarray, method: str, watch: Stopwatch) -> Timing:
 
 def train(speech: list[np.ndarray], settings: Settings, watch: Stopwatch) -> Timing:
     """Seconds of sound, of steps of the training of HyperGain, mixing included."""
-    params = hypernetwork.fresh_params(jax.random.key(0), settings.model)
+    model = pretrained.build(settings.model)
+    params = hypernetwork.fresh_params(jax.random.key(0), model)
     params, fixed = hypernetwork.divide(params, settings.training)
     state = hypernetwork.init(params, settings.training)
     step = hypernetwork.compiled_step(
-        *(_corpus(speech), settings.model, settings.mixing, settings.training, 0, fixed)
+        *(_corpus(speech), model, settings.mixing, settings.training, 0, fixed)
     )
 
     def run():

@@ -102,7 +102,7 @@ def curve(config, clean):
         state = states.apply_gradient(state, gradient, optimizer, training.ema_decay)
         return state, loss, estimates
 
-    params = hypernetwork.fresh_params(jax.random.key(0), config)
+    params = hypernetwork.fresh_params(jax.random.key(0), model)
     state = hypernetwork.init(params, training)
     rates = [config.sample_rate] * len(clean)
     with app.progress("training", num_steps, "steps") as on_steps:

@@ -65,11 +65,6 @@ class HyperGain(CellTrunk):
         # skip connection from the features
         y = jnp.concatenate([x, cells], axis=2)
         y = nn.relu(nn.Dense(2 * config.channels, name="perceptron")(y))
-        hidden, outputs = config.field.hidden, config.field.outputs
-        weights = nn.Dense(
-            outputs * hidden, kernel_init=normal(0.3, 100), name="weights"
-        )
-        bias = nn.Dense(outputs, kernel_init=normal(0.5, 100), name="bias")
         highs = jnp.zeros((len(power), 0))
         if config.field.num_high_bands:
             bands = _high_bands(power, config.field)
@@ -80,6 +75,17 @@ class HyperGain(CellTrunk):
             upper = jnp.mean(x[:, x.shape[1] // 2 :], axis=1)
             known = jnp.concatenate([*near, upper, frames], axis=1)
             highs = Highs(config.field.num_high_bands, name="highs")(known)
+        return self.emit(y, highs)
+
+    def emit(
+        self, y: Float[Array, "frames cells n"], highs: Float[Array, "frames bands"]
+    ) -> GainField:
+        """The weights of the field from what is known of each cell."""
+        hidden, outputs = self.config.field.hidden, self.config.field.outputs
+        weights = nn.Dense(
+            outputs * hidden, kernel_init=normal(0.3, 100), name="weights"
+        )
+        bias = nn.Dense(outputs, kernel_init=normal(0.5, 100), name="bias")
         return GainField(
             self.param("frequencies", lambda _: gain_field.initial_frequencies(hidden)),
             nn.Dense(hidden, name="phases")(y),
@@ -87,6 +93,12 @@ class HyperGain(CellTrunk):
             bias(y),
             highs,
         )
+
+    def on_bins(
+        self, field: GainField, num_bins: int
+    ) -> Float[Array, "frames bins outputs"]:
+        """What it emitted, on the first bins of its STFT."""
+        return gain_field.on_bins(field, num_bins, self.config.field)
 
 
 class Highs(nn.Module):
@@ -137,7 +149,7 @@ def denoise(
     bins = model.config.field.num_cells * model.config.field.cell_bins
     missing = max(0, bins - power.shape[1])  # of rates below the field's
     field = model.apply(params, jnp.pad(power, ((0, 0), (0, missing))), valid)
-    outputs = gain_field.on_bins(field, power.shape[1], model.config.field)
+    outputs = model.on_bins(field, power.shape[1])
 
     def estimate(spectrum):
         near = with_neighbours(spectrum, model.config)

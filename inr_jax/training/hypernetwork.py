@@ -18,7 +18,7 @@ from optax.contrib import MuonDimensionNumbers, muon
 from inr_jax import audio, losses
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import FieldConfig
-from inr_jax.configs.hypernetwork import HypernetworkTraining, NetworkConfig
+from inr_jax.configs.hypernetwork import HypernetworkTraining
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.enhancement import api, neural
@@ -129,11 +129,10 @@ _estimate = precision.jit(denoise, static_argnames=("model", "sample_rate"))
 def denoise_examples(
     params,
     examples: Sequence[ValidationExample],
-    config: NetworkConfig,
+    model: Network,
     sample_rate: int,
 ) -> dict[int, np.ndarray]:
     """Estimates of validation examples by their positions."""
-    model = pretrained.build(config)
     if isinstance(model, HyperSound):
         return _in_windows(model, jax.device_get(params), examples)
     return {
@@ -153,10 +152,10 @@ def _in_windows(model, params, examples):
     return {estimate.position: estimate.samples[:, 0] for estimate in estimates}
 
 
-def fresh_params(key: jax.Array, config: NetworkConfig) -> dict:
+def fresh_params(key: jax.Array, model: Network) -> dict:
     """Weights of a network that has not been trained."""
-    inputs = jnp.zeros(pretrained.input_of(config).shape)
-    return precision.jit(pretrained.build(config).init)(key, inputs)
+    inputs = jnp.zeros(pretrained.input_of(model.config).shape)
+    return precision.jit(model.init)(key, inputs)
 
 
 def divide(params: dict, training: HypernetworkTraining) -> tuple[dict, dict]:
@@ -179,7 +178,7 @@ def init(params: dict, training: HypernetworkTraining) -> State:
 
 def compiled_step(
     corpus: augment.Corpus,
-    model_config: NetworkConfig,
+    model: Network,
     mixing: AugmentConfig,
     training: HypernetworkTraining,
     seed: int,
@@ -189,7 +188,7 @@ def compiled_step(
 
     Args:
       corpus: What examples are made from.
-      model_config: Of the network.
+      model: What is trained.
       mixing: How examples are made.
       training: How it is trained.
       seed: Of the examples.
@@ -201,14 +200,14 @@ def compiled_step(
     local = jax.local_devices()[: sharding.num_local_devices()]
     share = training.batch_size // len(local)
     copies = [jax.device_put(corpus, device) for device in local]
-    model, rate = pretrained.build(model_config), mixing.sample_rate
+    rate = mixing.sample_rate
 
     def terms_of(params, noisy, clean):
         estimate = denoise(model, together(params, fixed), noisy, rate)
         if training.trained == "highs":
-            window = hyper_gain.window_of(rate, model_config)
+            window = hyper_gain.window_of(rate, model.config)
             noisy, estimate, clean = (
-                above_cells(x, window, model_config.field)
+                above_cells(x, window, model.config.field)
                 for x in (noisy, estimate, clean)
             )
             peak = jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-6)

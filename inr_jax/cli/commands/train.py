@@ -49,33 +49,49 @@ STOP_AT = flags.DEFINE_integer(
 
 
 def main() -> int:
+    folder, settings = begin()
+    from inr_jax.models import pretrained
+
+    model = pretrained.build(settings.model)
+    sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
+    weights, best = trained(model, settings, *load_data(settings, sound), folder)
+    pretrained.save(folder / "model", settings.model, weights, best)
+    print(f"the best weights, of step {best}: {folder / 'model'}")
+    return sound.exit_code
+
+
+def begin():
+    """Folder and settings that the flags give, kept in the folder; starts jax."""
     folder = training_flags.output_dir()
     if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
     cpu.tune(NUM_DEVICES.value)
-    import jax
 
     from inr_jax.io import run_dir
-    from inr_jax.models import pretrained
     from inr_jax.parallel import sharding
-    from inr_jax.training import hypernetwork, loop, validation
-    from inr_jax.training.run import TrainingRun
 
     settings = configs()
-    training = settings.training
     run_dir.keep_settings(folder, described(settings), 0)
     app.start_jax()
     num_devices = sharding.num_local_devices()
-    if training.batch_size % num_devices:
+    if settings.training.batch_size % num_devices:
         raise InputError(
-            f"training.batch_size {training.batch_size} must be a multiple of "
+            f"training.batch_size {settings.training.batch_size} must be a multiple of "
             f"the {num_devices} devices"
         )
-    seed = training_flags.SEED.value
-    sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
-    corpus, examples = load_data(settings, sound)
+    return folder, settings
+
+
+def trained(model, settings, corpus, examples, folder):
+    """The best weights of a network by validation, and their step."""
+    import jax
+
+    from inr_jax.training import hypernetwork, loop, validation
+    from inr_jax.training.run import TrainingRun
+
+    training, seed = settings.training, training_flags.SEED.value
     run = TrainingRun(folder)
-    params = hypernetwork.fresh_params(jax.random.key(seed), settings.model)
+    params = hypernetwork.fresh_params(jax.random.key(seed), model)
     if training_flags.START_FROM.value:
         params = known_params(settings.model, params)
     params, fixed = hypernetwork.divide(params, training)
@@ -83,12 +99,12 @@ def main() -> int:
     rate = settings.mixing.sample_rate
     task = loop.Task(
         hypernetwork.compiled_step(
-            corpus, settings.model, settings.mixing, training, seed, fixed
+            corpus, model, settings.mixing, training, seed, fixed
         ),
         min(training.num_steps, STOP_AT.value or training.num_steps),
         training.batch_size * settings.mixing.num_samples / rate,
         lambda params: hypernetwork.denoise_examples(
-            hypernetwork.together(params, fixed), examples, settings.model, rate
+            hypernetwork.together(params, fixed), examples, model, rate
         ),
         examples,
         rate,
@@ -99,10 +115,7 @@ def main() -> int:
     except FloatingPointError as error:
         raise InputError(str(error)) from None
     weights, best = run.best(fresh.ema)
-    weights = hypernetwork.together(weights, fixed)
-    pretrained.save(folder / "model", settings.model, weights, best)
-    print(f"the best weights, of step {best}: {folder / 'model'}")
-    return sound.exit_code
+    return hypernetwork.together(weights, fixed), best
 
 
 def known_params(config, fresh):
