@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from inr_jax.audio import containers, ffmpeg, sndfile
+from inr_jax.audio import containers, endings, ffmpeg, sndfile
 from inr_jax.errors import InputError
 
 # Values beyond come from broken headers or data, and would fill memory or overflow.
@@ -212,7 +212,8 @@ def _ends_early(reader, file, link, done_s):
             f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
             "that its header tells of"
         )
-    if not link.is_whole or reader.is_cut:
+    is_cut = reader.is_cut or not endings.is_there(_span(file, link))
+    if not link.is_whole or is_cut:
         return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
     return ""
 
