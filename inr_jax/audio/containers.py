@@ -136,6 +136,8 @@ def links(file: IO[bytes]) -> list[Link]:
         starts = list(_starts(file, end, stop)) or [0]
     else:
         starts = [0]
+        if front or is_mpeg(file):
+            stop = without_end_tags(file, front, stop)
     stops = [*starts[1:], stop]
     return [Link(*ends) for ends in zip(starts, stops, strict=True)]
 
@@ -428,6 +430,43 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
     filled = int.from_bytes(frame[at + 141 : at + 144], "big")  # twice 12 bits, LAME's
     is_known = frame[at + 120 : at + 122] in (b"LA", b"La")
     return count * per_frame - is_known * ((filled >> 12) + (filled & 0xFFF))
+
+
+def is_mpeg(file: IO[bytes]) -> bool:
+    """Whether it begins as MP3 and ADTS do: with a tag or a frame."""
+    head = bytes_at(file, 0, 3)
+    return head == b"ID3" or head[:1] == b"\xff" and head[1:2] >= b"\xe0"
+
+
+def without_end_tags(file: IO[bytes], front: int, stop: int) -> int:
+    """Where ID3v1, APEv2 and Lyrics3 tags at the end of MPEG audio begin.
+
+    Args:
+      file: Open.
+      front: Bytes of what is in front of the sound.
+      stop: Where the last tag ends.
+    """
+    while 0 < (length := _end_tag(file, stop)) <= stop - front:
+        stop -= length
+    return stop
+
+
+def _end_tag(file, end):
+    """Bytes of the tag that ends here."""
+
+    def last(count, wanted):
+        return bytes_at(file, max(0, end - count), wanted)
+
+    if last(128, 3) == b"TAG":
+        return 128
+    foot = last(32, 32)
+    if foot[:8] == b"APETAGEX":
+        has_head = foot[23] & 128
+        return int.from_bytes(foot[12:16], "little") + 32 * bool(has_head)
+    foot = last(15, 15)
+    if foot[6:] == b"LYRICS200" and foot[:6].isdigit():
+        return int(foot[:6]) + 15
+    return 0
 
 
 def _tag_length(file):

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from inr_jax.audio import containers, endings, formats
+from inr_jax.audio import containers, edits, endings, formats
 
 # Formats whose headers know how long the sound is; others have it guessed.
 _DECLARING = {
@@ -107,7 +107,7 @@ def refusing() -> Iterator[None]:
 
 def created(file: IO[bytes] | os.PathLike, container: str, sample_rate: int) -> Any:
     """A container of `av`, open for writing; lengths of sound are kept exactly."""
-    has_edits = container in ("ipod", "mp4", "mov", "3gp", "3g2")
+    has_edits = container in edits.CONTAINERS
     options = {"movie_timescale": str(sample_rate)} if has_edits else {}
     file = file if hasattr(file, "write") else os.fspath(file)
     return library().open(file, "w", container, options=options)
@@ -172,6 +172,11 @@ class Reader:
                     is_known = len(container.streams) == 1
                     self.declared_s = endings.asf_seconds(file)
                 known_s = self.declared_s if is_known else None
+            if self._has_edits and (stream.start_time or 0) > 0:
+                # FFmpeg counts what the encoder has put in front
+                if told_s := edits.seconds(file, stream.index):
+                    known_s = min(told_s, known_s or told_s)
+                    self.declared_s = known_s
             self.num_samples = round((self.declared_s or 0) * self.sample_rate)
             self.declared_s = known_s
         if not _DECLARING & set(names):  # what FFmpeg guesses may be of a later part

@@ -152,7 +152,7 @@ class FileSource:
     def _reader(self, file, link):
         """The one that reads this link."""
         why, span, second_choice = None, _span(file, link), None
-        if not self._track and not _is_mpeg(span):
+        if not self._track and not containers.is_mpeg(span):
             try:
                 second_choice = sndfile.Reader(file, link)
                 if second_choice.knows_length:
@@ -188,13 +188,6 @@ class FileSource:
 
 def _span(file, link):
     return containers.Span(file, link.start, link.stop)
-
-
-def _is_mpeg(file):
-    """Whether it begins as MP3 and ADTS do: with a tag or a frame."""
-    file.seek(0)
-    head = file.read(3)
-    return head == b"ID3" or head[:1] == b"\xff" and head[1:2] >= b"\xe0"
 
 
 def _ends_early(reader, file, link, done_s):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from inr_jax.audio import ffmpeg, formats
+from inr_jax.audio import edits, ffmpeg, formats
 from inr_jax.audio.stream import FileSource
 from inr_jax.audio.write import naming, open_writer
 from inr_jax.io.atomic import replacing
@@ -96,6 +96,7 @@ class _CannotHoldError(Exception):
 
 def _remux_without(skipped, source, sounds, tracks, aside, path):
     container, _ = formats.ffmpeg_format(path)
+    primings = {}
     with contextlib.ExitStack() as files:
 
         def opened(name):
@@ -112,9 +113,13 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
         for stream in old.streams:
             if stream.type == "audio":
                 sound = next(new)
-                offset_s = tracks[len(packets)].start_s - _start_s(sound)
+                start_s, priming_s = _start_s(sound)
+                offset_s = tracks[len(packets)].start_s - start_s
                 sound = opened(sound)
                 target = _copied(output, sound.streams.audio[0], stream)
+                if offset_s > 0 and container in edits.CONTAINERS:
+                    offset_s += priming_s
+                    primings[target.index] = round(priming_s * target.rate)
                 packets.append(_shifted(sound, target, offset_s))
             elif stream.type == "data" and stream.name == "bin_data" and old.chapters():
                 continue  # MP4's track of chapters, which its writer makes anew
@@ -136,6 +141,7 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
         # by time, so that the muxer need not keep many of one stream
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             output.mux_one(packet)
+    edits.skip_samples(aside, primings)
     return sorted(left_out)
 
 
@@ -148,11 +154,13 @@ def _copied(output, template, described):
 
 
 def _start_s(path):
-    """Time of the first sample that is decoded."""
+    """Time of the first sample that is decoded, and how long the encoder's are."""
     with open(path, "rb") as file:
         reader = ffmpeg.Reader(file)
         next(reader.blocks(1))
-        return reader.start_s
+        with ffmpeg.opened(file) as sound:
+            first_s = _time_s(next(sound.demux(audio=0)))
+        return reader.start_s, max(0.0, reader.start_s - first_s)
 
 
 def _shifted(sound, target, offset_s):
