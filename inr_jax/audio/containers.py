@@ -234,12 +234,15 @@ def _ogg_links(file, stop):
     """A link begins where a page begins a stream and one before it did not."""
     found: list[Link] = []
     start = at = 0
-    began, ended, is_intact = False, False, True
+    began, ended, is_intact, counts = False, False, True, {}
     while at + 27 <= stop:
         head = bytes_at(file, at, 27)
         if head[5] & _BEGINS and not began and at > start:
             found.append(Link(start, at, ended, is_intact))
-            start, is_intact = at, True
+            start, is_intact, counts = at, True, {}
+        serial, count = struct.unpack("<II", head[14:22])
+        is_intact &= count == counts.get(serial, count)  # else pages are missing
+        counts[serial] = count + 1
         began, ended = bool(head[5] & _BEGINS), bool(head[5] & _ENDS)
         end = at + 27 + head[26] + sum(bytes_at(file, at + 27, head[26]))
         if end != stop and bytes_at(file, end, 4) != b"OggS":
