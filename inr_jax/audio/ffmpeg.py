@@ -149,7 +149,7 @@ class Reader:
             names = container.format.name.split(",")
             self._has_edits = "mov" in names
             self._has_exact_times = names[0] in ("flac", "ogg")
-            self._tells_end = names[0] == "matroska"  # of the sound, not its length
+            self._tells_end = names[0] in ("matroska", "ogg")  # not the length
             is_amr = names[0] == "amr" and self.sample_rate == 8000
             self._delay = _AMR_DELAY if is_amr else 0
             self.extension = formats.container_extension(
@@ -204,7 +204,7 @@ class Reader:
     def _frames(self):
         av = library()
         self.num_damaged, self.silent_s, self.is_cut, next_s = 0, 0.0, False, None
-        smallest = math.inf
+        smallest, is_bad = math.inf, False
         with opened(self._file) as container:
             stream = container.streams.audio[self._track]
             decoder = stream.codec_context
@@ -220,6 +220,7 @@ class Reader:
                     self.is_cut = True
                     return
                 if packet is None:
+                    self.is_cut |= is_bad
                     return
                 if packet.size:  # the last one counts
                     # blocks of PCM are as long as what is there
@@ -227,14 +228,14 @@ class Reader:
                 if packet.stream.index != stream.index:
                     continue
                 if packet.size:
+                    self.num_damaged, is_bad = self.num_damaged + is_bad, False
                     is_less = packet.size < smallest - 4 and smallest < math.inf
                     self.is_cut |= is_less and decoder.name in _EVEN
                     smallest = min(smallest, packet.size)
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:
-                    self.num_damaged += packet.size > 0
-                    self.is_cut |= packet.size > 0
+                    is_bad |= packet.size > 0
                     if next_s is None and packet.pts is not None:
                         next_s = self.start_s = float(packet.pts * packet.time_base)
                     continue
