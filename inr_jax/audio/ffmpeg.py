@@ -149,19 +149,20 @@ class Reader:
             names = container.format.name.split(",")
             self._has_edits = "mov" in names
             self._has_exact_times = names[0] in ("flac", "ogg")
-            self._tells_end = names[0] in ("matroska", "ogg")  # not the length
+            self._tells_end = names[0] == "matroska"  # of the sound, not its length
             is_amr = names[0] == "amr" and self.sample_rate == 8000
             self._delay = _AMR_DELAY if is_amr else 0
             self.extension = formats.container_extension(
                 container.format.name, context.name, self.has_pictures
             )
             self.subtype = _subtype(context)
-            self.bit_rate = None
-            if context.codec.canonical_name not in _LOSSLESS | {"pcm"}:
-                self.bit_rate = context.bit_rate or None
-                if len(container.streams) == 1:
-                    self.bit_rate = self.bit_rate or container.bit_rate or None
+            is_lossy = context.codec.canonical_name not in _LOSSLESS | {"pcm"}
+            self.bit_rate = is_lossy and context.bit_rate or None
             self.declared_s = _duration_s(container, stream)
+            if is_lossy and not self.bit_rate and len(container.streams) == 1:
+                self.bit_rate = container.bit_rate or None
+                if self.declared_s:
+                    self.bit_rate = round(8 * containers.size(file) / self.declared_s)
             if names[0] == "mp3":
                 per_frame = 1152 if self.sample_rate >= 32_000 else 576
                 declared = containers.mp3_samples(file, per_frame)
@@ -301,7 +302,11 @@ def _subtype(context):
 
 def _duration_s(container, stream):
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        duration = stream.duration
+        is_opus = stream.codec_context.codec.canonical_name == "opus"
+        if container.format.name == "ogg" and is_opus:  # then it is where it ends
+            duration -= max(0, stream.start_time or 0)
+        return float(duration * stream.time_base)
     if told := stream.metadata.get("DURATION"):  # Matroska: 00:00:01.157000000
         with contextlib.suppress(ValueError):
             hours, minutes, seconds = map(float, told.split(":"))
