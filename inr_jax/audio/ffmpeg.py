@@ -173,11 +173,10 @@ class Reader:
                     is_known = len(container.streams) == 1
                     self.declared_s = endings.asf_seconds(file)
                 known_s = self.declared_s if is_known else None
-            if self._has_edits and (stream.start_time or 0) > 0:
-                # FFmpeg counts what the encoder has put in front
-                if told_s := edits.seconds(file, stream.index):
-                    known_s = min(told_s, known_s or told_s)
-                    self.declared_s = known_s
+            is_late = self._has_edits and (stream.start_time or 0) > 0
+            # then FFmpeg counts what the encoder has put in front
+            if is_late and (told_s := edits.seconds(file, stream.index)):
+                self.declared_s = known_s = min(told_s, known_s or told_s)
             self.num_samples = round((self.declared_s or 0) * self.sample_rate)
             self.declared_s = known_s
         if not _DECLARING & set(names):  # what FFmpeg guesses may be of a later part
