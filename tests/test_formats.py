@@ -512,7 +512,7 @@ WITHOUT_END = [
     ("aac", "adts", "aac", "after"),
     ("amr", "amr", "libopencore_amrnb", "after"),
     ("flv", "flv", "aac", " of "),
-    ("wma", "asf", "wmav2", " of "),
+    ("wma", "asf", "wmav2", "early"),
     ("ts", "mpegts", "aac", "after"),
     ("m2ts", "m2ts", "aac", "after"),
     ("avi", "avi", "libmp3lame", "after"),
