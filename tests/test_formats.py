@@ -415,6 +415,20 @@ def test_lengths_in_headers_are_not_believed(tmp_path):
         assert not found.remark, name
 
 
+def test_samples_may_be_padded(tmp_path):
+    """24 bits in 32, by a header that tells of the 24 alone or of both."""
+    samples = np.int32(np.rint(voice()[:, 0] * 2**23)) << 8
+    guid = bytes.fromhex("0100000000001000800000aa00389b71")
+    for bits in (24, 32):
+        about = struct.pack("<HHIIHHHHI", 65534, 1, 16_000, 64_000, 4, bits, 22, 24, 4)
+        head = b"WAVEfmt " + struct.pack("<I", 40) + about + guid
+        data = head + b"data" + struct.pack("<I", 4 * COUNT) + samples.tobytes()
+        (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(data)) + data)
+        found = audio.read_file(tmp_path / "a.wav")
+        np.testing.assert_allclose(found.samples, voice(), atol=1e-6)
+        assert not found.remark
+
+
 def test_headers_without_sound_are_refused(tmp_path):
     for content in (b"", b"RIFF....WAVE", by_libsndfile("WAV", "PCM_16")[:44]):
         (tmp_path / "a.wav").write_bytes(content)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 # Lengths that stand for "not known": of recorders that died and of streams.
-_PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
+PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
 _BEGINS, _ENDS = 2, 4  # flags of Ogg pages
@@ -302,6 +302,25 @@ def _riff(file, stop):
     return None
 
 
+def padded_bits(file: IO[bytes]) -> tuple[int, bytes] | None:
+    """Where a WAV file tells bits of fewer bytes than its samples take, and the bits.
+
+    Returns:
+      None where both agree; standards allow nothing else.
+    """
+    if bytes_at(file, 0, 4) not in (b"RIFF", b"RF64"):
+        return None
+    stop = size(file)
+    for name, at, _ in _chunks(file, 12, stop, "<"):
+        if name == b"fmt " and at + 16 <= stop:
+            fields = struct.unpack("<HHIIHH", bytes_at(file, at, 16))
+            tag, channels, _, _, block, bits = fields
+            width = block // max(1, channels)
+            is_padded = tag == 0xFFFE and -(-bits // 8) < width <= 4
+            return (at + 14, struct.pack("<H", 8 * width)) if is_padded else None
+    return None
+
+
 def more_extents(file: IO[bytes], first: Extent) -> list[Extent]:
     """The sound in further "data" chunks of a WAV file, behind the first."""
     head, stop = bytes_at(file, 0, 4), size(file)
@@ -391,7 +410,7 @@ def _voc(file, stop):
 
 def _extent(file, start, declared, stop, endian):
     left = max(0, stop - start)
-    if declared in _PLACEHOLDERS and declared > left:
+    if declared in PLACEHOLDERS and declared > left:
         return Extent(start, left, None, endian)
     if declared > left:
         return Extent(start, left, declared, endian)

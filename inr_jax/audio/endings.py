@@ -3,7 +3,7 @@
 import struct
 from typing import IO
 
-from inr_jax.audio.containers import bytes_at, size
+from inr_jax.audio.containers import PLACEHOLDERS, bytes_at, size
 
 _SOUND_BOXES = (b"mdat", b"moof", b"moov")
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
@@ -21,7 +21,8 @@ def is_there(file: IO[bytes]) -> bool:
     head, stop = bytes_at(file, 0, 12), size(file)
     try:
         if head[:4] == b"RIFF" and head[8:] == b"AVI ":
-            return 8 + struct.unpack("<I", head[4:8])[0] <= stop
+            (length,) = struct.unpack("<I", head[4:8])
+            return length in PLACEHOLDERS or 8 + length <= stop
         if head[4:8] == b"ftyp":
             return _boxes_end(file, stop) <= stop
         if head[:4] == _EBML.to_bytes(4, "big"):
