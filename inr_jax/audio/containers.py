@@ -16,6 +16,9 @@ from typing import IO, NamedTuple
 PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
+# How other files begin that are known by it wherever it is: bytes of that.
+_BEGINNINGS = {b"FLV\x01": 13, b"TTA1": 6, b"#!AM": 6}
+_BEGINNINGS |= {b"0&\xb2u": 16, b"\x1aE\xdf\xa3": 24}  # ASF and Matroska
 _BEGINS, _ENDS = 2, 4  # flags of Ogg pages
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _TAGGED = (b"RIFF", b"FORM", b"fLaC", b"OggS")  # what players' tags are put in front of
@@ -132,6 +135,8 @@ def links(file: IO[bytes]) -> list[Link]:
         return _ogg_links(file, stop)
     if head[:4] == b"fLaC":
         starts = [0, *(at for at in _found(file, _FLAC) if at)]
+    elif length := _BEGINNINGS.get(head[:4]):
+        starts = list(_found(file, bytes_at(file, 0, length)))
     elif end := _ENDS_OF.get(head[4:8] if head[4:8] == b"ftyp" else head[:4]):
         starts = list(_starts(file, end, stop)) or [0]
     else:

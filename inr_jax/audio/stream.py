@@ -37,6 +37,7 @@ class FileSource:
       bit_rate: Bits per second of a lossy codec, where it is known.
       extension: The usual one of its format, e.g. "m4a".
       num_tracks: Tracks of sound.
+      num_parts: Files that it was joined from, one as a rule.
       has_pictures: Whether it is a video, or has subtitles.
       start_s: Time of its first sample in a video, known when all is read.
       remark: A line on what is missing or was converted; empty until all is read.
@@ -77,6 +78,7 @@ class FileSource:
         self.subtype, self.bit_rate = reader.subtype, reader.bit_rate
         self.extension, self.num_tracks = reader.extension, reader.num_tracks
         self.has_pictures, self.start_s, self.remark = reader.has_pictures, 0.0, ""
+        self.num_parts = len(self._links)
         if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
             raise InputError(
                 f"{self.name}: {self.sample_rate} Hz is outside of {LOWEST_RATE} to "
@@ -105,6 +107,12 @@ class FileSource:
             raise InputError(f"{self.name}: holds no samples; empty or cut short")
         remarks = "; ".join(filter(None, [*remarks, converter.remark]))
         self.remark = f"{self.name}: {remarks}" if remarks else ""
+
+    @contextlib.contextmanager
+    def first_part(self) -> Iterator[IO[bytes]]:
+        """The first of the files that it was joined from, open."""
+        with opened(self.path) as file:
+            yield _span(file, self._links[0])
 
     def _decoded(self, file, num_samples, remarks):
         """Blocks of all links, with their rates."""

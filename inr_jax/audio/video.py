@@ -60,9 +60,11 @@ def open_track_writers(
         yield adds
         sounds.close()
         with naming(path), replacing(path) as aside:
-            left_out = _remux(first.path, paths, tracks, aside, path)
+            left_out = _remux(paths, tracks, aside, path)
         if left_out:
             remarks.append(f"{path}: cannot hold {', '.join(left_out)} of the source")
+        if first.num_parts > 1:
+            remarks.append(f"{path}: has the pictures of the first joined file alone")
 
 
 def _encoding(path, track, rate):
@@ -75,8 +77,8 @@ def _writer(path, track, rate, finish=lambda file: None):
     )
 
 
-def _remux(source, sounds, tracks, aside, path):
-    """Copies all but the sound of `source`, and the sound of other files.
+def _remux(sounds, tracks, aside, path):
+    """Copies all but the sound of a source, and the sound of other files.
 
     Returns:
       Kinds of streams that the format cannot hold.
@@ -84,7 +86,7 @@ def _remux(source, sounds, tracks, aside, path):
     with ffmpeg.refusing():
         for skipped in ((), ("data",), ("data", "attachment", "subtitle")):
             try:
-                return _remux_without(skipped, source, sounds, tracks, aside, path)
+                return _remux_without(skipped, sounds, tracks, aside, path)
             except _CannotHoldError:
                 continue
     raise ValueError("it cannot hold the pictures of its source")
@@ -94,17 +96,15 @@ class _CannotHoldError(Exception):
     """A format refuses a stream."""
 
 
-def _remux_without(skipped, source, sounds, tracks, aside, path):
+def _remux_without(skipped, sounds, tracks, aside, path):
     container, _ = formats.ffmpeg_format(path)
     primings = {}
     with contextlib.ExitStack() as files:
 
-        def opened(name):
-            return files.enter_context(
-                ffmpeg.opened(files.enter_context(open(name, "rb")))
-            )
+        def opened(file):
+            return files.enter_context(ffmpeg.opened(file))
 
-        old, new = opened(source), iter(sounds)
+        old, new = opened(files.enter_context(tracks[0].first_part())), iter(sounds)
         rate = tracks[0].sample_rate
         output = files.enter_context(ffmpeg.created(aside, container, rate))
         output.metadata.update(old.metadata)
@@ -115,7 +115,7 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
                 sound = next(new)
                 start_s, priming_s = _start_s(sound)
                 offset_s = tracks[len(packets)].start_s - start_s
-                sound = opened(sound)
+                sound = opened(files.enter_context(open(sound, "rb")))
                 target = _copied(output, sound.streams.audio[0], stream)
                 if offset_s > 0 and container in edits.CONTAINERS:
                     offset_s += priming_s
