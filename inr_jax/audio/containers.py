@@ -18,7 +18,10 @@ _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any for
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
 # How other files begin that are known by it wherever it is: bytes of that.
 _BEGINNINGS = {b"FLV\x01": 13, b"TTA1": 6, b"#!AM": 6}
-_BEGINNINGS |= {b"0&\xb2u": 16, b"\x1aE\xdf\xa3": 24}  # ASF and Matroska
+ASF, MATROSKA = b"0&\xb2u", b"\x1aE\xdf\xa3"  # how they begin
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEAD = 2**16  # bytes in which the properties are
+_SEGMENT = bytes.fromhex("18538067")  # all of a Matroska file but its header
 _BEGINS, _ENDS = 2, 4  # flags of Ogg pages
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _TAGGED = (b"RIFF", b"FORM", b"fLaC", b"OggS")  # what players' tags are put in front of
@@ -211,7 +214,52 @@ def _mp4_end(file, start, stop):
     return at
 
 
+def matroska_end(file: IO[bytes], start: int) -> int | None:
+    """Where the header of a Matroska file says that it ends; None of a stream."""
+    at = start
+    for _ in range(8):  # the header, and at most a little that fills up
+        name, first = bytes_at(file, at, 4), bytes_at(file, at + 4, 1)[0]
+        width = 9 - first.bit_length()
+        unknown = 2 ** (7 * width) - 1
+        length = int.from_bytes(bytes_at(file, at + 4, width), "big") & unknown
+        at += 4 + width + length
+        if name == _SEGMENT:
+            return None if length == unknown else at
+    return None
+
+
+def _matroska_end(file, start, stop):
+    try:
+        return matroska_end(file, start) or stop
+    except IndexError:  # the header itself ends early
+        return stop
+
+
+def asf_length(file: IO[bytes], start: int) -> tuple[int, float | None]:
+    """Bytes and seconds that the header of an ASF file tells of; 0 and None of a stream.
+
+    Raises:
+      struct.error: the header itself ends early.
+    """
+    head = bytes_at(file, start, _ASF_HEAD)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0:
+        return 0, None
+    fields = struct.unpack_from("<QQQQQQI", head, at + 40)
+    num_bytes, _, _, ticks, _, preroll_ms, flags = fields
+    if flags & 1:  # broadcast: it was not known
+        return 0, None
+    return num_bytes, ticks / 1e7 - preroll_ms / 1e3
+
+
+def _asf_end(file, start, stop):
+    length, _ = asf_length(file, start)
+    return start + length if length else stop
+
+
 _ENDS_OF = {
+    MATROSKA: _matroska_end,
+    ASF: _asf_end,
     b"RIFF": _riff_end,
     b"RF64": _rf64_end,
     b"BW64": _rf64_end,

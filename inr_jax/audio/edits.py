@@ -81,6 +81,8 @@ def _boxes(file: IO[bytes], at: int, stop: int) -> Iterator[tuple[bytes, tuple]]
         if length == 1:
             head, (length,) = 16, struct.unpack(">Q", bytes_at(file, at + 8, 8))
         length = length or stop - at
+        if length < head:  # damaged
+            return
         yield name, (at + head, at + length)
         at += length
 
