@@ -96,6 +96,28 @@ def test_pairs(tmp_path, clean_dir):
     assert float(noisy["ssnr"]) == 35 and noisy["si_sdr"] == "inf"
 
 
+def test_bad_pairs_are_named_and_the_others_are_done(tmp_path, clean_dir):
+    noisy_dir, out = tmp_path / "noisy", tmp_path / "out"
+    good = soundfile.read(clean_dir / "one.flac")[0]
+    bad = {"empty": None, "half": good, "nan": np.r_[good[:-1], np.nan]}
+    bad["shorter"] = good[:-3]
+    shutil.copytree(clean_dir, noisy_dir)
+    for name, samples in bad.items():
+        soundfile.write(clean_dir / f"{name}.wav", good, 16_000, "FLOAT")
+        path = noisy_dir / f"{name}.wav"
+        path.touch()
+        if samples is not None:
+            soundfile.write(path, samples, 16_000, "FLOAT")
+    content = (noisy_dir / "half.wav").read_bytes()
+    (noisy_dir / "half.wav").write_bytes(content[: len(content) // 2])
+    done = run(f"--pairs_dir={tmp_path}", f"--output_dir={out}", expect=2)
+    errors = [x for x in done.stderr.splitlines() if x.startswith("error")]
+    assert len(errors) == len(bad)
+    for line, name in zip(errors, sorted(bad), strict=True):
+        assert f"noisy/{name}.wav: " in line
+    assert {row["clip"] for row in rows(out)} == {"one", "two"}
+
+
 def test_an_unreadable_file_is_named_and_the_others_are_done(tmp_path, clean_dir):
     (clean_dir / "broken.wav").write_text("not sound")
     out = tmp_path / "out"

@@ -415,6 +415,20 @@ def test_lengths_in_headers_are_not_believed(tmp_path):
         assert not found.remark, name
 
 
+def test_samples_may_be_padded(tmp_path):
+    """24 bits in 32, by a header that tells of the 24 alone or of both."""
+    samples = np.int32(np.rint(voice()[:, 0] * 2**23)) << 8
+    guid = bytes.fromhex("0100000000001000800000aa00389b71")
+    for bits in (24, 32):
+        about = struct.pack("<HHIIHHHHI", 65534, 1, 16_000, 64_000, 4, bits, 22, 24, 4)
+        head = b"WAVEfmt " + struct.pack("<I", 40) + about + guid
+        data = head + b"data" + struct.pack("<I", 4 * COUNT) + samples.tobytes()
+        (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(data)) + data)
+        found = audio.read_file(tmp_path / "a.wav")
+        np.testing.assert_allclose(found.samples, voice(), atol=1e-6)
+        assert not found.remark
+
+
 def test_headers_without_sound_are_refused(tmp_path):
     for content in (b"", b"RIFF....WAVE", by_libsndfile("WAV", "PCM_16")[:44]):
         (tmp_path / "a.wav").write_bytes(content)
@@ -506,6 +520,153 @@ def test_a_last_frame_that_is_cut_is_named(tmp_path, name):
     source.write_bytes(source.read_bytes()[:-11])
     outcome = denoise(source, tmp_path / "b.wav")
     assert "cut short, ends early: after 0.3 s; its end is lost" in outcome.remark
+
+
+WITHOUT_END = [
+    ("aac", "adts", "aac", "after", None),
+    ("amr", "amr", "libopencore_amrnb", "after", None),
+    ("flv", "flv", "aac", " of ", None),
+    ("wma", "asf", "wmav2", "early", None),
+    ("ts", "mpegts", "aac", "after", None),
+    ("m2ts", "m2ts", "aac", "after", None),
+    ("avi", "avi", "libmp3lame", "after", None),
+    ("mkv", "matroska", "aac", " of ", None),
+    ("webm", "webm", "libopus", " of ", None),
+    ("wma", "asf", "wmav2", "early", "mpeg4"),
+    ("avi", "avi", "libmp3lame", "early", "mpeg4"),
+    ("mkv", "matroska", "aac", "early", "mpeg4"),
+]
+
+
+@pytest.mark.parametrize("ending, container, codec, told, pictures", WITHOUT_END)
+def test_an_end_that_is_missing_is_told_once(
+    tmp_path, ending, container, codec, told, pictures
+):
+    """By lengths in headers, by whole packets or by the last of them."""
+    path, rate = (
+        tmp_path / f"a.{ending}",
+        {"amr": 8000, "webm": 48_000}.get(ending, 16_000),
+    )
+    if container == "m2ts":
+        by_ffmpeg(tmp_path / "a.ts", "mpegts", codec, rate)
+        data = (tmp_path / "a.ts").read_bytes()
+        parts = (bytes(4) + data[i : i + 188] for i in range(0, len(data), 188))
+        path.write_bytes(b"".join(parts))
+    else:
+        by_ffmpeg(path, container, codec, rate, pictures=pictures)
+    whole = audio.read_file(path)
+    assert not whole.remark
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3 * 2 + 1])
+    found = audio.read_file(path)
+    assert len(found.samples) < len(whole.samples)
+    assert f"{path}: cut short, ends early: " in found.remark
+    assert ";" not in found.remark.replace("; its end is lost", "")
+    assert told in found.remark
+
+
+def test_an_index_in_front_does_not_hide_a_missing_end(tmp_path):
+    path = tmp_path / "a.mov"
+    by_ffmpeg(tmp_path / "whole.mov", "mov", "aac")
+    with (
+        av.open(str(tmp_path / "whole.mov")) as old,
+        av.open(str(path), "w", options={"movflags": "faststart"}) as new,
+    ):
+        stream = new.add_stream_from_template(old.streams.audio[0])
+        new.mux(ffmpeg.packets(old, {old.streams.audio[0]: stream}))
+    assert not audio.read_file(path).remark
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "ends early: after 0.7 s; its end is lost" in audio.read_file(path).remark
+
+
+def test_less_than_a_frame_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "a.wv"
+    by_ffmpeg(path, "wv", "wavpack")
+    path.write_bytes(half(path.read_bytes()))
+    with pytest.raises(InputError, match="no sound in it can be decoded"):
+        audio.read_file(path)
+
+
+def test_a_long_avi_file_is_one(tmp_path):
+    path = tmp_path / "a.avi"
+    by_ffmpeg(path, "avi", "libmp3lame", pictures="mpeg4")
+    length = len(audio.read_file(path).samples)
+    path.write_bytes(path.read_bytes() + b"RIFF\4\0\0\0AVIX")
+    found = audio.read_file(path)
+    assert len(found.samples) == length and not found.remark
+
+
+def ape(items):
+    foot = struct.pack("<IIII", 2000, len(items) + 32, 1, 0) + bytes(8)
+    return items + b"APETAGEX" + foot
+
+
+TAGS = {
+    "apev2": ape(struct.pack("<II", 5, 0) + b"Title\0hello"),
+    "id3v1": b"TAG" + bytes(125),
+    "lyrics3": b"LYRICSBEGIN" + b"abc" * 200 + b"000611LYRICS200",
+}
+
+
+@pytest.mark.parametrize("form", ["mp3", "aac"])
+def test_tags_at_the_end_are_no_sound(tmp_path, form):
+    path = tmp_path / f"a.{form}"
+    path.write_bytes(by_libsndfile("MP3", None))
+    if form == "aac":
+        by_ffmpeg(path, "adts", "aac")
+    data, expected = path.read_bytes(), audio.read_file(path).samples
+    for end in [*TAGS.values(), TAGS["apev2"] + TAGS["lyrics3"] + TAGS["id3v1"]]:
+        path.write_bytes(1000 * ID3 + data + end)
+        found = audio.read_file(path)
+        np.testing.assert_array_equal(found.samples, expected)
+        assert not found.remark
+
+
+def ogg_pages(data):
+    pages = []
+    while data:
+        count = data[26]
+        length = 27 + count + sum(data[27 : 27 + count])
+        pages.append(data[:length])
+        data = data[length:]
+    return pages
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_pages_that_are_missing_inside_are_silence(tmp_path, subtype, count):
+    pages = ogg_pages(by_libsndfile("OGG", subtype, 48_000, count=40 * COUNT))
+    path, middle = tmp_path / "a.ogg", len(pages) // 2
+    path.write_bytes(b"".join(pages[:middle] + pages[middle + count :]))
+    found = audio.read_file(path)
+    assert len(found.samples) == pytest.approx(40 * COUNT, abs=128)
+    assert "s that are damaged are silence" in found.remark
+
+
+def later(page, num_samples, num_pages):
+    """An Ogg page with sound, as it is later in a stream."""
+    samples, serial, count = struct.unpack_from("<qII", page, 6)
+    if samples <= 0:
+        return page
+    place = struct.pack("<qII", samples + num_samples, serial, count + num_pages)
+    page, total = page[:6] + place + bytes(4) + page[26:], 0
+    for byte in page:  # the sum of Ogg, bit by bit
+        total ^= byte << 24
+        for _ in range(8):
+            total = (total << 1) ^ (0x104C11DB7 if total >> 31 else 0)
+    return page[:22] + struct.pack("<I", total) + page[26:]
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("skipped", [0, 5000])
+def test_a_recording_from_the_middle_of_a_stream(tmp_path, subtype, skipped):
+    """Its first sample is at an hour of the stream, which it is not as long as."""
+    pages = ogg_pages(by_libsndfile("OGG", subtype, 48_000, count=9 * COUNT))
+    (tmp_path / "whole.ogg").write_bytes(b"".join(pages))
+    path = tmp_path / "a.ogg"
+    path.write_bytes(b"".join(later(page, 3600 * 48_000, skipped) for page in pages))
+    whole, found = (audio.read_file(x) for x in (tmp_path / "whole.ogg", path))
+    assert len(found.samples) == len(whole.samples) and not found.remark
+    assert found.bit_rate == pytest.approx(whole.bit_rate, rel=0.2)
 
 
 @pytest.mark.parametrize("ending, form, subtype, _", DAMAGED)
@@ -625,6 +786,37 @@ def test_joined_files_are_read_to_the_end(tmp_path, form):
     assert source.num_samples == len(found.samples) == 3 * COUNT and not found.remark
     one = audio.read_file(io.BytesIO(data)).samples
     np.testing.assert_array_equal(found.samples, np.tile(one, (3, 1)))
+
+
+JOINED_BY_FFMPEG = [
+    ("wma", "asf", "wmav2", None),
+    ("flv", "flv", "aac", None),
+    ("tta", "tta", "tta", None),
+    ("amr", "amr", "libopencore_amrnb", None),
+    ("mka", "matroska", "flac", None),
+    ("m4a", "ipod", "aac", None),
+    ("mkv", "matroska", "aac", "mpeg4"),
+    ("mp4", "mp4", "aac", "mpeg4"),
+]
+
+
+@pytest.mark.parametrize("ending, container, codec, pictures", JOINED_BY_FFMPEG)
+def test_other_joined_files_are_read_to_the_end(
+    tmp_path, ending, container, codec, pictures
+):
+    """Of videos the pictures of the first are kept, and a line says so."""
+    path, target = tmp_path / f"a.{ending}", tmp_path / f"b.{ending}"
+    rate = 8000 if ending == "amr" else 16_000
+    by_ffmpeg(path, container, codec, rate, pictures=pictures)
+    one = audio.read_file(path).samples
+    path.write_bytes(2 * path.read_bytes())
+    found = audio.read_file(path)
+    np.testing.assert_array_equal(found.samples, np.tile(one, (2, 1)))
+    assert not found.remark
+    outcome = denoise(path, target)
+    assert not outcome.error
+    assert ("pictures of the first" in outcome.remark) == bool(pictures)
+    assert len(audio.read_file(target).samples) == pytest.approx(2 * len(one), abs=40)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
@@ -749,6 +941,45 @@ def test_sound_that_starts_later_stays_in_place(tmp_path, name):
         placed.append(np.concatenate([silence, samples]))
     assert abs(lag(*placed)) <= 8  # Matroska counts milliseconds
     assert len(placed[1]) == pytest.approx(len(placed[0]), abs=8)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.ts"])
+@pytest.mark.parametrize("start_s", [0.005, 0.3])
+@pytest.mark.parametrize("rate, channels", [(44_100, 2), (48_000, 1)])
+def test_sound_that_starts_late_is_none_the_longer(
+    tmp_path, name, start_s, rate, channels
+):
+    """MP4 tells of what is in front of a sound, though it starts late."""
+    path = tmp_path / name
+    pictures = "mpeg2video" if name == "a.ts" else "mpeg4"
+    by_ffmpeg(path, None, "aac", rate, channels, pictures, start_s=start_s)
+    before = audio.FileSource(path)
+    samples = audio.read_file(before).samples
+    assert before.start_s > 0 or start_s < 0.1
+    for i, ending in enumerate(["mp4", "mov", "mp4"]):
+        target = tmp_path / f"{i}.{ending}"
+        assert not denoise(path, target).error
+        after = audio.FileSource(target)
+        found = audio.read_file(after).samples
+        assert found.shape == samples.shape and lag(samples, found) == 0
+        assert after.start_s == pytest.approx(before.start_s, abs=2 / rate)
+        path = target
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("ending", ["m4a", "mkv", "mov", "mp4"])
+def test_aac_adds_nothing_with_each_pass(tmp_path, rate, channels, ending):
+    path = by_ffmpeg(tmp_path / "a.m4a", "ipod", "aac", rate, channels)
+    before = audio.read_file(path).samples
+    for i in range(2):
+        target = tmp_path / f"{i}.{ending}"
+        assert not denoise(path, target).error
+        after = audio.read_file(target)
+        assert after.subtype == "AAC"
+        assert after.samples.shape == before.shape
+        assert lag(before, after.samples) == 0
+        path = target
 
 
 def with_words(source, target, subtitles):

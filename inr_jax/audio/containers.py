@@ -13,9 +13,15 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 # Lengths that stand for "not known": of recorders that died and of streams.
-_PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
+PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
+# How other files begin that are known by it wherever it is: bytes of that.
+_BEGINNINGS = {b"FLV\x01": 13, b"TTA1": 6, b"#!AM": 6}
+ASF, MATROSKA = b"0&\xb2u", b"\x1aE\xdf\xa3"  # how they begin
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_HEAD = 2**16  # bytes in which the properties are
+_SEGMENT = bytes.fromhex("18538067")  # all of a Matroska file but its header
 _BEGINS, _ENDS = 2, 4  # flags of Ogg pages
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _TAGGED = (b"RIFF", b"FORM", b"fLaC", b"OggS")  # what players' tags are put in front of
@@ -109,7 +115,7 @@ class Span(io.RawIOBase):
 def without_length(file: IO[bytes], link: Link) -> tuple[Span, int]:
     """A FLAC file whose header does not know its length, and the one that it tells."""
     span = Span(file, link.start, link.stop)
-    told = int.from_bytes(_at(file, link.start + 21, 5), "big")
+    told = int.from_bytes(bytes_at(file, link.start + 21, 5), "big")
     span.patch(21, (told >> 36 << 36).to_bytes(5, "big"))
     return span, told & (2**36 - 1)
 
@@ -124,30 +130,34 @@ def links(file: IO[bytes]) -> list[Link]:
 
     Ogg has chains of them by its standard; the others come from people who joined files.
     """
-    stop, head = size(file), _at(file, 0, 12)
-    if (front := _tag_length(file)) and _at(file, front, 4) in _TAGGED:
+    stop, head = size(file), bytes_at(file, 0, 12)
+    if (front := _tag_length(file)) and bytes_at(file, front, 4) in _TAGGED:
         found = links(Span(file, front, stop))
         return [x._replace(start=front + x.start, stop=front + x.stop) for x in found]
     if head[:4] == b"OggS":
         return _ogg_links(file, stop)
     if head[:4] == b"fLaC":
         starts = [0, *(at for at in _found(file, _FLAC) if at)]
+    elif length := _BEGINNINGS.get(head[:4]):
+        starts = list(_found(file, bytes_at(file, 0, length)))
     elif end := _ENDS_OF.get(head[4:8] if head[4:8] == b"ftyp" else head[:4]):
         starts = list(_starts(file, end, stop)) or [0]
     else:
         starts = [0]
+        if front or is_mpeg(file):
+            stop = without_end_tags(file, front, stop)
     stops = [*starts[1:], stop]
     return [Link(*ends) for ends in zip(starts, stops, strict=True)]
 
 
 def _starts(file, end, stop):
     """Where files of one kind begin, each at the end of the one before."""
-    start, head = 0, _at(file, 0, 12)
+    start, head = 0, bytes_at(file, 0, 12)
     is_mp4 = head[4:8] == b"ftyp"
     while start + 12 < stop:
-        own = _at(file, start, 12)
+        own = bytes_at(file, start, 12)
         same = own[4:8] == b"ftyp" if is_mp4 else own[:4] == head[:4]
-        if not same:
+        if not same or own[8:] == b"AVIX":  # a long AVI file goes on
             return
         yield start
         try:
@@ -157,54 +167,99 @@ def _starts(file, end, stop):
 
 
 def _riff_end(file, start, stop):
-    (length,) = struct.unpack("<I", _at(file, start + 4, 4))
+    (length,) = struct.unpack("<I", bytes_at(file, start + 4, 4))
     return start + 8 + length + length % 2
 
 
 def _rf64_end(file, start, stop):
-    if _at(file, start + 12, 4) != b"ds64":
+    if bytes_at(file, start + 12, 4) != b"ds64":
         return stop
-    (length,) = struct.unpack("<Q", _at(file, start + 20, 8))
+    (length,) = struct.unpack("<Q", bytes_at(file, start + 20, 8))
     return start + 8 + length + length % 2 if length else stop
 
 
 def _w64_end(file, start, stop):
-    (length,) = struct.unpack("<Q", _at(file, start + 16, 8))
+    (length,) = struct.unpack("<Q", bytes_at(file, start + 16, 8))
     end = start + length
     if not start < end < stop:  # it is the last, or died
         return stop
-    return end if _at(file, end, 4) == b"riff" else start + -(-length // 8) * 8
+    return end if bytes_at(file, end, 4) == b"riff" else start + -(-length // 8) * 8
 
 
 def _form_end(file, start, stop):
-    (length,) = struct.unpack(">I", _at(file, start + 4, 4))
+    (length,) = struct.unpack(">I", bytes_at(file, start + 4, 4))
     return start + 8 + length + length % 2
 
 
 def _au_end(file, start, stop):
-    offset, length = struct.unpack(">II", _at(file, start + 4, 8))
+    offset, length = struct.unpack(">II", bytes_at(file, start + 4, 8))
     return start + offset + length
 
 
 def _caf_end(file, start, stop):
     at = start + 8
-    while at + 12 <= stop and _at(file, at, 4) != b"caff":
-        (length,) = struct.unpack(">q", _at(file, at + 4, 8))
+    while at + 12 <= stop and bytes_at(file, at, 4) != b"caff":
+        (length,) = struct.unpack(">q", bytes_at(file, at + 4, 8))
         at = stop if length < 0 else at + 12 + length
     return at
 
 
 def _mp4_end(file, start, stop):
     at = start
-    while at + 8 <= stop and (at == start or _at(file, at + 4, 4) != b"ftyp"):
-        (length,) = struct.unpack(">I", _at(file, at, 4))
+    while at + 8 <= stop and (at == start or bytes_at(file, at + 4, 4) != b"ftyp"):
+        (length,) = struct.unpack(">I", bytes_at(file, at, 4))
         if length == 1:
-            (length,) = struct.unpack(">Q", _at(file, at + 8, 8))
+            (length,) = struct.unpack(">Q", bytes_at(file, at + 8, 8))
         at = at + length if length >= 8 else stop
     return at
 
 
+def matroska_end(file: IO[bytes], start: int) -> int | None:
+    """Where the header of a Matroska file says that it ends; None of a stream."""
+    at = start
+    for _ in range(8):  # the header, and at most a little that fills up
+        name, first = bytes_at(file, at, 4), bytes_at(file, at + 4, 1)[0]
+        width = 9 - first.bit_length()
+        unknown = 2 ** (7 * width) - 1
+        length = int.from_bytes(bytes_at(file, at + 4, width), "big") & unknown
+        at += 4 + width + length
+        if name == _SEGMENT:
+            return None if length == unknown else at
+    return None
+
+
+def _matroska_end(file, start, stop):
+    try:
+        return matroska_end(file, start) or stop
+    except IndexError:  # the header itself ends early
+        return stop
+
+
+def asf_length(file: IO[bytes], start: int) -> tuple[int, float | None]:
+    """Bytes and seconds that the header of an ASF file tells of; 0 and None of a stream.
+
+    Raises:
+      struct.error: the header itself ends early.
+    """
+    head = bytes_at(file, start, _ASF_HEAD)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0:
+        return 0, None
+    fields = struct.unpack_from("<QQQQQQI", head, at + 40)
+    num_bytes, _, _, ticks, _, preroll_ms, flags = fields
+    if flags & 1:  # broadcast: it was not known
+        return 0, None
+    return num_bytes, ticks / 1e7 - preroll_ms / 1e3
+
+
+def _asf_end(file, start, stop):
+    length, _ = asf_length(file, start)
+    return start + length if length else stop
+
+
 _ENDS_OF = {
+    MATROSKA: _matroska_end,
+    ASF: _asf_end,
     b"RIFF": _riff_end,
     b"RF64": _rf64_end,
     b"BW64": _rf64_end,
@@ -232,23 +287,26 @@ def _ogg_links(file, stop):
     """A link begins where a page begins a stream and one before it did not."""
     found: list[Link] = []
     start = at = 0
-    began, ended, is_intact = False, False, True
+    began, ended, is_intact, counts = False, False, True, {}
     while at + 27 <= stop:
-        head = _at(file, at, 27)
+        head = bytes_at(file, at, 27)
         if head[5] & _BEGINS and not began and at > start:
             found.append(Link(start, at, ended, is_intact))
-            start, is_intact = at, True
+            start, is_intact, counts = at, True, {}
+        serial, count = struct.unpack("<II", head[14:22])
+        is_intact &= count == counts.get(serial, count)  # else pages are missing
+        counts[serial] = count + 1
         began, ended = bool(head[5] & _BEGINS), bool(head[5] & _ENDS)
-        end = at + 27 + head[26] + sum(_at(file, at + 27, head[26]))
-        if end != stop and _at(file, end, 4) != b"OggS":
+        end = at + 27 + head[26] + sum(bytes_at(file, at + 27, head[26]))
+        if end != stop and bytes_at(file, end, 4) != b"OggS":
             # damaged: the next page may begin inside of what this one claims
             rest = Span(file, at + 4, stop)
             at = next((at + 4 + i for i in _found(rest, b"OggS")), stop)
             ended = ended and at >= end
-            begins = any(flags & _BEGINS for flags in _at(file, at + 5, 1))
+            begins = any(flags & _BEGINS for flags in bytes_at(file, at + 5, 1))
             is_intact &= begins or at == stop
         else:
-            is_right = _has_right_sum(_at(file, at, end - at))
+            is_right = _has_right_sum(bytes_at(file, at, end - at))
             is_intact, ended = is_intact and is_right, ended and is_right
             at = end
     return [*found, Link(start, stop, ended and at == stop, is_intact)]
@@ -263,7 +321,7 @@ def _has_right_sum(page):
 
 def extent(file: IO[bytes]) -> Extent | None:
     """Where uncompressed sound lies; None of other formats and of broken headers."""
-    kind = _at(file, 0, 4)
+    kind = bytes_at(file, 0, 4)
     reader = {
         b"RIFF": _riff,
         b"RIFX": _riff,
@@ -284,11 +342,11 @@ def extent(file: IO[bytes]) -> Extent | None:
 
 
 def _riff(file, stop):
-    order = ">" if _at(file, 0, 4) == b"RIFX" else "<"
+    order = ">" if bytes_at(file, 0, 4) == b"RIFX" else "<"
     length_64 = None
     for name, at, length in _chunks(file, 12, stop, order):
         if name == b"ds64":
-            (length_64,) = struct.unpack("<Q", _at(file, at + 8, 8))
+            (length_64,) = struct.unpack("<Q", bytes_at(file, at + 8, 8))
         if name == b"data":
             if length == 0xFFFFFFFF and length_64:
                 length = length_64
@@ -297,9 +355,28 @@ def _riff(file, stop):
     return None
 
 
+def padded_bits(file: IO[bytes]) -> tuple[int, bytes] | None:
+    """Where a WAV file tells bits of fewer bytes than its samples take, and the bits.
+
+    Returns:
+      None where both agree; standards allow nothing else.
+    """
+    if bytes_at(file, 0, 4) not in (b"RIFF", b"RF64"):
+        return None
+    stop = size(file)
+    for name, at, _ in _chunks(file, 12, stop, "<"):
+        if name == b"fmt " and at + 16 <= stop:
+            fields = struct.unpack("<HHIIHH", bytes_at(file, at, 16))
+            tag, channels, _, _, block, bits = fields
+            width = block // max(1, channels)
+            is_padded = tag == 0xFFFE and -(-bits // 8) < width <= 4
+            return (at + 14, struct.pack("<H", 8 * width)) if is_padded else None
+    return None
+
+
 def more_extents(file: IO[bytes], first: Extent) -> list[Extent]:
     """The sound in further "data" chunks of a WAV file, behind the first."""
-    head, stop = _at(file, 0, 4), size(file)
+    head, stop = bytes_at(file, 0, 4), size(file)
     if head not in (b"RIFF", b"RIFX") or first.declared != first.present:
         return []
     order, at = ("<" if head == b"RIFF" else ">"), first.start + first.present
@@ -314,10 +391,10 @@ def more_extents(file: IO[bytes], first: Extent) -> list[Extent]:
 def _aiff(file, stop):
     endian = "BIG"
     for name, at, length in _chunks(file, 12, stop, ">"):
-        if name == b"COMM" and _at(file, at + 18, 4) == b"sowt":
+        if name == b"COMM" and bytes_at(file, at + 18, 4) == b"sowt":
             endian = "LITTLE"
         if name == b"SSND":
-            (offset,) = struct.unpack(">I", _at(file, at, 4))
+            (offset,) = struct.unpack(">I", bytes_at(file, at, 4))
             length = max(0, length - 8 - offset) if length else 0
             return _extent(file, at + 8 + offset, length, stop, endian)
     return None
@@ -326,7 +403,7 @@ def _aiff(file, stop):
 def _chunks(file, at, stop, order):
     """Name, place and length of the content of each chunk."""
     while at + 8 <= stop:
-        name, length = struct.unpack(f"{order}4sI", _at(file, at, 8))
+        name, length = struct.unpack(f"{order}4sI", bytes_at(file, at, 8))
         yield name, at + 8, length
         at += 8 + length + length % 2
 
@@ -334,7 +411,7 @@ def _chunks(file, at, stop, order):
 def _w64(file, stop):
     at = 40
     while at + 24 <= stop:
-        name, length = struct.unpack("<4s12xQ", _at(file, at, 24))
+        name, length = struct.unpack("<4s12xQ", bytes_at(file, at, 24))
         if name == b"data":
             return _extent(file, at + 24, max(0, length - 24), stop, "LITTLE")
         at += max(24, -(-length // 8) * 8)
@@ -344,7 +421,7 @@ def _w64(file, stop):
 def _caf(file, stop):
     at = 8
     while at + 12 <= stop:
-        name, length = struct.unpack(">4sq", _at(file, at, 12))
+        name, length = struct.unpack(">4sq", bytes_at(file, at, 12))
         if name == b"data":  # behind the count of edits
             length = 0 if length < 0 else length - 4
             return _extent(file, at + 16, length, stop, "BIG")
@@ -353,14 +430,14 @@ def _caf(file, stop):
 
 
 def _au(file, stop):
-    order, endian = (">", "BIG") if _at(file, 0, 1) == b"." else ("<", "LITTLE")
-    start, length = struct.unpack(f"{order}II", _at(file, 4, 8))
+    order, endian = (">", "BIG") if bytes_at(file, 0, 1) == b"." else ("<", "LITTLE")
+    start, length = struct.unpack(f"{order}II", bytes_at(file, 4, 8))
     return _extent(file, start, length, stop, endian)
 
 
 def _nist(file, stop):
     """SPHERE: lines of a name, a type and a value; the second is the header's length."""
-    head = _at(file, 0, 1024)
+    head = bytes_at(file, 0, 1024)
     fields = {x[0]: x[2] for line in head.split(b"\n") if len(x := line.split()) == 3}
     names = b"sample_count", b"channel_count", b"sample_n_bytes"
     try:
@@ -374,8 +451,8 @@ def _nist(file, stop):
 
 def _voc(file, stop):
     """Of a Creative Voice file that is one block of sound as a rule."""
-    (at,) = struct.unpack("<H", _at(file, 20, 2))
-    (head,) = struct.unpack("<I", _at(file, at, 4))
+    (at,) = struct.unpack("<H", bytes_at(file, 20, 2))
+    (head,) = struct.unpack("<I", bytes_at(file, at, 4))
     kind, length = head & 0xFF, head >> 8
     skipped = {1: 2, 9: 12}.get(kind)
     if skipped is None:
@@ -386,7 +463,7 @@ def _voc(file, stop):
 
 def _extent(file, start, declared, stop, endian):
     left = max(0, stop - start)
-    if declared in _PLACEHOLDERS and declared > left:
+    if declared in PLACEHOLDERS and declared > left:
         return Extent(start, left, None, endian)
     if declared > left:
         return Extent(start, left, declared, endian)
@@ -398,7 +475,7 @@ def _extent(file, start, declared, stop, endian):
 def _is_sound(file, at, stop, endian):
     """Whether bytes behind the declared end are neither chunks, tags nor padding."""
     for start in (at, at + 1):
-        head = _at(file, start, 8)
+        head = bytes_at(file, start, 8)
         if head.startswith(_TAGS) or _is_chunk(head, stop - start - 8, endian):
             return False
     file.seek(at)
@@ -420,7 +497,7 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
       file: Open.
       per_frame: Samples of a frame.
     """
-    frame = _at(file, _tag_length(file), 2048)
+    frame = bytes_at(file, _tag_length(file), 2048)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
     if at < 0 or len(frame) < at + 144 or not frame[at + 7] & 1:
         return None
@@ -430,10 +507,47 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
     return count * per_frame - is_known * ((filled >> 12) + (filled & 0xFFF))
 
 
+def is_mpeg(file: IO[bytes]) -> bool:
+    """Whether it begins as MP3 and ADTS do: with a tag or a frame."""
+    head = bytes_at(file, 0, 3)
+    return head == b"ID3" or head[:1] == b"\xff" and head[1:2] >= b"\xe0"
+
+
+def without_end_tags(file: IO[bytes], front: int, stop: int) -> int:
+    """Where ID3v1, APEv2 and Lyrics3 tags at the end of MPEG audio begin.
+
+    Args:
+      file: Open.
+      front: Bytes of what is in front of the sound.
+      stop: Where the last tag ends.
+    """
+    while 0 < (length := _end_tag(file, stop)) <= stop - front:
+        stop -= length
+    return stop
+
+
+def _end_tag(file, end):
+    """Bytes of the tag that ends here."""
+
+    def last(count, wanted):
+        return bytes_at(file, max(0, end - count), wanted)
+
+    if last(128, 3) == b"TAG":
+        return 128
+    foot = last(32, 32)
+    if foot[:8] == b"APETAGEX":
+        has_head = foot[23] & 128
+        return int.from_bytes(foot[12:16], "little") + 32 * bool(has_head)
+    foot = last(15, 15)
+    if foot[6:] == b"LYRICS200" and foot[:6].isdigit():
+        return int(foot[:6]) + 15
+    return 0
+
+
 def _tag_length(file):
     """Bytes of ID3 tags in front; their lengths are in four times seven bits."""
     length = 0
-    while (head := _at(file, length, 10))[:3] == b"ID3":
+    while (head := bytes_at(file, length, 10))[:3] == b"ID3":
         length += 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:]))
     return length
 
@@ -444,7 +558,7 @@ def rebuilt_wav(file: IO[bytes], link: Link) -> Span | None:
     Returns:
       None where it is no WAV file, or its format or its sound cannot be found.
     """
-    head = _at(file, link.start, min(_HEAD, link.stop - link.start))
+    head = bytes_at(file, link.start, min(_HEAD, link.stop - link.start))
     described = head.find(b"fmt ")
     start = head.find(b"data", described) + 8
     if head[:4] != b"RIFF" or described < 0 or start < 8:
@@ -459,6 +573,7 @@ def rebuilt_wav(file: IO[bytes], link: Link) -> Span | None:
     return span
 
 
-def _at(file, at, count):
+def bytes_at(file: IO[bytes], at: int, count: int) -> bytes:
+    """Bytes at a place, fewer where the file ends."""
     file.seek(at)
     return file.read(count)

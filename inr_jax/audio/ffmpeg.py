@@ -7,19 +7,20 @@ import contextlib
 import fractions
 import math
 import os
+import struct
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
 
-from inr_jax.audio import containers, formats
+from inr_jax.audio import containers, edits, endings, formats
 
 # Formats whose headers know how long the sound is; others have it guessed.
 _DECLARING = {
     "mov",
     "matroska",
     "asf",
-    "avi",
+    "flv",
     "wav",
     "aiff",
     "caf",
@@ -43,6 +44,8 @@ _LEAD = {
     "ac3": (1536 - 256, 1),
     "eac3": (1536 - 256, 1),
 }
+# Formats in which a packet says how many samples of it are none of the sound.
+_KEEPING_PADDING = ("matroska", "webm")
 # Samples of delay, of encoders that do not add them at the end by themselves.
 _DELAY = {"mp2": 481, "ac3": 256, "eac3": 256}
 _AMR_DELAY = 40  # stays in the file: a coder of speech cannot begin in the middle
@@ -104,7 +107,7 @@ def refusing() -> Iterator[None]:
 
 def created(file: IO[bytes] | os.PathLike, container: str, sample_rate: int) -> Any:
     """A container of `av`, open for writing; lengths of sound are kept exactly."""
-    has_edits = container in ("ipod", "mp4", "mov", "3gp", "3g2")
+    has_edits = container in edits.CONTAINERS
     options = {"movie_timescale": str(sample_rate)} if has_edits else {}
     file = file if hasattr(file, "write") else os.fspath(file)
     return library().open(file, "w", container, options=options)
@@ -136,6 +139,8 @@ class Reader:
             context = stream.codec_context
             if context is None:
                 raise ValueError("FFmpeg has no decoder of its sound")
+            if context.format is None:  # not one whole frame to know it by
+                raise ValueError("no sound in it can be decoded; empty or cut short")
             self.sample_rate, self.num_channels = context.rate, context.channels
             if not self.sample_rate or not self.num_channels:
                 raise ValueError("its header tells of no rate or channels")
@@ -151,12 +156,13 @@ class Reader:
                 container.format.name, context.name, self.has_pictures
             )
             self.subtype = _subtype(context)
-            self.bit_rate = None
-            if context.codec.canonical_name not in _LOSSLESS | {"pcm"}:
-                self.bit_rate = context.bit_rate or None
-                if len(container.streams) == 1:
-                    self.bit_rate = self.bit_rate or container.bit_rate or None
+            is_lossy = context.codec.canonical_name not in _LOSSLESS | {"pcm"}
+            self.bit_rate = is_lossy and context.bit_rate or None
             self.declared_s = _duration_s(container, stream)
+            if is_lossy and not self.bit_rate and len(container.streams) == 1:
+                self.bit_rate = container.bit_rate or None
+                if self.declared_s:
+                    self.bit_rate = round(8 * containers.size(file) / self.declared_s)
             if names[0] == "mp3":
                 per_frame = 1152 if self.sample_rate >= 32_000 else 576
                 declared = containers.mp3_samples(file, per_frame)
@@ -165,7 +171,12 @@ class Reader:
                 is_known = bool(_DECLARING & set(names))
                 if names[0] == "asf":  # tells how long the longest stream is
                     is_known = len(container.streams) == 1
+                    self.declared_s = endings.asf_seconds(file)
                 known_s = self.declared_s if is_known else None
+            is_late = self._has_edits and (stream.start_time or 0) > 0
+            # then FFmpeg counts what the encoder has put in front
+            if is_late and (told_s := edits.seconds(file, stream.index)):
+                self.declared_s = known_s = min(told_s, known_s or told_s)
             self.num_samples = round((self.declared_s or 0) * self.sample_rate)
             self.declared_s = known_s
         if not _DECLARING & set(names):  # what FFmpeg guesses may be of a later part
@@ -193,7 +204,7 @@ class Reader:
     def _frames(self):
         av = library()
         self.num_damaged, self.silent_s, self.is_cut, next_s = 0, 0.0, False, None
-        smallest = math.inf
+        smallest, is_bad = math.inf, False
         with opened(self._file) as container:
             stream = container.streams.audio[self._track]
             decoder = stream.codec_context
@@ -201,23 +212,30 @@ class Reader:
                 decoder.options = {"err_detect": "crccheck+explode"}
             if container.format.name == "mp3":  # that one knows of later parts already
                 decoder = av.CodecContext.create(decoder.name, "r")
-            packets = container.demux(stream)
+            packets = container.demux()
             while True:
                 try:
                     packet = next(packets, None)
                 except av.FFmpegError:  # nothing can be found behind this place
-                    self.num_damaged += 1
+                    self.is_cut = True
                     return
                 if packet is None:
+                    self.is_cut |= is_bad
                     return
                 if packet.size:  # the last one counts
+                    # blocks of PCM are as long as what is there
+                    self.is_cut = packet.is_corrupt and "pcm" not in decoder.name
+                if packet.stream.index != stream.index:
+                    continue
+                if packet.size:
+                    self.num_damaged, is_bad = self.num_damaged + is_bad, False
                     is_less = packet.size < smallest - 4 and smallest < math.inf
-                    self.is_cut = is_less and decoder.name in _EVEN
+                    self.is_cut |= is_less and decoder.name in _EVEN
                     smallest = min(smallest, packet.size)
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:
-                    self.num_damaged += packet.size > 0
+                    is_bad |= packet.size > 0
                     if next_s is None and packet.pts is not None:
                         next_s = self.start_s = float(packet.pts * packet.time_base)
                     continue
@@ -283,7 +301,11 @@ def _subtype(context):
 
 def _duration_s(container, stream):
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        duration = stream.duration
+        is_opus = stream.codec_context.codec.canonical_name == "opus"
+        if container.format.name == "ogg" and is_opus:  # then it is where it ends
+            duration -= max(0, stream.start_time or 0)
+        return float(duration * stream.time_base)
     if told := stream.metadata.get("DURATION"):  # Matroska: 00:00:01.157000000
         with contextlib.suppress(ValueError):
             hours, minutes, seconds = map(float, told.split(":"))
@@ -411,6 +433,8 @@ class _Encoder:
             samples = self._count + (_AMR_DELAY if self._codec == "amr_nb" else 0)
             count = self._left_out - samples // -frame - self._taken
             packets = packets[: max(0, count)]
+        if packets and self._container.format.name in _KEEPING_PADDING:
+            _tell_padding(packets[-1], frame)
         self._mux(packets)
 
     def _encode(self, samples):
@@ -434,6 +458,18 @@ class _Encoder:
                 self._dropped -= 1
             else:
                 self._container.mux(packet)
+
+
+def _tell_padding(packet, frame_size):
+    """Has a last packet say how many samples at its end fill it up."""
+    count = frame_size - (packet.duration or frame_size)
+    if count <= 0 or packet.has_sidedata("skip_samples"):
+        return
+    kinds = library().packet
+    kind = kinds.packet_sidedata_type_from_literal("skip_samples")
+    told = kinds.PacketSideData(kind, 10)
+    told.update(struct.pack("<IIBB", 0, count, 0, 0))
+    packet.set_sidedata(told)
 
 
 def _layout(encoding):

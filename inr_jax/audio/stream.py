@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from inr_jax.audio import containers, ffmpeg, sndfile
+from inr_jax.audio import containers, endings, ffmpeg, sndfile
 from inr_jax.errors import InputError
 
 # Values beyond come from broken headers or data, and would fill memory or overflow.
@@ -37,6 +37,7 @@ class FileSource:
       bit_rate: Bits per second of a lossy codec, where it is known.
       extension: The usual one of its format, e.g. "m4a".
       num_tracks: Tracks of sound.
+      num_parts: Files that it was joined from, one as a rule.
       has_pictures: Whether it is a video, or has subtitles.
       start_s: Time of its first sample in a video, known when all is read.
       remark: A line on what is missing or was converted; empty until all is read.
@@ -77,6 +78,7 @@ class FileSource:
         self.subtype, self.bit_rate = reader.subtype, reader.bit_rate
         self.extension, self.num_tracks = reader.extension, reader.num_tracks
         self.has_pictures, self.start_s, self.remark = reader.has_pictures, 0.0, ""
+        self.num_parts = len(self._links)
         if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE:
             raise InputError(
                 f"{self.name}: {self.sample_rate} Hz is outside of {LOWEST_RATE} to "
@@ -105,6 +107,12 @@ class FileSource:
             raise InputError(f"{self.name}: holds no samples; empty or cut short")
         remarks = "; ".join(filter(None, [*remarks, converter.remark]))
         self.remark = f"{self.name}: {remarks}" if remarks else ""
+
+    @contextlib.contextmanager
+    def first_part(self) -> Iterator[IO[bytes]]:
+        """The first of the files that it was joined from, open."""
+        with opened(self.path) as file:
+            yield _span(file, self._links[0])
 
     def _decoded(self, file, num_samples, remarks):
         """Blocks of all links, with their rates."""
@@ -152,7 +160,7 @@ class FileSource:
     def _reader(self, file, link):
         """The one that reads this link."""
         why, span, second_choice = None, _span(file, link), None
-        if not self._track and not _is_mpeg(span):
+        if not self._track and not containers.is_mpeg(span):
             try:
                 second_choice = sndfile.Reader(file, link)
                 if second_choice.knows_length:
@@ -190,13 +198,6 @@ def _span(file, link):
     return containers.Span(file, link.start, link.stop)
 
 
-def _is_mpeg(file):
-    """Whether it begins as MP3 and ADTS do: with a tag or a frame."""
-    file.seek(0)
-    head = file.read(3)
-    return head == b"ID3" or head[:1] == b"\xff" and head[1:2] >= b"\xe0"
-
-
 def _ends_early(reader, file, link, done_s):
     """A remark where less was there than the header tells of."""
     declared_s, allowed_s = reader.declared_s or 0.0, 0.0
@@ -212,7 +213,8 @@ def _ends_early(reader, file, link, done_s):
             f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
             "that its header tells of"
         )
-    if not link.is_whole or reader.is_cut:
+    is_cut = reader.is_cut or not endings.is_there(_span(file, link))
+    if not link.is_whole or is_cut:
         return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
     return ""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from inr_jax.audio import ffmpeg, formats
+from inr_jax.audio import edits, ffmpeg, formats
 from inr_jax.audio.stream import FileSource
 from inr_jax.audio.write import naming, open_writer
 from inr_jax.io.atomic import replacing
@@ -60,9 +60,11 @@ def open_track_writers(
         yield adds
         sounds.close()
         with naming(path), replacing(path) as aside:
-            left_out = _remux(first.path, paths, tracks, aside, path)
+            left_out = _remux(paths, tracks, aside, path)
         if left_out:
             remarks.append(f"{path}: cannot hold {', '.join(left_out)} of the source")
+        if first.num_parts > 1:
+            remarks.append(f"{path}: has the pictures of the first joined file alone")
 
 
 def _encoding(path, track, rate):
@@ -75,8 +77,8 @@ def _writer(path, track, rate, finish=lambda file: None):
     )
 
 
-def _remux(source, sounds, tracks, aside, path):
-    """Copies all but the sound of `source`, and the sound of other files.
+def _remux(sounds, tracks, aside, path):
+    """Copies all but the sound of a source, and the sound of other files.
 
     Returns:
       Kinds of streams that the format cannot hold.
@@ -84,7 +86,7 @@ def _remux(source, sounds, tracks, aside, path):
     with ffmpeg.refusing():
         for skipped in ((), ("data",), ("data", "attachment", "subtitle")):
             try:
-                return _remux_without(skipped, source, sounds, tracks, aside, path)
+                return _remux_without(skipped, sounds, tracks, aside, path)
             except _CannotHoldError:
                 continue
     raise ValueError("it cannot hold the pictures of its source")
@@ -94,16 +96,15 @@ class _CannotHoldError(Exception):
     """A format refuses a stream."""
 
 
-def _remux_without(skipped, source, sounds, tracks, aside, path):
+def _remux_without(skipped, sounds, tracks, aside, path):
     container, _ = formats.ffmpeg_format(path)
+    primings = {}
     with contextlib.ExitStack() as files:
 
-        def opened(name):
-            return files.enter_context(
-                ffmpeg.opened(files.enter_context(open(name, "rb")))
-            )
+        def opened(file):
+            return files.enter_context(ffmpeg.opened(file))
 
-        old, new = opened(source), iter(sounds)
+        old, new = opened(files.enter_context(tracks[0].first_part())), iter(sounds)
         rate = tracks[0].sample_rate
         output = files.enter_context(ffmpeg.created(aside, container, rate))
         output.metadata.update(old.metadata)
@@ -112,9 +113,13 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
         for stream in old.streams:
             if stream.type == "audio":
                 sound = next(new)
-                offset_s = tracks[len(packets)].start_s - _start_s(sound)
-                sound = opened(sound)
+                start_s, priming_s = _start_s(sound)
+                offset_s = tracks[len(packets)].start_s - start_s
+                sound = opened(files.enter_context(open(sound, "rb")))
                 target = _copied(output, sound.streams.audio[0], stream)
+                if offset_s > 0 and container in edits.CONTAINERS:
+                    offset_s += priming_s
+                    primings[target.index] = round(priming_s * target.rate)
                 packets.append(_shifted(sound, target, offset_s))
             elif stream.type == "data" and stream.name == "bin_data" and old.chapters():
                 continue  # MP4's track of chapters, which its writer makes anew
@@ -136,6 +141,7 @@ def _remux_without(skipped, source, sounds, tracks, aside, path):
         # by time, so that the muxer need not keep many of one stream
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             output.mux_one(packet)
+    edits.skip_samples(aside, primings)
     return sorted(left_out)
 
 
@@ -148,11 +154,13 @@ def _copied(output, template, described):
 
 
 def _start_s(path):
-    """Time of the first sample that is decoded."""
+    """Time of the first sample that is decoded, and how long the encoder's are."""
     with open(path, "rb") as file:
         reader = ffmpeg.Reader(file)
         next(reader.blocks(1))
-        return reader.start_s
+        with ffmpeg.opened(file) as sound:
+            first_s = _time_s(next(sound.demux(audio=0)))
+        return reader.start_s, max(0.0, reader.start_s - first_s)
 
 
 def _shifted(sound, target, offset_s):

@@ -3,6 +3,7 @@
 import os
 from typing import IO
 
+from inr_jax.audio import containers
 from inr_jax.audio.metadata import id3
 from inr_jax.audio.metadata.model import Metadata, Range, splice
 
@@ -31,33 +32,8 @@ def read(file: IO[bytes]) -> Metadata:
 
 def _around(file: IO[bytes]) -> tuple[int, int]:
     """Bytes in front, and where the tags at the end begin."""
-    end = file.seek(0, os.SEEK_END)
     front = id3.front(file)
-    while True:
-        size = _last(file, end)
-        if not size or end - size < front:
-            return front, end
-        end -= size
-
-
-def _last(file, end):
-    """Bytes of the tag that ends here."""
-
-    def bytes_before(count, size):
-        file.seek(max(0, end - count))
-        return file.read(size)
-
-    if bytes_before(128, 3) == b"TAG":
-        return 128
-    foot = bytes_before(32, 32)
-    if foot[:8] == b"APETAGEX":
-        size = int.from_bytes(foot[12:16], "little")
-        has_head = foot[23] & 128
-        return size + 32 * bool(has_head)
-    foot = bytes_before(15, 15)
-    if foot[6:] == b"LYRICS200" and foot[:6].isdigit():
-        return int(foot[:6]) + 15
-    return 0
+    return front, containers.without_end_tags(file, front, containers.size(file))
 
 
 def write(path: str | os.PathLike, found: Metadata) -> list[str]:
