@@ -11,7 +11,6 @@ from typing import Any
 
 import flax
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs import from_json
@@ -112,7 +111,7 @@ def _load(folder, stamp):
         listed = ", ".join(map(repr, wrong))
         raise InputError(f"{folder}: weights do not fit the config: {listed}")
     params = {"params": flax.traverse_util.unflatten_dict(flat, sep="/")}
-    return model, jax.tree.map(jnp.asarray, params)
+    return model, jax.device_put(params)  # jnp.asarray compiles for each shape
 
 
 def _model(described):
