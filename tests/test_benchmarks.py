@@ -174,3 +174,20 @@ def test_pauses_of_a_gated_recording(tmp_path):
     gated, _ = soundfile.read(tmp_path / "out" / "noisy" / "a.wav")
     assert not np.any(gated[7000:11_000])
     np.testing.assert_allclose(gated[:5000], noisy[:5000], atol=1e-7)
+
+
+@pytest.mark.slow
+def test_both_heads_of_the_gain_field_are_trained(tmp_path):
+    flags = (
+        *(f"--{name}={CLIPS}" for name in ("speech_dirs", "noise_dir", "valid_dir")),
+        *("--set=model.channels=2", "--set=model.frame_channels=4"),
+        "--set=model.dilations_after=((1,1),)",
+        *("--set=model.dilations_before=((1,1),)", "--set=model.frame_dilations=1"),
+        *("--set=mixing.num_samples=4096", "--set=mixing.room_share=0"),
+        *(f"--set=training.{x}" for x in ("num_steps=1", "warmup_steps=0")),
+        *(f"--set=training.{x}" for x in ("decay_steps=1", "batch_size=1")),
+        *("--num_devices=1", "--validate_every=1", f"--output_dir={tmp_path}"),
+    )
+    text = run("emitted_field.py", *flags).stdout
+    assert "| siren_of_a_cell |" in text and "| output_of_a_bin |" in text
+    assert "| white |" in text
