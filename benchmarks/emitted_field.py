@@ -15,6 +15,7 @@ from absl import flags
 from inr_jax.cli import app
 from inr_jax.cli.commands import train
 from inr_jax.cli.flags import training as training_flags
+from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(train)
 SCORES = ("ssnr", "si_sdr", "stoi", "pesq")
@@ -43,7 +44,11 @@ def networks():
 
 
 def main() -> int:
-    folder, settings = train.begin()
+    if train.NETWORK.value != "hyper_gain":
+        raise InputError("--network: this is about hyper_gain alone")
+    folder, settings = train.prepare()
+    if settings.model.field.high_edges_hz or settings.training.trained != "all":
+        raise InputError("--set: this is about the cells alone, without the highs")
 
     import jax
 
@@ -55,7 +60,7 @@ def main() -> int:
     rows = []
     for name, kind in networks().items():
         model = kind(settings.model)
-        train.trained(model, settings, *data, folder / name)
+        train.train_network(model, settings, *data, folder / name)
         lines = (folder / name / "log.jsonl").read_text().splitlines()
         last = [line for line in map(json.loads, lines) if "white/pesq" in line][-1]
         noises = dict.fromkeys(key.split("/")[0] for key in last if "/" in key)

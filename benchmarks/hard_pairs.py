@@ -11,8 +11,6 @@ sound and the first 50 ms (pip install -e '.[rooms]'). highs: speech at 44.1 or 
 noise whose level from 8 to 20 kHz is --snr_db below that of the speech there.
 """
 
-import dataclasses
-
 from absl import flags
 
 from inr_jax.cli import app
@@ -56,14 +54,14 @@ def in_room(clean, response, sample_rate):
 
 def gated_pairs():
     """Name, clean and noisy signal and rate of each pair."""
-    from inr_jax import audio
     from inr_jax.data import datasets
 
-    for clip in datasets.find_pairs(folder_of(PAIRS_DIR))[0]:
-        clean, noisy = audio.read(clip.path), audio.read(clip.noisy_path)
-        rate = clean.sample_rate
-        clean, noisy = (datasets.mono(x, rate) for x in (clean, noisy))
-        yield clip.name, clean, gated(clean, noisy, rate), rate
+    pairs, problems = datasets.find_pairs(folder_of(PAIRS_DIR))
+    app.print_problems(problems)
+    for pair in pairs:
+        found = datasets.load(pair, SEED.value)
+        clean, noisy, rate = found.clean[:, 0], found.noisy[:, 0], found.sample_rate
+        yield found.name, clean, gated(clean, noisy, rate), rate
 
 
 def room_pairs():
@@ -83,20 +81,23 @@ def high_pairs():
     import numpy as np
 
     from inr_jax.data import datasets
-    from inr_jax.metrics.waveform import highs
+    from inr_jax.metrics.waveform import HIGH_HZ, highs
 
     recordings = None
     if NOISE_DIR.value:
         recordings = datasets.NoiseRecordings(datasets.find_clips(NOISE_DIR.value))
     for i, clip in enumerate(datasets.find_clips(folder_of(CLEAN_DIR))):
         noise = recordings and recordings.at(i)
-        name, clean, noisy, rate = dataclasses.astuple(
-            datasets.load(clip, SEED.value, recording=noise)
-        )
-        clean, noise = clean[:, 0], (noisy - clean)[:, 0]
+        found = datasets.load(clip, SEED.value, recording=noise)
+        clean, rate = found.clean[:, 0], found.sample_rate
+        if rate <= 2 * HIGH_HZ[0]:
+            raise InputError(
+                f"{clip.path}: {rate} Hz has nothing above {HIGH_HZ[0]} Hz"
+            )
+        noise = found.noisy[:, 0] - clean
         levels = [np.std(highs(x, rate)) for x in (clean, noise)]
         scale = levels[0] / levels[1] * 10 ** (-SNR_DB.value / 20)
-        yield name, clean, clean + scale * noise, rate
+        yield found.name, clean, clean + scale * noise, rate
 
 
 def folder_of(flag):

@@ -1,6 +1,6 @@
 """Trains HyperSound, from noisy to clean speech: `inr-jax train --network=hypersound`.
 
-Also takes flags of version 0.1, and --set without model., mixing. or training.
+Also takes flags of version 0.1; a --set name without a prefix is one of the model.
 """
 
 from absl import flags

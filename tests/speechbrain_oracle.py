@@ -99,7 +99,7 @@ def run(parts, noisy: np.ndarray) -> dict[str, np.ndarray]:
 
 def main():
     """Writes the golden file."""
-    from inr_jax.configs.networks import SepformerConfig
+    from inr_jax.configs.sepformer import SepformerConfig
     from inr_jax.models.sepformer.params import TABLE
 
     parts = build(SepformerConfig(**TINY))

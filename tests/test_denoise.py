@@ -186,9 +186,8 @@ def test_mistakes_end_in_one_line(args, message):
 
 def test_what_was_denoised_by_other_weights_is_not_done(tmp_path):
     from inr_jax.cli.flags import methods
-    from inr_jax.configs import networks
 
-    copy = shutil.copytree(networks.trained_dir("hyper_gain"), tmp_path / "weights")
+    copy = shutil.copytree(weights.trained_dir("hyper_gain"), tmp_path / "weights")
     method = methods.parse(f"hyper_gain:weights={copy}")
     before = methods.described(method)
     described, tensors = weights.load(copy)

@@ -13,7 +13,7 @@ import torch_files
 from absl.testing import flagsaver
 
 from inr_jax.cli.commands import download
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.models.sepformer import modeling, weights
 from inr_jax.models.sepformer.params import TABLE, shapes

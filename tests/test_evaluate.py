@@ -305,7 +305,7 @@ def test_clips_above_16_khz_have_the_sdr_of_their_highs(tmp_path):
     flags += ("--snr_db=10", f"--output_dir={tmp_path / 'out'}", "--compilation_cache=")
     text = run_script("evaluate.py", *flags).stdout
     assert (
-        "| speech cut | SDR 8-20 kHz dB |" in text
+        "| over-attenuated | SDR 8-20 kHz dB |" in text
         and "noisy SDR 8-20 kHz dB: 1;" in text
     )
     highs = {(r["method"], r["clip"]): r["high_sdr"] for r in rows_of(tmp_path / "out")}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import speechbrain_oracle
 
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 from inr_jax.models.sepformer import modeling
 from inr_jax.models.sepformer import params as sepformer_mapping
 from inr_jax.models.sepformer.modeling import Sepformer

@@ -8,7 +8,7 @@ from conftest import CLIPS, run_script
 
 import inr_jax
 from inr_jax import audio, metrics
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 from inr_jax.enhancement import neural
 from inr_jax.models.sepformer import weights as sepformer_weights
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch_files
 
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 from inr_jax.enhancement import registry
 from inr_jax.errors import InputError
 from inr_jax.io import weights as folders

@@ -7,8 +7,8 @@ import pytest
 
 import inr_jax
 from inr_jax import metrics
-from inr_jax.configs import networks
 from inr_jax.data import noise
+from inr_jax.io import weights
 from inr_jax.models import pretrained
 
 pytestmark = pytest.mark.slow
@@ -37,5 +37,5 @@ def test_shipped_weights_pass_clean_speech(method, speech):
 @pytest.mark.parametrize("model", METHODS)
 def test_shipped_weights_fit_their_settings(model, tmp_path):
     # a folder from elsewhere is checked when it is loaded
-    copy = shutil.copytree(networks.trained_dir(model), tmp_path / model)
+    copy = shutil.copytree(weights.trained_dir(model), tmp_path / model)
     assert model.startswith(pretrained.name_of(pretrained.load(copy)[0].config))

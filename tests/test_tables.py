@@ -117,7 +117,7 @@ def test_the_command_writes_the_paper_s_table(tmp_path):
     lines = atomic.read_csv(tmp_path / "out" / "table1.csv")
     one = ["paper"] * 5 + ["inr_jax"]
     assert [line["source"] for line in lines] == 2 * one
-    assert [line["max_seconds"] for line in lines] == ["3.0"] * 6 + [""] * 6
+    assert [line["max_seconds"] for line in lines] == [*5 * [""], "3.0", *6 * [""]]
     done = run_script("table1.py", "--evaluations=nowhere", flags[1], expect=2)
     assert "nowhere/scores.csv: not there" in done.stderr
 

@@ -174,7 +174,7 @@ def test_rates_rise_to_the_largest_and_fall_to_nothing(name):
 
 
 def test_momentum_is_least_where_the_rate_is_largest():
-    decays = np.array([hypernetwork.momentum(100)(i) for i in range(101)])
+    decays = np.array([hypernetwork.adam_b1(100)(i) for i in range(101)])
     assert decays[0] == decays[100] == pytest.approx(0.95)
     assert np.argmin(decays) == 5 and decays[5] == pytest.approx(0.85)
     config = dataclasses.replace(CONFIG, optimizer="one_cycle", num_steps=100)

@@ -8,4 +8,4 @@ from .hyper_gain import HyperGainConfig as HyperGainConfig
 from .hyper_siren import HyperSirenConfig as HyperSirenConfig
 from .hypersound import HyperSoundConfig as HyperSoundConfig
 from .methods import METHODS as METHODS
-from .networks import SepformerConfig as SepformerConfig
+from .sepformer import SepformerConfig as SepformerConfig

@@ -196,9 +196,12 @@ def fit_batch(
       Position in `signals` and fit, as clips finish, shortest first.
 
     Raises:
-      ValueError: a signal is empty, not one-dimensional or not finite.
+      ValueError: a signal is empty, not one-dimensional or not finite; `earlier` are not
+        numbers below that of all steps.
     """
     compute = compute or default_compute()
+    if not all(0 < steps < config.num_steps for steps in earlier):
+        raise ValueError(f"earlier must be from 1 to {config.num_steps - 1}: {earlier}")
     signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
     problem = DnpProblem(config, tuple(earlier))
     clips = []

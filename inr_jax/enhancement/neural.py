@@ -14,9 +14,9 @@ from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.parallel import bucketing, compute, precision, sharding
 
-# Longest window of HyperGain and HyperSiren, without its margins of 7 s. Of 20, 40, 60 and
-# 90 s the fastest: four minutes at 16 kHz on a core of a Xeon took 0.027, 0.020, 0.019 and
-# 0.026 s a second, the process 0.8, 0.9, 1.3 and 2.3 GB.
+# Longest window of HyperGain and HyperSiren, without its margins of 7 s: with 20, 40, 60 and
+# 90 s a second of sound took a core of a Xeon 0.027, 0.020, 0.019 and 0.026 s (four minutes
+# at 16 kHz), and the process 0.8, 0.9, 1.3 and 2.3 GB.
 HYPER_WINDOW_S = 40.0
 # Windows that networks which represent a clip of one length take at a time, at least.
 HYPERSOUND_BATCH = 8

@@ -21,9 +21,9 @@ from inr_jax.configs.methods import (
     SirenMethod,
     TrainedMethod,
 )
-from inr_jax.configs.networks import trained_dir
 from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
+from inr_jax.io.weights import trained_dir
 
 # Longer recordings are filtered in windows, in bounded memory.
 CLASSICAL_WINDOW_S = 120.0

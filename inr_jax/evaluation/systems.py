@@ -159,7 +159,8 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
                     dnp.apply_mask(noisy, fitted.scores[steps], mask)
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
-                work_s = sum(fitted.work_s for fitted in fits) / len(methods)
+                # masks share a fit; each row tells what it takes alone
+                work_s = sum(fitted.work_s for fitted in fits) * steps / most
                 samples = np.stack(channels, 1).astype(np.float32)
                 yield Output(method.label, i, samples, work_s)
 

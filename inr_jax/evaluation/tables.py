@@ -19,7 +19,7 @@ SHOWN = (
 )
 # Shown where there are values of them.
 OPTIONAL = (
-    ("over_attenuation", "speech cut", 3),
+    ("over_attenuation", "over-attenuated", 3),
     ("high_sdr", "SDR 8-20 kHz dB", 2),
     ("dnsmos_sig", "DNSMOS SIG", 3),
     ("dnsmos_bak", "DNSMOS BAK", 3),

@@ -24,6 +24,16 @@ FORMAT = 2  # of the folder; rises when older versions would misread it
 _NPZ_FORMAT, _NPZ = 1, "weights.npz"  # what earlier versions wrote
 
 
+def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.Path:
+    """The folder of a trained model: the one that is given, or the shipped one."""
+    if given:
+        return pathlib.Path(given)
+    here = pathlib.Path(__file__).parent.parent
+    # an installed wheel has them in the package
+    shipped = here / "trained"
+    return (shipped if shipped.is_dir() else here.parent / "checkpoints") / model
+
+
 def save(
     folder: str | os.PathLike,
     tensors: Mapping[str, np.ndarray],

@@ -41,7 +41,7 @@ def composite(parts: dict[str, Value]) -> dict[str, Value]:
 def all_metrics(
     reference: Signal, estimate: Signal, sample_rate: int
 ) -> dict[str, Value]:
-    """Every metric of one clip by name, composites from wide-band PESQ at 16 kHz.
+    """The metrics of one clip at 16 kHz by name, composites from wide-band PESQ.
 
     Raises:
       ValueError: the lengths differ.

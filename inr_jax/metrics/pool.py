@@ -36,7 +36,7 @@ METRICS = (
     "lag",
     "gain",
 )
-# Those that not every row has.
+# Absent from rows of earlier versions, of low rates, or without --dnsmos.
 OPTIONAL = ("over_attenuation", *NATIVE, *DNSMOS)
 COLUMNS = ("clip", "method", "seed", "seconds", *METRICS, "nan_reasons")
 

@@ -12,7 +12,7 @@ from inr_jax.metrics.value import Signal, Undefined, metric, require_not_silent
 _EPS = np.finfo(np.float64).eps
 # A frame of speech is one of at least so much of the power of the loudest tenth of them;
 # it is cut where no more than this of its amplitude is left.
-_SPEECH, _LEFT = 10 ** (-20 / 10), 10 ** (-12 / 20)
+_SPEECH_POWER, _KEPT_AMPLITUDE = 10 ** (-20 / 10), 10 ** (-12 / 20)
 
 
 @metric
@@ -38,11 +38,11 @@ def over_attenuation(reference: Signal, estimate: Signal, sample_rate: int) -> f
     require_not_silent("reference", reference)
     target, other = frames(reference, sample_rate), frames(estimate, sample_rate)
     power = np.sum(target**2, axis=1)
-    is_speech = power > _SPEECH * np.quantile(power, 0.9)
+    is_speech = power > _SPEECH_POWER * np.quantile(power, 0.9)
     if not np.any(is_speech):
         raise Undefined("the reference has no whole frame that is not silent")
     kept = np.sum(target * other, axis=1)[is_speech] / power[is_speech]
-    return float(np.mean(kept < _LEFT))
+    return float(np.mean(kept < _KEPT_AMPLITUDE))
 
 
 @metric

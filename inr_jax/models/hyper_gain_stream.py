@@ -14,7 +14,6 @@ from inr_jax.configs.hyper_gain import FILTER_TAPS, HyperGainConfig
 from inr_jax.dsp.stft import sine_window
 from inr_jax.models import hyper_gain
 from inr_jax.models.hyper_gain import HyperGain
-from inr_jax.nn import gain_field
 
 
 class State(NamedTuple):
@@ -88,7 +87,7 @@ def step(
         jnp.pad(power, ((0, 0), (0, missing))),
         mutable=["history"],
     )
-    outputs = gain_field.on_bins(field, hop + 1, config.field)
+    outputs = model.on_bins(field, hop + 1)
     enhanced = jax.vmap(
         lambda x: hyper_gain.enhance(x, outputs, config), in_axes=-1, out_axes=-1
     )(spectra)

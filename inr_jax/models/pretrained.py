@@ -18,7 +18,6 @@ from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
 from inr_jax.configs.hypernetwork import NETWORKS
 from inr_jax.configs.methods import SUCCESSORS
-from inr_jax.configs.networks import trained_dir
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.hyper_gain import HyperGain
@@ -29,7 +28,7 @@ from inr_jax.parallel import failures, precision
 # Weights of this library: the causal ones are of HyperGain too.
 _NAMES = ("hyper_gain", "hyper_gain_live", "hyper_siren")
 # They fit their settings (tested); to check takes half a second.
-_SHIPPED = {trained_dir(name) for name in _NAMES}
+_SHIPPED = {weights.trained_dir(name) for name in _NAMES}
 
 
 def build(config: Any) -> flax.linen.Module:
@@ -77,7 +76,7 @@ def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     if str(model) not in _NAMES:
         known = ", ".join(_NAMES)
         raise InputError(f"{model}: no such folder, and no model of {known}")
-    return load(trained_dir(str(model)))
+    return load(weights.trained_dir(str(model)))
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:

@@ -34,7 +34,7 @@ from inr_jax.training.validation import ValidationExample
 Network = HyperGain | HyperSiren | HyperSound
 # Of "one_cycle": the share of the steps in which the rate rises, from a 25th of the
 # largest; it ends at a 10,000th of where it began (HyperSound's released code).
-_RISING, _RISES, _FALLS = 0.05, 25.0, 1e4
+_WARMUP_SHARE, _INITIAL_DIVISOR, _FINAL_DIVISOR = 0.05, 25.0, 1e4
 
 
 def schedule(rate: float, config: HypernetworkTraining) -> optax.Schedule:
@@ -45,7 +45,7 @@ def schedule(rate: float, config: HypernetworkTraining) -> optax.Schedule:
     """
     if config.optimizer == "one_cycle":
         return optax.cosine_onecycle_schedule(
-            config.num_steps, rate, _RISING, _RISES, _FALLS
+            config.num_steps, rate, _WARMUP_SHARE, _INITIAL_DIVISOR, _FINAL_DIVISOR
         )
     steady = config.num_steps - config.warmup_steps - config.decay_steps
     parts = [
@@ -57,12 +57,12 @@ def schedule(rate: float, config: HypernetworkTraining) -> optax.Schedule:
     return optax.join_schedules(parts, ends)
 
 
-def momentum(num_steps: int) -> optax.Schedule:
-    """First decay of Adam over steps of "one_cycle": .85 where the rate is largest.
+def adam_b1(num_steps: int) -> optax.Schedule:
+    """beta_1 of Adam with "one_cycle": 0.95, down to 0.85 where the rate peaks, and back.
 
-    It falls from 0.95 while the rate rises and comes back as that falls (Smith 2018).
+    Smith 2018, arXiv 1803.09820.
     """
-    peak = _RISING * num_steps
+    peak = _WARMUP_SHARE * num_steps
 
     def value(step):
         falling = (num_steps - step) / (num_steps - peak)
@@ -91,7 +91,7 @@ def _update_rule(config):
     if config.optimizer == "adamw":
         return optax.adamw(adam_rate, weight_decay=config.weight_decay)
     return optax.inject_hyperparams(optax.adamw)(
-        adam_rate, b1=momentum(config.num_steps), weight_decay=config.weight_decay
+        adam_rate, b1=adam_b1(config.num_steps), weight_decay=config.weight_decay
     )
 
 
@@ -113,7 +113,7 @@ def _matrices(params):
 def denoise(
     model: Network, params: Any, noisy: Float[Array, " samples"], sample_rate: int
 ) -> Float[Array, " samples"]:
-    """The estimate of a noisy signal, which HyperSound takes of its one length."""
+    """The estimate of a noisy signal; for HyperSound, of `config.num_samples`."""
     if isinstance(model, HyperSound):
         return model.apply(params, noisy)
     if isinstance(model, HyperSiren):
@@ -142,7 +142,7 @@ def denoise_examples(
 
 
 def _in_windows(model, params, examples):
-    """As `denoise_examples`, as its method denoises signals of any length."""
+    """Estimates by the method `hypersound`, which cross-fades windows."""
     recordings = [
         audio.Recording(example.noisy[:, None], model.config.sample_rate)
         for example in examples

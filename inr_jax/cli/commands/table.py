@@ -35,7 +35,7 @@ def main() -> None:
         path = pathlib.Path(evaluation) / "scores.csv"
         if not path.exists():
             raise InputError(f"{path}: not there; run inr-jax evaluate first")
-        length = run_dir.read_settings(path.parent)["max_seconds"]
+        length = run_dir.read_settings(path.parent).get("max_seconds")
         by_length.setdefault(length, []).extend(atomic.read_csv(path))
     tables = {}
     # whole clips last
@@ -51,7 +51,7 @@ def main() -> None:
         for length, lines in tables.items()
     )
     lines = [
-        {**line, "max_seconds": length or ""}
+        {**line, "max_seconds": length if line["source"] == "inr_jax" else None}
         for length, lines in tables.items()
         for line in lines
     ]

@@ -31,8 +31,8 @@ NETWORK = flags.DEFINE_enum(
     "network",
     "hyper_gain",
     list(NETWORKS),
-    "What is trained: a gain field, SIRENs of time, one for each window, or one network "
-    "for a clip is emitted.",
+    "Which hypernetwork: it emits a gain field, a SIREN of time for each window, or one "
+    "network for a clip.",
 )
 NUM_ROOMS = flags.DEFINE_integer("num_rooms", 1000, "Simulated rooms.", 1)
 SET = flags.DEFINE_multi_string(
@@ -41,7 +41,7 @@ SET = flags.DEFINE_multi_string(
     "A setting as model.NAME=VALUE, mixing.NAME=VALUE or training.NAME=VALUE.",
 )
 NUM_DEVICES = flags.DEFINE_integer(
-    "num_devices", None, "Devices that a CPU counts as; one for each core.", 1
+    "num_devices", None, "Devices to use; on a CPU, how many it is presented as.", 1
 )
 STOP_AT = flags.DEFINE_integer(
     "stop_at", None, "Step to pause after, as an interruption would.", 1
@@ -49,19 +49,19 @@ STOP_AT = flags.DEFINE_integer(
 
 
 def main() -> int:
-    folder, settings = begin()
+    folder, settings = prepare()
     from inr_jax.models import pretrained
 
     model = pretrained.build(settings.model)
     sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
-    weights, best = trained(model, settings, *load_data(settings, sound), folder)
+    weights, best = train_network(model, settings, *load_data(settings, sound), folder)
     pretrained.save(folder / "model", settings.model, weights, best)
     print(f"the best weights, of step {best}: {folder / 'model'}")
     return sound.exit_code
 
 
-def begin():
-    """Folder and settings that the flags give, kept in the folder; starts jax."""
+def prepare():
+    """Keeps the settings in the output folder and starts JAX; returns both."""
     folder = training_flags.output_dir()
     if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
@@ -73,6 +73,8 @@ def begin():
     settings = configs()
     run_dir.keep_settings(folder, described(settings), 0)
     app.start_jax()
+    if NUM_DEVICES.value:
+        sharding.use_local_devices(NUM_DEVICES.value)
     num_devices = sharding.num_local_devices()
     if settings.training.batch_size % num_devices:
         raise InputError(
@@ -82,7 +84,7 @@ def begin():
     return folder, settings
 
 
-def trained(model, settings, corpus, examples, folder):
+def train_network(model, settings, corpus, examples, folder):
     """The best weights of a network by validation, and their step."""
     import jax
 
@@ -171,7 +173,9 @@ def described(settings) -> dict:
     training = settings["training"]
     if training["optimizer"] != "one_cycle":
         del training["num_steps"], training["decay_steps"]
-    if training["optimizer"] == "muon":  # trainings of before there was a choice go on
+    if (
+        training["optimizer"] == "muon"
+    ):  # so that trainings begun before it was one resume
         del training["optimizer"]
     return {**{flag.name: flag.value for flag in given}, **settings}
 
@@ -211,7 +215,7 @@ def load_rooms(cache, mixing):
     from inr_jax.data import rooms
     from inr_jax.io import atomic
 
-    if not mixing.room_share:
+    if not mixing.room_share:  # none is ever drawn
         return np.ones((1, 1), np.float16)
     count, seed, rate = NUM_ROOMS.value, training_flags.SEED.value, mixing.sample_rate
     path = cache / f"rooms_{count}_{seed}_{rate}.npy"

@@ -67,12 +67,11 @@ def described(method: methods.Method) -> dict:
 
     Of a trained method that is also the SHA-256 of its weights or of its ONNX file.
     """
-    from inr_jax.configs import networks
     from inr_jax.io import atomic, weights
 
     settings = {"method": method.name, **dataclasses.asdict(method.config)}
     if "weights" in settings:
-        folder = networks.trained_dir(method.name, method.config.weights)
+        folder = weights.trained_dir(method.name, method.config.weights)
         # it holds the SHA-256 of the weights
         path = weights.folder_of(folder) / weights.CONFIG
     elif settings.get("path"):

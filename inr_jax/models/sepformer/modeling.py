@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 from inr_jax.dsp.stft import frame, overlap_add
 
 # Sequences in one pass of a transformer; their activations fit into the cache of a

@@ -6,7 +6,7 @@ Names begin with the file that holds the tensor, e.g. `masknet.conv1d.weight`.
 import jax
 import numpy as np
 
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 
 # Positional encoding: no weight, but part of the checkpoints.
 TABLE = "pos_enc.pe"

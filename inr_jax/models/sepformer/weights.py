@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inr_jax.configs import from_json
-from inr_jax.configs.networks import SepformerConfig
+from inr_jax.configs.sepformer import SepformerConfig
 from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models.sepformer import torch_checkpoint

@@ -1,8 +1,6 @@
-"""Settings of trained denoisers: frozen, hashable, free of jax."""
+"""Settings of SepFormer: frozen, hashable, free of jax."""
 
 import dataclasses
-import os
-import pathlib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +37,3 @@ class SepformerConfig:
     def hop(self) -> int:
         """Samples from frame to frame."""
         return self.kernel // 2
-
-
-def trained_dir(model: str, given: str | os.PathLike | None = None) -> pathlib.Path:
-    """The folder of a trained model: the one that is given, or the shipped one."""
-    if given:
-        return pathlib.Path(given)
-    here = pathlib.Path(__file__).parent.parent
-    # an installed wheel has them in the package
-    shipped = here / "trained"
-    return (shipped if shipped.is_dir() else here.parent / "checkpoints") / model
