@@ -156,6 +156,7 @@ class FileSource:
                 yield rate, block[done:]
             done = max(0, done - len(block))
         reader.num_damaged, reader.silent_s = other.num_damaged, other.silent_s
+        reader.is_cut = other.is_cut
 
     def _reader(self, file, link):
         """The one that reads this link."""
