@@ -752,6 +752,11 @@ def test_mp3_files_of_the_lowest_bit_rates(tmp_path, rate, bit_rate):
     assert len(audio.read_file(path).samples) == COUNT
 
 
+def test_pcm_has_no_bit_rate_to_keep(tmp_path):
+    path = by_ffmpeg(tmp_path / "a.mov", "mov", "pcm_s16le")
+    assert audio.FileSource(path).bit_rate is None
+
+
 def test_pcm_in_avi(tmp_path):
     (tmp_path / "a.wav").write_bytes(by_libsndfile("WAV", "PCM_16"))
     assert not denoise(tmp_path / "a.wav", tmp_path / "b.avi").error

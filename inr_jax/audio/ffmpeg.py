@@ -313,7 +313,8 @@ def _duration_s(container, stream):
 
 def _source_bit_rate(file, container, context, duration_s):
     """Bits per second of a lossy codec, where it is known."""
-    if context.codec.canonical_name in _LOSSLESS | {"pcm"}:
+    name = context.codec.canonical_name
+    if name in _LOSSLESS or name.startswith("pcm_"):
         return None
     if context.bit_rate or len(container.streams) > 1:
         return context.bit_rate or None
