@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from inr_jax import audio
-from inr_jax.audio import containers, ffmpeg
+from inr_jax.audio import containers, edits, endings, ffmpeg, video
 from inr_jax.enhancement import files, registry
 from inr_jax.errors import InputError
 
@@ -415,15 +415,21 @@ def test_lengths_in_headers_are_not_believed(tmp_path):
         assert not found.remark, name
 
 
-def test_samples_may_be_padded(tmp_path):
+@pytest.mark.parametrize("kind", [b"RIFF", b"RF64", b"BW64"])
+def test_samples_may_be_padded(tmp_path, kind):
     """24 bits in 32, by a header that tells of the 24 alone or of both."""
     samples = np.int32(np.rint(voice()[:, 0] * 2**23)) << 8
     guid = bytes.fromhex("0100000000001000800000aa00389b71")
     for bits in (24, 32):
         about = struct.pack("<HHIIHHHHI", 65534, 1, 16_000, 64_000, 4, bits, 22, 24, 4)
         head = b"WAVEfmt " + struct.pack("<I", 40) + about + guid
-        data = head + b"data" + struct.pack("<I", 4 * COUNT) + samples.tobytes()
-        (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(data)) + data)
+        length = 4 * COUNT
+        if kind != b"RIFF":
+            lengths = struct.pack("<IQQQI", 28, 36 + 72 + length, length, COUNT, 0)
+            head, length = head[:4] + b"ds64" + lengths + head[4:], 2**32 - 1
+        data = head + b"data" + struct.pack("<I", length) + samples.tobytes()
+        total = len(data) if kind == b"RIFF" else 2**32 - 1
+        (tmp_path / "a.wav").write_bytes(kind + struct.pack("<I", total) + data)
         found = audio.read_file(tmp_path / "a.wav")
         np.testing.assert_allclose(found.samples, voice(), atol=1e-6)
         assert not found.remark
@@ -578,6 +584,29 @@ def test_an_index_in_front_does_not_hide_a_missing_end(tmp_path):
     assert "ends early: after 0.7 s; its end is lost" in audio.read_file(path).remark
 
 
+def test_matroska_may_have_void_and_crc_elements_in_front(tmp_path):
+    data = by_ffmpeg(tmp_path / "a.mka", "matroska", "flac").read_bytes()
+    at = data.find(bytes.fromhex("18538067"))  # IDs of one byte before that of four
+    whole = data[:at] + b"\xec\x83abc" + b"\xbf\x84abcd" + data[at:]
+    assert containers.matroska_end(io.BytesIO(whole), 0) == len(whole)
+    assert endings.is_complete(io.BytesIO(whole))
+    assert not endings.is_complete(io.BytesIO(whole[:-1]))
+    found = audio.read_file(io.BytesIO(2 * whole))
+    assert len(found.samples) == 2 * COUNT and not found.remark
+
+
+def test_asf_files_may_tell_of_no_duration(tmp_path):
+    path = by_ffmpeg(tmp_path / "a.wma", "asf", "wmav2")
+    data, expected = path.read_bytes(), audio.read_file(path).samples
+    at = data.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")) + 64
+    path.write_bytes(with_bytes(data, at, bytes(8)))
+    with open(path, "rb") as file:
+        assert endings.asf_seconds(file) is None
+    source = audio.FileSource(path)
+    assert source.num_samples == 0
+    np.testing.assert_array_equal(audio.read_file(source).samples, expected)
+
+
 def test_less_than_a_frame_is_refused_in_one_line(tmp_path):
     path = tmp_path / "a.wv"
     by_ffmpeg(path, "wv", "wavpack")
@@ -678,6 +707,15 @@ def test_damage_at_the_end_is_named(tmp_path, ending, form, subtype, _):
     assert "ends early" in outcome.remark and not outcome.error
 
 
+def test_damage_at_the_end_is_named_where_no_length_is_known(tmp_path):
+    data = by_libsndfile("FLAC", None, count=8 * COUNT)
+    data = with_bytes(data, 21, (data[21] >> 4 << 36).to_bytes(5, "big"))
+    for content in (with_bytes(data, len(data) - 60, bytes(40)), data[:-60]):
+        (tmp_path / "a.flac").write_bytes(content)
+        remark = audio.read_file(tmp_path / "a.flac").remark
+        assert "cut short, ends early: after 6." in remark
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
 def test_videos_without_sound_say_so(tmp_path, name):
     by_ffmpeg(tmp_path / "sound.mkv", None, "aac", pictures="libx264")
@@ -712,6 +750,11 @@ def test_mp3_files_of_the_lowest_bit_rates(tmp_path, rate, bit_rate):
     with audio.open_writer(path, rate, 1, "MPEG_LAYER_III", bit_rate=bit_rate) as add:
         add(voice(rate=rate))
     assert len(audio.read_file(path).samples) == COUNT
+
+
+def test_pcm_has_no_bit_rate_to_keep(tmp_path):
+    path = by_ffmpeg(tmp_path / "a.mov", "mov", "pcm_s16le")
+    assert audio.FileSource(path).bit_rate is None
 
 
 def test_pcm_in_avi(tmp_path):
@@ -941,6 +984,29 @@ def test_sound_that_starts_later_stays_in_place(tmp_path, name):
         placed.append(np.concatenate([silence, samples]))
     assert abs(lag(*placed)) <= 8  # Matroska counts milliseconds
     assert len(placed[1]) == pytest.approx(len(placed[0]), abs=8)
+
+
+def test_sound_may_start_late_by_less_than_a_tick(tmp_path):
+    """Then there is no empty edit, and the encoder's samples are skipped all the same."""
+    path, target = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    by_ffmpeg(path, None, "aac", pictures="mpeg4")
+    source = audio.FileSource(path)
+    samples = audio.read_file(source).samples
+    source.start_s = 1e-5
+    with video.open_track_writers(target, [source], [16_000], []) as (add,):
+        add(samples)
+    found = audio.read_file(target).samples
+    assert found.shape == samples.shape and lag(samples, found) == 0
+
+
+def test_a_movie_of_no_ticks_tells_of_no_duration(tmp_path):
+    path = tmp_path / "a.mp4"
+    by_ffmpeg(path, None, "aac", pictures="mpeg4", start_s=0.25)
+    data = path.read_bytes()
+    path.write_bytes(with_bytes(data, data.find(b"mvhd") + 16, bytes(4)))
+    with open(path, "rb") as file:
+        assert edits.seconds(file, 1) is None
+    assert len(audio.read_file(path).samples)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.ts"])

@@ -67,11 +67,11 @@ class Span(io.RawIOBase):
         """Reads from `start` and up to `stop`."""
         super().__init__()
         self._file, self._start, self._stop, self._at = file, start, stop, start
-        self._patch_at, self._patch = start, b""
+        self._patches = []
 
     def patch(self, at: int, data: bytes) -> None:
         """Has other bytes read at a place, counted from the start."""
-        self._patch_at, self._patch = self._start + at, data
+        self._patches.append((self._start + at, data))
 
     def readable(self) -> bool:
         """It is."""
@@ -97,18 +97,18 @@ class Span(io.RawIOBase):
             return 0
         self._file.seek(self._at)
         data = self._file.read(max(0, min(len(buffer), self._stop - self._at)))
-        if self._at < self._patch_at + len(self._patch):
-            data = self._patched(data)
+        for at, patch in self._patches:
+            data = self._patched(data, at, patch)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
-    def _patched(self, data):
-        first = max(self._at, self._patch_at)
-        last = min(self._at + len(data), self._patch_at + len(self._patch))
+    def _patched(self, data, at, patch):
+        first = max(self._at, at)
+        last = min(self._at + len(data), at + len(patch))
         if first >= last:
             return data
-        own = self._patch[first - self._patch_at : last - self._patch_at]
+        own = patch[first - at : last - at]
         return data[: first - self._at] + own + data[last - self._at :]
 
 
@@ -218,14 +218,20 @@ def matroska_end(file: IO[bytes], start: int) -> int | None:
     """Where the header of a Matroska file says that it ends; None of a stream."""
     at = start
     for _ in range(8):  # the header, and at most a little that fills up
-        name, first = bytes_at(file, at, 4), bytes_at(file, at + 4, 1)[0]
-        width = 9 - first.bit_length()
+        name = bytes_at(file, at, _ebml_width(file, at))
+        at += len(name)
+        width = _ebml_width(file, at)
         unknown = 2 ** (7 * width) - 1
-        length = int.from_bytes(bytes_at(file, at + 4, width), "big") & unknown
-        at += 4 + width + length
+        length = int.from_bytes(bytes_at(file, at, width), "big") & unknown
+        at += width + length
         if name == _SEGMENT:
             return None if length == unknown else at
     return None
+
+
+def _ebml_width(file, at):
+    """Bytes of an ID or a length: one more than its first byte has leading zeros."""
+    return 9 - bytes_at(file, at, 1)[0].bit_length()
 
 
 def _matroska_end(file, start, stop):
@@ -236,7 +242,7 @@ def _matroska_end(file, start, stop):
 
 
 def asf_length(file: IO[bytes], start: int) -> tuple[int, float | None]:
-    """Bytes and seconds that the header of an ASF file tells of; 0 and None of a stream.
+    """Bytes and seconds that the header of an ASF file tells of; 0 and None if unknown.
 
     Raises:
       struct.error: the header itself ends early.
@@ -249,7 +255,8 @@ def asf_length(file: IO[bytes], start: int) -> tuple[int, float | None]:
     num_bytes, _, _, ticks, _, preroll_ms, flags = fields
     if flags & 1:  # broadcast: it was not known
         return 0, None
-    return num_bytes, ticks / 1e7 - preroll_ms / 1e3
+    seconds = ticks / 1e7 - preroll_ms / 1e3
+    return num_bytes, seconds if seconds > 0 else None
 
 
 def _asf_end(file, start, stop):

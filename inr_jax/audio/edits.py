@@ -15,10 +15,11 @@ CONTAINERS = ("ipod", "mp4", "mov", "3gp", "3g2")  # by FFmpeg's names
 
 
 def skip_samples(path: str | os.PathLike, counts: dict[int, int]) -> None:
-    """Has samples at the start of delayed tracks left out.
+    """Makes players skip the first samples of delayed tracks.
 
     Args:
-      path: A finished file, whose delayed tracks have an empty edit and one of all.
+      path: A finished file. The last edit of a track plays all of it; an empty one is
+        before it where the delay is a tick of the movie or more.
       counts: Samples, by the number of the track.
     """
     if not counts:
@@ -26,7 +27,7 @@ def skip_samples(path: str | os.PathLike, counts: dict[int, int]) -> None:
     with open(path, "r+b") as file:
         scale, tracks = _movie(file)
         for number, count in counts.items():
-            own_scale, (_, edit) = _track(file, tracks[number])
+            own_scale, (*_, edit) = _track(file, tracks[number])
             length = edit.length - round(count * scale / own_scale)
             file.seek(edit.at)
             file.write(struct.pack(edit.form, length, edit.begin + count))
@@ -37,9 +38,9 @@ def seconds(file: IO[bytes], number: int) -> float | None:
     try:
         scale, tracks = _movie(file)
         _, edits = _track(file, tracks[number])
-    except (ValueError, IndexError, struct.error):  # no list, or a damaged one
-        return None
-    return sum(edit.length for edit in edits if edit.begin >= 0) / scale
+        return sum(edit.length for edit in edits if edit.begin >= 0) / scale
+    except (ValueError, IndexError, struct.error, ZeroDivisionError):
+        return None  # no list, or a damaged one
 
 
 class _Edit(NamedTuple):

@@ -17,7 +17,7 @@ _SOUND_BOXES = (b"mdat", b"moof", b"moov")
 _TS_PACKETS = ((0, 188), (4, 192), (0, 204))  # place of the sync byte, and length
 
 
-def is_there(file: IO[bytes]) -> bool:
+def is_complete(file: IO[bytes]) -> bool:
     """Whether as many bytes as the header tells of are there.
 
     Known of AVI, MP4, Matroska, ASF and MPEG-TS, which is whole packets; True of others.
@@ -42,7 +42,7 @@ def is_there(file: IO[bytes]) -> bool:
 
 
 def asf_seconds(file: IO[bytes]) -> float | None:
-    """Duration of an ASF file as its header tells; None of a stream."""
+    """Duration of an ASF file as its header tells; None if unknown."""
     try:
         return asf_length(file, 0)[1]
     except (struct.error, IndexError):

@@ -156,13 +156,8 @@ class Reader:
                 container.format.name, context.name, self.has_pictures
             )
             self.subtype = _subtype(context)
-            is_lossy = context.codec.canonical_name not in _LOSSLESS | {"pcm"}
-            self.bit_rate = is_lossy and context.bit_rate or None
             self.declared_s = _duration_s(container, stream)
-            if is_lossy and not self.bit_rate and len(container.streams) == 1:
-                self.bit_rate = container.bit_rate or None
-                if self.declared_s:
-                    self.bit_rate = round(8 * containers.size(file) / self.declared_s)
+            self.bit_rate = _source_bit_rate(file, container, context, self.declared_s)
             if names[0] == "mp3":
                 per_frame = 1152 if self.sample_rate >= 32_000 else 576
                 declared = containers.mp3_samples(file, per_frame)
@@ -204,7 +199,7 @@ class Reader:
     def _frames(self):
         av = library()
         self.num_damaged, self.silent_s, self.is_cut, next_s = 0, 0.0, False, None
-        smallest, is_bad = math.inf, False
+        smallest, last_failed = math.inf, False
         with opened(self._file) as container:
             stream = container.streams.audio[self._track]
             decoder = stream.codec_context
@@ -220,7 +215,7 @@ class Reader:
                     self.is_cut = True
                     return
                 if packet is None:
-                    self.is_cut |= is_bad
+                    self.is_cut |= last_failed
                     return
                 if packet.size:  # the last one counts
                     # blocks of PCM are as long as what is there
@@ -228,14 +223,15 @@ class Reader:
                 if packet.stream.index != stream.index:
                     continue
                 if packet.size:
-                    self.num_damaged, is_bad = self.num_damaged + is_bad, False
+                    self.num_damaged += last_failed
+                    last_failed = False
                     is_less = packet.size < smallest - 4 and smallest < math.inf
                     self.is_cut |= is_less and decoder.name in _EVEN
                     smallest = min(smallest, packet.size)
                 try:
                     frames = decoder.decode(packet if packet.size else None)
                 except av.FFmpegError:
-                    is_bad |= packet.size > 0
+                    last_failed |= packet.size > 0
                     if next_s is None and packet.pts is not None:
                         next_s = self.start_s = float(packet.pts * packet.time_base)
                     continue
@@ -313,6 +309,18 @@ def _duration_s(container, stream):
     if container.duration and len(container.streams) == 1:
         return container.duration / 1e6
     return None
+
+
+def _source_bit_rate(file, container, context, duration_s):
+    """Bits per second of a lossy codec, where it is known."""
+    name = context.codec.canonical_name
+    if name in _LOSSLESS or name.startswith("pcm_"):
+        return None
+    if context.bit_rate or len(container.streams) > 1:
+        return context.bit_rate or None
+    if duration_s:
+        return round(8 * containers.size(file) / duration_s)
+    return container.bit_rate or None
 
 
 def _samples(frame):

@@ -117,7 +117,7 @@ class Reader:
         span = containers.Span(self._file, self._link.start, self._link.stop)
         if span.read(4) == b"BW64":  # by another name
             span.patch(0, b"RF64")
-        elif bits := containers.padded_bits(span):
+        if bits := containers.padded_bits(span):
             span.patch(*bits)
         span.seek(0)
         return span

@@ -156,6 +156,7 @@ class FileSource:
                 yield rate, block[done:]
             done = max(0, done - len(block))
         reader.num_damaged, reader.silent_s = other.num_damaged, other.silent_s
+        reader.is_cut = other.is_cut
 
     def _reader(self, file, link):
         """The one that reads this link."""
@@ -213,7 +214,7 @@ def _ends_early(reader, file, link, done_s):
             f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
             "that its header tells of"
         )
-    is_cut = reader.is_cut or not endings.is_there(_span(file, link))
+    is_cut = reader.is_cut or not endings.is_complete(_span(file, link))
     if not link.is_whole or is_cut:
         return f"cut short, ends early: after {done_s:.1f} s; its end is lost"
     return ""

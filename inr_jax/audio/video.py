@@ -113,7 +113,7 @@ def _remux_without(skipped, sounds, tracks, aside, path):
         for stream in old.streams:
             if stream.type == "audio":
                 sound = next(new)
-                start_s, priming_s = _start_s(sound)
+                start_s, priming_s = _start_and_priming_s(sound)
                 offset_s = tracks[len(packets)].start_s - start_s
                 sound = opened(files.enter_context(open(sound, "rb")))
                 target = _copied(output, sound.streams.audio[0], stream)
@@ -153,7 +153,7 @@ def _copied(output, template, described):
     return stream
 
 
-def _start_s(path):
+def _start_and_priming_s(path):
     """Time of the first sample that is decoded, and how long the encoder's are."""
     with open(path, "rb") as file:
         reader = ffmpeg.Reader(file)
