@@ -145,7 +145,7 @@ def test_windows_of_a_long_recording_give_the_whole(model, params, monkeypatch, 
         denoiser, [audio.read(signal, sample_rate=rate)], [jax.random.key(0)]
     )
     parts = [part.samples[:, 0] for part in parts]
-    assert len(parts) > 4
+    assert len(parts) >= 4
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)
 
 

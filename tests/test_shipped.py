@@ -12,7 +12,8 @@ from inr_jax.io import weights
 from inr_jax.models import pretrained
 
 pytestmark = pytest.mark.slow
-METHODS = ("hyper_gain", "hyper_gain_live")
+# SI-SDR dB at which clean speech passes, at least.
+METHODS = {"hyper_gain": 25, "hyper_gain_live": 25, "hyper_siren": 18}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -31,7 +32,7 @@ def test_shipped_weights_denoise_a_sentence(method, speech):
 @pytest.mark.parametrize("method", METHODS)
 def test_shipped_weights_pass_clean_speech(method, speech):
     found = inr_jax.denoise(speech, 16_000, method=method)
-    assert metrics.si_sdr(speech, found, 16_000) > 25
+    assert metrics.si_sdr(speech, found, 16_000) > METHODS[method]
 
 
 @pytest.mark.parametrize("model", METHODS)

@@ -97,7 +97,7 @@ def test_the_paper_s_table_says_which_network_of_ours_a_row_is_of():
     assert "| hypersound (ours: hyper_siren) | 1 | 0.20 / 2.00 | 1.00 |" in text
     ours = rows("hypersound", [2.0], **condition)
     text = paper_table.markdown(paper_table.lines(ours))
-    assert "| hypersound (ours: hyper_siren) | weights not given | 0.20 |" in text
+    assert "| hypersound (ours: hyper_siren) | not run | 0.20 |" in text
     assert "| hypersound | 1 | 2.00 | 1.00 |" in text
 
 

@@ -72,8 +72,8 @@ class Denoiser:
       padded_size: Samples that a window of so many is padded to; windows of a batch have
         the same. None for methods that take windows of any lengths together.
       sample_rate: Hz that windows are resampled to; None for those of the recording.
-      window_s: Longest window without its margins; None for methods that take whole
-        channels.
+      window_s: Of a window without its margins, which is made longer where its padded size
+        has room; None for methods that take whole channels.
       receptive_field_s: Seconds before and after a sample that its estimate depends on.
         Windows have them as margins, so that all together give the estimate of the
         whole. None for methods without such a bound: their windows overlap and are
@@ -274,7 +274,14 @@ def _streaming(denoiser, rate):
     margin_s = denoiser.receptive_field_s
     if denoiser.sample_rate not in (None, rate):
         margin_s += _RESAMPLING_S
-    return [step * math.ceil(s * rate / step) for s in (denoiser.window_s, margin_s)]
+    length, margin = (
+        step * math.ceil(s * rate / step) for s in (denoiser.window_s, margin_s)
+    )
+    if denoiser.padded_size:  # what would be padding holds sound instead
+        ratio = (denoiser.sample_rate or rate) / rate
+        size = denoiser.padded_size(math.ceil((length + 2 * margin) * ratio))
+        length = (math.floor(size / ratio) - 2 * margin) // step * step
+    return length, margin
 
 
 def _joined(blocks):

@@ -14,7 +14,7 @@ from inr_jax.models.hypersound import HyperSound
 from inr_jax.models.sepformer.modeling import Sepformer
 from inr_jax.parallel import bucketing, compute, precision, sharding
 
-# Longest window of HyperGain and HyperSiren, without its margins of 7 s: with 20, 40, 60 and
+# Of a window of HyperGain and HyperSiren, without its margins of 7 s: with 20, 40, 60 and
 # 90 s a second of sound took a core of a Xeon 0.027, 0.020, 0.019 and 0.026 s (four minutes
 # at 16 kHz), and the process 0.8, 0.9, 1.3 and 2.3 GB.
 HYPER_WINDOW_S = 40.0
