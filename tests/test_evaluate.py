@@ -277,7 +277,10 @@ def test_dnsmos_is_added_to_rows_and_tables_where_it_is_asked_for(
     assert [row["method"] for row in rows_of(tmp_path)] == ["noisy"] * 2 + ["clean"] * 2
     # what is added to these rows has it without being asked for
     text = evaluate("--methods=noisy,silence").stdout
-    assert "| COVL | DNSMOS SIG | DNSMOS BAK | DNSMOS OVRL | DNSMOS P.808 |" in text
+    assert (
+        "| over-attenuated | DNSMOS SIG | DNSMOS BAK | DNSMOS OVRL | DNSMOS P.808 |"
+        in text
+    )
     rows = {(row["method"], row["clip"]): row for row in rows_of(tmp_path)}
     assert {method for method, _ in rows} == {"noisy", "silence", "clean"}
     for (method, _), row in rows.items():
