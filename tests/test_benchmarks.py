@@ -146,6 +146,7 @@ def test_peak_memory_sees_an_array_that_is_gone():
     assert measuring.peak_mib() - before > 200
 
 
+@pytest.mark.slow
 def test_noise_of_the_highs(tmp_path):
     clean = np.random.default_rng(0).standard_normal(48_000)
     (tmp_path / "in").mkdir()
@@ -159,6 +160,7 @@ def test_noise_of_the_highs(tmp_path):
     assert metrics.high_sdr(clean, noisy, 48_000) == pytest.approx(10, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_pauses_of_a_gated_recording(tmp_path):
     """They are digital silence, its speech is as it was."""
     rng = np.random.default_rng(0)
