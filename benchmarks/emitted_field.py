@@ -8,8 +8,6 @@ Takes the flags of `inr-jax train`, and trains both networks by them, alike in a
 outputs. Interrupted, it goes on.
 """
 
-import json
-
 from absl import flags
 
 from inr_jax.cli import app
@@ -53,23 +51,22 @@ def main() -> int:
     import jax
 
     from inr_jax.io import markdown
-    from inr_jax.training import hypernetwork
+    from inr_jax.training.run import TrainingRun
 
     sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
     data = train.load_data(settings, sound)
     rows = []
     for name, kind in networks().items():
         model = kind(settings.model)
-        train.train_network(model, settings, *data, folder / name)
-        lines = (folder / name / "log.jsonl").read_text().splitlines()
-        last = [line for line in map(json.loads, lines) if "white/pesq" in line][-1]
+        weights, _ = train.train_network(model, settings, *data, folder / name)
+        log = TrainingRun(folder / name).log()
+        last = [line for line in log if "white/pesq" in line][-1]
         noises = dict.fromkeys(key.split("/")[0] for key in last if "/" in key)
-        params = hypernetwork.fresh_params(jax.random.key(0), model)
         cells = [
             " / ".join(f"{last[f'{noise}/{score}']:.3f}" for score in SCORES)
             for noise in noises
         ]
-        size = sum(x.size for x in jax.tree.leaves(params))
+        size = sum(x.size for x in jax.tree.leaves(weights))
         rows.append((name, size, last["step"], *cells))
     titles = ("SSNR / SI-SDR / STOI / PESQ", "parameters", "steps", *noises)
     print(markdown.table(titles, rows))

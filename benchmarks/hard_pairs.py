@@ -2,7 +2,6 @@
 
   python benchmarks/hard_pairs.py --kind=gated --pairs_dir=VOICEBANK --output_dir=pairs/gated
   python benchmarks/hard_pairs.py --kind=rooms --clean_dir=SPEECH --output_dir=pairs/rooms
-
   python benchmarks/hard_pairs.py --kind=highs --clean_dir=SPEECH --output_dir=pairs/highs
 
 gated: noisy recordings whose pauses are digital silence, as a gate, a call or an edit leaves
@@ -43,7 +42,7 @@ def gated(clean, noisy, sample_rate):
 
 
 def in_room(clean, response, sample_rate):
-    """Speech in a room, and the same with the direct sound and early reflections alone."""
+    """Speech with the direct sound and early reflections alone, and in the whole room."""
     from scipy import signal
 
     from inr_jax.data.rooms import EARLY_S
