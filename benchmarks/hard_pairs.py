@@ -51,19 +51,19 @@ def in_room(clean, response, sample_rate):
     return [signal.fftconvolve(clean, x)[: len(clean)] for x in (early, response)]
 
 
-def gated_pairs():
-    """Name, clean and noisy signal and rate of each pair."""
+def gated_pairs(problems):
+    """Name, clean and noisy signal and rate of each pair; adds what is left out."""
     from inr_jax.data import datasets
 
-    pairs, problems = datasets.find_pairs(folder_of(PAIRS_DIR))
-    app.print_problems(problems)
+    pairs, bad = datasets.find_pairs(folder_of(PAIRS_DIR))
+    problems += bad
     for pair in pairs:
         found = datasets.load(pair, SEED.value)
         clean, noisy, rate = found.clean[:, 0], found.noisy[:, 0], found.sample_rate
         yield found.name, clean, gated(clean, noisy, rate), rate
 
 
-def room_pairs():
+def room_pairs(problems):
     """The same, each clip in a room of its own."""
     from inr_jax import audio
     from inr_jax.data import datasets, rooms
@@ -75,7 +75,7 @@ def room_pairs():
         yield clip.name, *in_room(datasets.mono(recording, rate), response, rate), rate
 
 
-def high_pairs():
+def high_pairs(problems):
     """The same, in white noise or in one recording after the other."""
     import numpy as np
 
@@ -105,14 +105,14 @@ def folder_of(flag):
     return flag.value
 
 
-def main() -> None:
+def main() -> int:
     import numpy as np
 
     from inr_jax import audio
 
     pairs = {"gated": gated_pairs, "rooms": room_pairs, "highs": high_pairs}
-    folder, count = outputs.folder(), 0
-    for name, clean, noisy, rate in pairs[KIND.value]():
+    folder, count, problems = outputs.folder(), 0, []
+    for name, clean, noisy, rate in pairs[KIND.value](problems):
         peak = max(1.0, np.max(np.abs(noisy)), np.max(np.abs(clean)))
         for side, samples in (("clean", clean), ("noisy", noisy)):
             path = folder / side / f"{name}.wav"
@@ -122,6 +122,7 @@ def main() -> None:
             )
         count += 1
     print(f"{count} pairs in {folder}")
+    return app.print_problems(problems)
 
 
 if __name__ == "__main__":

@@ -156,8 +156,9 @@ def test_the_example_in_the_docs_denoises_a_file(causal, tmp_path, monkeypatch):
 
 def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):
     config = HyperSoundConfig(num_samples=64, strides=(2,), hidden=(1,))
-    build = pretrained.build(config).init
-    shapes = jax.eval_shape(build, jax.random.key(0), pretrained.input_of(config))
+    model = pretrained.build(config)
+    inputs = np.zeros(model.input_shape, np.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
     params = jax.tree.map(lambda x: np.zeros(x.shape), shapes)
     pretrained.save(tmp_path / "hypersound", config, params, 0)
     for flags, said in (

@@ -40,6 +40,11 @@ class HyperGain(CellTrunk):
 
     config: HyperGainConfig
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of powers that it can be initialised with, four frames."""
+        return 4, self.config.field.num_cells * self.config.field.cell_bins
+
     @nn.compact
     def __call__(
         self,

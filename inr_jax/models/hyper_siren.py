@@ -35,6 +35,11 @@ class HyperSiren(CellTrunk):
 
     config: HyperSirenConfig
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of windows that it can be initialised with, four of them."""
+        return 4, 2 * self.config.hop
+
     @nn.compact
     def __call__(
         self,

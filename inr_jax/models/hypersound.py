@@ -57,6 +57,11 @@ class HyperSound(nn.Module):
 
     config: HyperSoundConfig
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of the signals that it takes."""
+        return (self.config.num_samples,)
+
     @nn.compact
     def __call__(
         self, noisy: Float[Array, " samples"], upsample: int = 1

@@ -17,6 +17,7 @@ from inr_jax.configs import from_json
 from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.configs.hyper_siren import HyperSirenConfig
 from inr_jax.configs.hypernetwork import NETWORKS
+from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.configs.methods import SUCCESSORS
 from inr_jax.errors import InputError
 from inr_jax.io import weights
@@ -31,13 +32,16 @@ _NAMES = ("hyper_gain", "hyper_gain_live", "hyper_siren")
 _SHIPPED = {weights.trained_dir(name) for name in _NAMES}
 
 
+_MODELS = {
+    HyperGainConfig: HyperGain,
+    HyperSirenConfig: HyperSiren,
+    HyperSoundConfig: HyperSound,
+}
+
+
 def build(config: Any) -> flax.linen.Module:
     """The untrained model of these settings."""
-    if isinstance(config, HyperGainConfig):
-        return HyperGain(config)
-    if isinstance(config, HyperSirenConfig):
-        return HyperSiren(config)
-    return HyperSound(config)
+    return _MODELS[type(config)](config)
 
 
 def name_of(config: Any) -> str:
@@ -122,7 +126,7 @@ def _model(described):
 
 def _misfits(flat, model):
     """Names of weights that are missing, unknown, of another shape or not finite."""
-    inputs = input_of(model.config)
+    inputs = jax.ShapeDtypeStruct(model.input_shape, np.float32)
     expected = jax.eval_shape(model.init, jax.random.key(0), inputs)["params"]
     expected = flax.traverse_util.flatten_dict(expected, sep="/")
     return sorted(
@@ -133,14 +137,3 @@ def _misfits(flat, model):
         or flat[key].shape != expected[key].shape
         or not np.all(np.isfinite(flat[key]))
     )
-
-
-def input_of(config: Any) -> jax.ShapeDtypeStruct:
-    """Shape and kind of an array that the model of a config takes."""
-    if isinstance(config, HyperGainConfig):
-        shape = (4, config.field.num_cells * config.field.cell_bins)
-    elif isinstance(config, HyperSirenConfig):
-        shape = (4, 2 * config.hop)
-    else:
-        shape = (config.num_samples,)
-    return jax.ShapeDtypeStruct(shape, np.float32)

@@ -22,7 +22,7 @@ from inr_jax.configs.hypernetwork import HypernetworkTraining
 from inr_jax.data import augment
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.enhancement import api, neural
-from inr_jax.models import hyper_gain, hyper_siren, pretrained
+from inr_jax.models import hyper_gain, hyper_siren
 from inr_jax.models.hyper_gain import HyperGain
 from inr_jax.models.hyper_siren import HyperSiren
 from inr_jax.models.hypersound import HyperSound
@@ -154,8 +154,7 @@ def _in_windows(model, params, examples):
 
 def fresh_params(key: jax.Array, model: Network) -> dict:
     """Weights of a network that has not been trained."""
-    inputs = jnp.zeros(pretrained.input_of(model.config).shape)
-    return precision.jit(model.init)(key, inputs)
+    return precision.jit(model.init)(key, jnp.zeros(model.input_shape))
 
 
 def divide(params: dict, training: HypernetworkTraining) -> tuple[dict, dict]:
