@@ -50,10 +50,10 @@ def main() -> int:
 
     import jax
 
-    from inr_jax.io import markdown
+    from inr_jax.io import markdown, run_dir
     from inr_jax.training.run import TrainingRun
 
-    sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
+    sound = training_flags.Sound(folder / run_dir.DECODED, settings.mixing.sample_rate)
     data = train.load_data(settings, sound)
     rows = []
     for name, kind in networks().items():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import CLIPS, REPOSITORY
 
+import inr_jax
 from inr_jax import audio, metrics
 from inr_jax.cli import commands
 from inr_jax.data import datasets
@@ -31,6 +32,10 @@ def test_alone_it_lists_its_commands(run_command, args):
     assert code == 0
     for name in commands.COMMANDS:
         assert f"\n  {name} " in out
+
+
+def test_it_knows_its_version(run_command):
+    assert run_command("--version")[:2] == (0, f"inr-jax {inr_jax.__version__}\n")
 
 
 def test_an_unknown_command_is_one_line(run_command):

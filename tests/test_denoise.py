@@ -167,6 +167,7 @@ def test_pipe(tmp_path):
         ((), "name what to denoise"),
         (("missing.wav", "--output=x.wav"), "missing.wav: no such file"),
         (("-", "b.wav", "--output=-"), "hold one file"),
+        ((str(CLIPS), "--output=b.wav"), "b.wav: is a file, but several"),
         ((str(CLIPS), "--output=b", "--method=magic"), "method must be one of"),
         (("a", "--output=b", "--output_rate=48000", "--wet=0.5"), "goes without"),
         (

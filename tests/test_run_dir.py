@@ -14,5 +14,6 @@ def test_results_are_joined_by_none_of_other_settings(tmp_path):
 
 def test_a_start_that_left_no_results_does_not_keep_the_folder(tmp_path):
     run_dir.keep_settings(tmp_path, {"speech_dirs": ["nowhere"]})
+    (tmp_path / run_dir.DECODED).mkdir()
     run_dir.keep_settings(tmp_path, {"speech_dirs": ["here"]})
     assert run_dir.read_settings(tmp_path) == {"speech_dirs": ["here"]}

@@ -85,6 +85,8 @@ def test_the_published_training_is_in_white_noise_alone():
         (("--set=width=-1",), "width must be at least 1"),
         (("--set=target=harmonics",), "target must be one of nerf, siren"),
         (("--speech_dirs=nowhere",), "nowhere"),
+        (("--white=1",), "--white is no more; instead: --set=mixing.noise_shares"),
+        (("--model=hypersound",), "--model is no more; instead: --network"),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, message):
@@ -101,13 +103,15 @@ def test_examples_are_as_long_as_a_clip_of_the_network():
 
 def test_flags_of_before_are_settings_of_now(tmp_path):
     flags = (*TOY, f"--output_dir={tmp_path}", "--speech_dirs=nowhere", "--num_steps=9")
-    run_script("train_hypersound.py", *flags, "--set=training.ema_decay=0.5", expect=2)
+    flags += ("--mel_weight=1", "--snr_range_db=-5,5", "--set=training.ema_decay=0.5")
+    run_script("train_hypersound.py", *flags, expect=2)
     settings = json.loads((tmp_path / "config.json").read_text())["settings"]
     model, mixing, training = (settings[x] for x in ("model", "mixing", "training"))
     assert model["num_samples"] == mixing["num_samples"] == 2048
     assert model["encoder_channels"] == 2 and mixing["room_share"] == 0
     assert training["batch_size"] == 2 and training["warmup_steps"] == 1
     assert training["adam_rate"] == 1e-3 and training["ema_decay"] == 0.5
+    assert training["loss"]["mel"] == 1 and mixing["snr_range_db"] == [-5, 5]
 
 
 @pytest.mark.slow

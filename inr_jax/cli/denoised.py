@@ -75,7 +75,8 @@ class Report:
             return
         if self._num_done:
             print(self._done(elapsed_s), file=sys.stderr)
-        if others := self._others():
+        others = self._others()
+        if others and (self._num_done or self._already):  # else each was named
             print(f"not denoised: {'; '.join(others)}", file=sys.stderr)
 
     def _done(self, elapsed_s):

@@ -125,8 +125,10 @@ def jobs(
         _refuse_overwriting([job])
         return [job], left_out
     for path in filter(None, (output, residual)):
-        if pathlib.Path(path).is_file():
-            raise InputError(f"{path}: is a file, but several are to be written")
+        if pathlib.Path(path).is_file() or _names_a_file(path):
+            raise InputError(
+                f"{path}: is a file, but several are to be written; name a folder"
+            )
     found = []
     for item in inputs:
         try:
@@ -142,6 +144,17 @@ def jobs(
 
 def _is_folder(path):
     return path.endswith(os.sep) or pathlib.Path(path).is_dir()
+
+
+def _names_a_file(path):
+    """Whether a path that is no folder has the extension of a sound."""
+    if _is_folder(path) or not pathlib.Path(path).suffix:
+        return False
+    try:
+        audio.check_writable(path)
+    except InputError:
+        return False
+    return True
 
 
 def _beside(source, residual):
@@ -381,7 +394,7 @@ def _why(job, error):
     reason = " ".join(str(error).split())
     return (
         f"{job.source}: an error of inr_jax, {type(error).__name__}: {reason}; "
-        "--verbosity=0 tells where, please report it"
+        "please report it"
     )
 
 

@@ -9,6 +9,8 @@ from inr_jax.errors import InputError
 from inr_jax.io import atomic, provenance
 
 NAME = "config.json"
+# Decoded sound in a folder of results, which is none of them.
+DECODED = "decoded"
 
 
 def keep_settings(
@@ -32,7 +34,7 @@ def keep_settings(
     path = folder / NAME
     known = {}
     # settings without results are those of a run that failed at once
-    if path.exists() and any(other != path for other in folder.iterdir()):
+    if path.exists() and {x.name for x in folder.iterdir()} - {NAME, DECODED}:
         before = _read(folder)
         if methods is not None and "methods" not in before:
             raise InputError(

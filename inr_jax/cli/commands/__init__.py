@@ -9,6 +9,7 @@ import sys
 
 from absl import flags
 
+import inr_jax
 from inr_jax.cli import app
 
 COMMANDS = {
@@ -33,6 +34,9 @@ def main() -> None:
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "-help", "--help", "help"):
         print(_usage())
+        sys.exit(0)
+    if name == "--version":
+        print(f"inr-jax {inr_jax.__version__}")
         sys.exit(0)
     if name not in COMMANDS:
         sys.exit(

@@ -1,8 +1,7 @@
 """Fits a SIREN to every noisy clip, keeps and scores the fits and prints the table.
 
-Example, on the clips of this repository:
-
-  inr-jax fit --flagfile=experiments/configs/quick.flags
+  inr-jax fit --clean_dir=DIR --snr_db=0 --output_dir=results/fit --coordinates=seconds \\
+      --width=64 --depth=2 --learning_rate=1e-3 --num_steps=200
 
 Clips come from --clean_dir or --librispeech (fetched), with white noise or with that of
 --noise, or from --pairs_dir. Interrupted and started again with the same flags, it

@@ -1,6 +1,7 @@
 """Sweeps omega, rate, steps, width and depth of SIRENs: quality against clean speech.
 
-  inr-jax sweep --flagfile=experiments/configs/sweep.flags
+  inr-jax sweep --clean_dir=DIR --max_clips=2 --widths=32,64 --depths=1,3 \\
+      --num_steps=500 --every=50 --output_dir=results/sweep
 
 Every clip is fitted clean and in noise. All fits of one width and depth run as one
 batch; interrupted and started again, finished widths and depths are not done again.

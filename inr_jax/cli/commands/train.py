@@ -50,10 +50,11 @@ STOP_AT = flags.DEFINE_integer(
 
 def main() -> int:
     folder, settings = prepare()
+    from inr_jax.io import run_dir
     from inr_jax.models import pretrained
 
     model = pretrained.build(settings.model)
-    sound = training_flags.Sound(folder / "decoded", settings.mixing.sample_rate)
+    sound = training_flags.Sound(folder / run_dir.DECODED, settings.mixing.sample_rate)
     weights, best = train_network(model, settings, *load_data(settings, sound), folder)
     pretrained.save(folder / "model", settings.model, weights, best)
     print(f"the best weights, of step {best}: {folder / 'model'}")
