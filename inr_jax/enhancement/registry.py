@@ -49,7 +49,9 @@ def make(
         loaded.
     """
     config = methods.replace(method) if config is None else config
-    return _MAKE[method](config, checkpoint_dir)
+    if method in _FITS:
+        return _FITS[method](config, checkpoint_dir)
+    return _MAKE[method](config)
 
 
 def _signal_by_signal(
@@ -75,20 +77,17 @@ def _signal_by_signal(
     )
 
 
-def _function(
-    module: str, name: str, config: NoSettings, checkpoint_dir: Any
-) -> Denoiser:
-    del config, checkpoint_dir
+def _function(module: str, name: str, config: NoSettings) -> Denoiser:
+    del config
     return _signal_by_signal(getattr(_room(module), name))
 
 
-def _sample_by_sample(name: str, config: NoSettings, checkpoint_dir: Any) -> Denoiser:
-    del config, checkpoint_dir
+def _sample_by_sample(name: str, config: NoSettings) -> Denoiser:
+    del config
     return _signal_by_signal(getattr(_room("trivial"), name), SAMPLE_WINDOW_S, 0.0)
 
 
-def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _classical(name: str, config: ClassicalConfig) -> Denoiser:
     function = getattr(_room("classical"), name)
     return _signal_by_signal(
         functools.partial(function, noise_estimator=config.noise_estimator),
@@ -97,8 +96,7 @@ def _classical(name: str, config: ClassicalConfig, checkpoint_dir: Any) -> Denoi
     )
 
 
-def _gain_field(config: GainFieldMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _gain_field(config: GainFieldMethod) -> Denoiser:
     return _room("gain_denoiser").denoiser(config)
 
 
@@ -180,20 +178,17 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
     return _fits(fit, estimate)
 
 
-def _hyper_gain(name: str, config: HyperGainMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _hyper_gain(name: str, config: HyperGainMethod) -> Denoiser:
     loaded = _pretrained("hyper_gain", trained_dir(name, config.weights))
     return _room("neural").hyper_gain(*loaded, config.channels == "linked")
 
 
-def _hyper_siren(config: TrainedMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _hyper_siren(config: TrainedMethod) -> Denoiser:
     loaded = _pretrained("hyper_siren", config.weights)
     return _room("neural").hyper_siren(*loaded, config.output_rate)
 
 
-def _hypersound(config: HyperSoundMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _hypersound(config: HyperSoundMethod) -> Denoiser:
     if config.weights is None:
         raise InputError(
             "hypersound comes without weights: give those of a training, as "
@@ -216,15 +211,13 @@ def _pretrained(name, folder):
     return model, params
 
 
-def _sepformer(config: SepformerMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _sepformer(config: SepformerMethod) -> Denoiser:
     from inr_jax.models.sepformer import weights
 
     return _room("neural").sepformer(*weights.load(config.weights))
 
 
-def _onnx(config: OnnxMethod, checkpoint_dir: Any) -> Denoiser:
-    del checkpoint_dir
+def _onnx(config: OnnxMethod) -> Denoiser:
     network = _room("streaming_onnx").load(config)
     return _signal_by_signal(network.denoise, sample_rate=network.rate)
 
@@ -234,16 +227,16 @@ def _room(module):
     return importlib.import_module(f"inr_jax.enhancement.{module}")
 
 
-_MAKE: dict[str, Callable[[Any, Any], Denoiser]] = {
+# Those whose state can be kept while they run.
+_FITS: dict[str, Callable[[Any, Any], Denoiser]] = {"siren": _siren, "dnp": _dnp}
+_MAKE: dict[str, Callable[[Any], Denoiser]] = {
     **{
         name: functools.partial(_sample_by_sample, name)
         for name in ("noisy", "silence")
     },
     "lowpass": functools.partial(_function, "trivial", "lowpass"),
     **{name: functools.partial(_classical, name) for name in ("wiener", "log_mmse")},
-    "siren": _siren,
     "gain_field": _gain_field,
-    "dnp": _dnp,
     **{
         name: functools.partial(_hyper_gain, name)
         for name in ("hyper_gain", "hyper_gain_live")
