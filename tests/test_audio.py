@@ -108,6 +108,8 @@ def test_resampling_is_that_of_librosa(rates):
         (np.zeros(0), RATE, "no samples"),
         (np.array([0, np.inf]), RATE, "NaN or infinite"),
         (np.zeros(9), None, "sample_rate"),
+        (np.zeros(9), "16k", "must be a positive whole number, got .16k."),
+        (np.zeros(9), 16000.5, "sample_rate"),
         (np.zeros(9, bool), RATE, "bool"),
     ],
 )

@@ -133,8 +133,10 @@ def checked(recording: Recording) -> Recording:
 
 
 def _from_array(source, sample_rate):
-    if sample_rate is None or sample_rate <= 0:
-        raise InputError(f"array: sample_rate must be positive, got {sample_rate}")
+    if not _is_rate(sample_rate):
+        raise InputError(
+            f"array: sample_rate must be a positive whole number, got {sample_rate!r}"
+        )
     array = as_array(source)
     if array.ndim not in (1, 2):
         raise InputError(
@@ -146,6 +148,13 @@ def _from_array(source, sample_rate):
         )
     samples = array if array.ndim == 2 else array[:, None]
     return Recording(samples, int(sample_rate))
+
+
+def _is_rate(value):
+    try:
+        return int(value) == value > 0
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def as_array(source: Any) -> np.ndarray:

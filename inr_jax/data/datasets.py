@@ -74,7 +74,8 @@ def find(root: str | os.PathLike) -> Found:
     """
     root = pathlib.Path(root)
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
+        what = "is a file, not a folder" if root.is_file() else "no such folder"
+        raise InputError(f"{root}: {what}")
     contents = folders.contents(root)
     problems = contents.problems(root)
     if not contents.sound:
