@@ -21,7 +21,7 @@ NETWORKS: dict[str, type[NetworkConfig]] = {
 
 # Power-law compressed spectra, negative SNR of the clip and of its segments, PMSQE.
 DENOISING_LOSS = LossWeights(
-    mse=0.0, compressed=100.0, snr=2.0, segmental=2.0, disturbance=0.5
+    mse=0.0, compressed=100.0, snr=3.0, segmental=2.0, disturbance=3.0
 )
 
 
