@@ -68,7 +68,7 @@ def room_pairs(problems):
     from inr_jax import audio
     from inr_jax.data import datasets, rooms
 
-    for i, clip in enumerate(datasets.find_clips(folder_of(CLEAN_DIR))):
+    for i, clip in enumerate(clips_of(folder_of(CLEAN_DIR), problems)):
         recording = audio.read(clip.path)
         rate = recording.sample_rate
         response = rooms.simulate(1, rate, SEED.value + i)[0].astype("float32")
@@ -84,8 +84,8 @@ def high_pairs(problems):
 
     recordings = None
     if NOISE_DIR.value:
-        recordings = datasets.NoiseRecordings(datasets.find_clips(NOISE_DIR.value))
-    for i, clip in enumerate(datasets.find_clips(folder_of(CLEAN_DIR))):
+        recordings = datasets.NoiseRecordings(clips_of(NOISE_DIR.value, problems))
+    for i, clip in enumerate(clips_of(folder_of(CLEAN_DIR), problems)):
         noise = recordings and recordings.at(i)
         found = datasets.load(clip, SEED.value, recording=noise)
         clean, rate = found.clean[:, 0], found.sample_rate
@@ -97,6 +97,14 @@ def high_pairs(problems):
         levels = [np.std(highs(x, rate)) for x in (clean, noise)]
         scale = levels[0] / levels[1] * 10 ** (-SNR_DB.value / 20)
         yield found.name, clean, clean + scale * noise, rate
+
+
+def clips_of(folder, problems):
+    from inr_jax.data import datasets
+
+    found = datasets.find(folder)
+    problems += found.problems
+    return found.clips
 
 
 def folder_of(flag):
