@@ -54,11 +54,12 @@ def in_room(clean, response, sample_rate):
 def gated_pairs(problems):
     """Name, clean and noisy signal and rate of each pair; adds what is left out."""
     from inr_jax.data import datasets
+    from inr_jax.data.noise import Condition
 
     pairs, bad = datasets.find_pairs(folder_of(PAIRS_DIR))
     problems += bad
     for pair in pairs:
-        found = datasets.load(pair, SEED.value)
+        found = datasets.load(pair, Condition("as recorded", None, SEED.value))
         clean, noisy, rate = found.clean[:, 0], found.noisy[:, 0], found.sample_rate
         yield found.name, clean, gated(clean, noisy, rate), rate
 
@@ -80,14 +81,16 @@ def high_pairs(problems):
     import numpy as np
 
     from inr_jax.data import datasets
+    from inr_jax.data.noise import Condition
     from inr_jax.metrics.waveform import HIGH_HZ, highs
 
+    condition = Condition(NOISE_DIR.value or "white", 0.0, SEED.value)
     recordings = None
     if NOISE_DIR.value:
         recordings = datasets.NoiseRecordings(clips_of(NOISE_DIR.value, problems))
     for i, clip in enumerate(clips_of(folder_of(CLEAN_DIR), problems)):
         noise = recordings and recordings.at(i)
-        found = datasets.load(clip, SEED.value, recording=noise)
+        found = datasets.load(clip, condition, recording=noise)
         clean, rate = found.clean[:, 0], found.sample_rate
         if rate <= 2 * HIGH_HZ[0]:
             raise InputError(

@@ -11,6 +11,7 @@ from toy_training import HYPERSOUND
 
 from inr_jax import audio
 from inr_jax.data import bad_files, datasets
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 from inr_jax.training import validation
 
@@ -134,7 +135,8 @@ def test_noise_is_never_digital_silence(tmp_path):
     put(tmp_path / "in" / "a.wav", sound(2000))
     (clip,) = datasets.find_clips(tmp_path / "in")
     for seed in range(5):
-        example = datasets.load(clip, seed, 3.0, recording=recordings.at(seed))
+        condition = Condition("noise", 3.0, seed)
+        example = datasets.load(clip, condition, recording=recordings.at(seed))
         ratio = np.sum(example.clean**2) / np.sum((example.noisy - example.clean) ** 2)
         assert 10 * np.log10(ratio) == pytest.approx(3, abs=0.01)
     with pytest.raises(InputError, match="none of 1 recordings of noise"):
@@ -193,7 +195,7 @@ def test_a_bad_clip_or_noise_of_the_validation_is_left_out(validated, kind):
     of_clip, of_noise = problems
     assert "clean/03.wav: " in of_clip and "noise/04.wav: " in of_noise
     assert len(examples) == 2 * 11
-    assert "03" not in {example.clip for example in examples}
+    assert "03" not in {example.name for example in examples}
 
 
 def test_too_many_bad_clips_of_the_validation_have_to_be_allowed(validated):
@@ -273,7 +275,7 @@ def test_a_training_ends_with_a_bad_file_in_every_folder(tmp_path):
 
 def test_a_sweep_leaves_out_bad_clips_and_other_rates(tmp_path):
     from inr_jax.evaluation import sweep
-    from inr_jax.evaluation.conditions import Condition, Source
+    from inr_jax.evaluation.source import Source
 
     for name in "abc":
         put(tmp_path / f"{name}.wav", sound(800))

@@ -4,9 +4,11 @@ import soundfile
 
 from inr_jax import audio
 from inr_jax.data import datasets, noise
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 
 RATE = 16_000
+WHITE, RECORDED = Condition("white", 0.0, 1), Condition("as recorded", None, 0)
 
 
 def put(path, num_samples=800, seed=0, rate=RATE, channels=1):
@@ -59,7 +61,7 @@ def test_choice_is_seeded_and_in_order(tmp_path):
 def test_noise_is_added_at_a_level_from_a_seed(tmp_path):
     path = put(tmp_path / "x.wav", 1600, channels=2)
     (clip,) = datasets.find_clips(tmp_path)
-    example = datasets.load(clip, seed=7, snr_db=5, max_seconds=0.05)
+    example = datasets.load(clip, Condition("white", 5, 7), max_seconds=0.05)
     assert example.clean.shape == example.noisy.shape == (800, 2)
     np.testing.assert_array_equal(example.clean, audio.read(path).samples[:800])
     again = noise.add_white(example.clean, noise.clip_seed(7, "x"), snr_db=5)
@@ -68,9 +70,9 @@ def test_noise_is_added_at_a_level_from_a_seed(tmp_path):
 
 def test_a_clip_gets_the_same_noise_whatever_is_beside_it(tmp_path):
     put(tmp_path / "x.wav")
-    alone = datasets.load(datasets.find_clips(tmp_path)[0], seed=1)
+    alone = datasets.load(datasets.find_clips(tmp_path)[0], WHITE)
     put(tmp_path / "a.wav", seed=5)
-    beside = datasets.load(datasets.find_clips(tmp_path)[1], seed=1)
+    beside = datasets.load(datasets.find_clips(tmp_path)[1], WHITE)
     np.testing.assert_array_equal(alone.noisy, beside.noisy)
 
 
@@ -80,7 +82,7 @@ def test_pairs_meet_by_name_and_strays_are_told(tmp_path):
     put(tmp_path / "clean" / "b.wav")
     put(tmp_path / "noisy" / "c.wav")
     (pair,), alone = datasets.find_pairs(tmp_path)
-    example = datasets.load(pair, seed=0)
+    example = datasets.load(pair, RECORDED)
     np.testing.assert_array_equal(
         example.noisy, audio.read(tmp_path / "noisy" / "a.flac").samples
     )
@@ -101,7 +103,7 @@ def test_pairs_that_differ_are_refused_with_both_sides(tmp_path, other, message)
     put(tmp_path / "noisy" / "a.wav", **other)
     (pair,), _ = datasets.find_pairs(tmp_path)
     with pytest.raises(InputError, match=message):
-        datasets.load(pair, seed=0)
+        datasets.load(pair, RECORDED)
 
 
 def test_pairs_without_a_common_name(tmp_path):

@@ -20,10 +20,11 @@ from conftest import CLIPS, REPOSITORY, is_drawn, run_script
 from inr_jax import audio, metrics
 from inr_jax.configs import methods
 from inr_jax.data import datasets, noise
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 from inr_jax.evaluation import manifest, results, runner
-from inr_jax.evaluation.conditions import Condition, Source
 from inr_jax.evaluation.report import from_store
+from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 from inr_jax.evaluation.systems import Output, System
 from inr_jax.metrics import pool

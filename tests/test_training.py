@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from orbax.checkpoint import v1 as ocp
 
+from inr_jax import audio
 from inr_jax.configs import hypernetwork as settings
 from inr_jax.configs.hypernetwork import HypernetworkTraining
+from inr_jax.data import datasets
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
+from inr_jax.evaluation.source import Source
 from inr_jax.training import hypernetwork, loop, validation
 from inr_jax.training import state as states
 from inr_jax.training.meter import Meter
@@ -118,9 +122,10 @@ def counted(num_steps, fails_at=None):
 
     silence = np.zeros(16_000, np.float32)
     noise = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
-    example = validation.ValidationExample("a", "white", noise, noise)
+    clip = audio.Recording(noise[:, None], 16_000)
+    example = datasets.mix("a", clip, Condition("white", 0.0, 0))
     return loop.Task(
-        advance_by_one, num_steps, 2.0, lambda ema: {0: silence}, [example], 16_000
+        advance_by_one, num_steps, 2.0, lambda ema: {0: silence}, [example]
     )
 
 
@@ -151,6 +156,25 @@ def test_every_step_counts_in_one_line_of_the_log(tmp_path, monkeypatch):
     state = jax.tree.map(np.asarray, state)
     loop.train(again, state, counted(9), INTERVALS, lambda line: None)
     assert losses(parts) == losses(whole)
+
+
+@pytest.mark.parametrize("kind, level", [("white", 0.0), ("recorded", 5.0)])
+def test_clips_of_a_validation_are_mixed_as_those_of_an_evaluation(
+    tmp_path, kind, level
+):
+    for i in range(2):
+        samples = 0.1 * np.random.default_rng(i).standard_normal((80_000, 1))
+        audio.write(tmp_path / f"{i}.wav", samples, 16_000)
+    clips = datasets.find_clips(tmp_path)
+    noises = clips if kind == "recorded" else ()
+    source = Source(clips, noises, max_seconds=validation.CLIP_S)
+    made, _ = validation.examples(tmp_path, tmp_path, 16_000, seed=3)
+    found = [example for example in made if example.condition.noise == kind]
+    for position, example in enumerate(found):
+        expected = source.load(position, Condition(kind, level, 3))
+        np.testing.assert_array_equal(example.noisy, expected.noisy)
+        np.testing.assert_array_equal(example.clean, expected.clean)
+    assert len(found) == 2
 
 
 def test_nothing_that_follows_from_nan_is_kept(tmp_path):

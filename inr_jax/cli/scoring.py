@@ -9,7 +9,8 @@ from inr_jax.cli.flags import methods as method_flags
 from inr_jax.errors import InputError
 
 if TYPE_CHECKING:  # --help answers before anything heavy loads
-    from inr_jax.evaluation.conditions import Condition, Source
+    from inr_jax.data.noise import Condition
+    from inr_jax.evaluation.source import Source
     from inr_jax.evaluation.store import Store
     from inr_jax.evaluation.systems import System
 

@@ -36,6 +36,7 @@ class Example:
     """A clean clip and its noisy version, float32 (samples, channels), one length."""
 
     name: str
+    condition: noise.Condition
     clean: np.ndarray
     noisy: np.ndarray
     sample_rate: int
@@ -138,8 +139,7 @@ def choose(clips: Sequence[Clip], max_clips: int | None, seed: int) -> list[Clip
 
 def load(
     clip: Clip,
-    seed: int,
-    snr_db: float | None = 0.0,
+    condition: noise.Condition,
     sigma: float | None = None,
     max_seconds: float | None = None,
     recording: audio.Recording | None = None,
@@ -149,30 +149,48 @@ def load(
 
     Args:
       clip: From `find_clips` or `find_pairs`.
-      seed: The noise seed follows from it and the clip's name.
-      snr_db: See `noise.add_white`; not used for pairs.
+      condition: As for `mix`.
       sigma: The same.
       max_seconds: Only the beginning, when given.
-      recording: Noise to add at `snr_db`, its first channel; white noise if None.
+      recording: As for `mix`.
       read: Decodes a file.
 
     Raises:
       InputError: a file cannot be read, or a pair differs in rate, channels or length.
     """
     whole = read(clip.path)
-    rate = whole.sample_rate
-    clean = beginning(whole, max_seconds).samples
-    noise_seed = noise.clip_seed(seed, clip.name)
-    if clip.noisy_path is not None:
-        partner = _checked_partner(clip, whole, read(clip.noisy_path))
-        noisy = beginning(partner, max_seconds).samples
-    elif recording is None:
-        noisy = noise.add_white(clean, noise_seed, snr_db, sigma)
+    clean = beginning(whole, max_seconds)
+    if clip.noisy_path is None:
+        return mix(clip.name, clean, condition, sigma, recording)
+    partner = _checked_partner(clip, whole, read(clip.noisy_path))
+    noisy = beginning(partner, max_seconds).samples
+    return Example(clip.name, condition, clean.samples, noisy, clean.sample_rate)
+
+
+def mix(
+    name: str,
+    clean: audio.Recording,
+    condition: noise.Condition,
+    sigma: float | None = None,
+    recording: audio.Recording | None = None,
+) -> Example:
+    """A clean clip in noise.
+
+    Args:
+      name: Of the clip; with the seed of the condition it gives that of the noise.
+      clean: The clip.
+      condition: Level and seed of the noise.
+      sigma: Of white noise, see `noise.add_white`.
+      recording: Noise to add, its first channel; white noise if None.
+    """
+    samples, rate = clean.samples, clean.sample_rate
+    seed = noise.clip_seed(condition.seed, name)
+    if recording is None:
+        noisy = noise.add_white(samples, seed, condition.snr_db, sigma)
     else:
-        noisy = noise.add_recorded(
-            clean, mono(recording, rate)[:, None], noise_seed, snr_db
-        )
-    return Example(clip.name, clean, noisy, rate)
+        added = mono(recording, rate)[:, None]
+        noisy = noise.add_recorded(samples, added, seed, condition.snr_db)
+    return Example(name, condition, samples, noisy, rate)
 
 
 class NoiseRecordings:

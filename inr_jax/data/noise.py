@@ -2,8 +2,35 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Condition(NamedTuple):
+    """The noise that clips are in.
+
+    Attributes:
+      noise: "white", the name of a folder of recordings, or "as recorded" for pairs.
+      snr_db: Level, or None for pairs and for noise of a given deviation.
+      seed: Of the noise and of methods that draw.
+    """
+
+    noise: str
+    snr_db: float | None
+    seed: int
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Condition":
+        """That of a row of scores."""
+        return cls(row["noise"], row["snr_db"], row["seed"])
+
+    @property
+    def title(self) -> str:
+        """For headings and names of folders."""
+        level = "" if self.snr_db is None else f", {self.snr_db:g} dB"
+        return f"{self.noise}{level}, seed {self.seed}"
 
 
 def clip_seed(seed: int, name: str) -> int:

@@ -1,4 +1,3 @@
-from . import conditions as conditions
 from . import manifest as manifest
 from . import paper_table as paper_table
 from . import plots as plots
@@ -7,10 +6,11 @@ from . import results as results
 from . import runner as runner
 from . import score_plots as score_plots
 from . import siren_fits as siren_fits
+from . import source as source
 from . import store as store
 from . import sweep as sweep
 from . import systems as systems
 from . import tables as tables
-from .conditions import Condition as Condition
-from .conditions import Source as Source
+from .source import Condition as Condition
+from .source import Source as Source
 from .store import Store as Store

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from inr_jax.data.datasets import Clip
 from inr_jax.errors import InputError
-from inr_jax.evaluation.conditions import Source
+from inr_jax.evaluation.source import Source
 from inr_jax.io import atomic, provenance
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inr_jax.data.noise import Condition
 from inr_jax.evaluation import score_plots
-from inr_jax.evaluation.conditions import Condition, Source
 from inr_jax.evaluation.results import reference
+from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 from inr_jax.evaluation.systems import CLEAN
 from inr_jax.plots import clips, style

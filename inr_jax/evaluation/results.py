@@ -4,9 +4,9 @@ import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
 
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 from inr_jax.evaluation import store, tables
-from inr_jax.evaluation.conditions import Condition
 from inr_jax.evaluation.store import Store
 from inr_jax.io import atomic, run_dir
 from inr_jax.metrics import pool

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from inr_jax import audio
 from inr_jax.data import noise
 from inr_jax.data.datasets import Example
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
-from inr_jax.evaluation.conditions import Condition, Source
+from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Row, Store
 from inr_jax.evaluation.systems import System
 from inr_jax.metrics import pool

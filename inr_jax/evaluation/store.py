@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from inr_jax import audio
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
-from inr_jax.evaluation.conditions import Condition
 from inr_jax.io import atomic
 from inr_jax.metrics import pool
 

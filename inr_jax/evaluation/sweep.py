@@ -11,8 +11,9 @@ import numpy as np
 from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.data import noise
 from inr_jax.data.datasets import Example
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
-from inr_jax.evaluation.conditions import Condition, Source
+from inr_jax.evaluation.source import Source
 from inr_jax.fitting import siren, sweep
 from inr_jax.metrics import pool
 from inr_jax.parallel import bucketing

@@ -20,6 +20,7 @@ from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import FieldConfig
 from inr_jax.configs.hypernetwork import HypernetworkTraining
 from inr_jax.data import augment
+from inr_jax.data.datasets import Example
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.enhancement import api, neural
 from inr_jax.models import hyper_gain, hyper_siren
@@ -29,7 +30,6 @@ from inr_jax.models.hypersound import HyperSound
 from inr_jax.parallel import precision, sharding
 from inr_jax.training import state as states
 from inr_jax.training.state import State
-from inr_jax.training.validation import ValidationExample
 
 Network = HyperGain | HyperSiren | HyperSound
 # Of "one_cycle": the share of the steps in which the rate rises, from a 25th of the
@@ -127,16 +127,15 @@ _estimate = precision.jit(denoise, static_argnames=("model", "sample_rate"))
 
 
 def denoise_examples(
-    params,
-    examples: Sequence[ValidationExample],
-    model: Network,
-    sample_rate: int,
+    params, examples: Sequence[Example], model: Network
 ) -> dict[int, np.ndarray]:
-    """Estimates of validation examples by their positions."""
+    """Estimates (samples,) of examples of one channel, by their positions."""
     if isinstance(model, HyperSound):
         return _in_windows(model, jax.device_get(params), examples)
     return {
-        i: np.asarray(_estimate(model, params, example.noisy, sample_rate))
+        i: np.asarray(
+            _estimate(model, params, example.noisy[:, 0], example.sample_rate)
+        )
         for i, example in enumerate(examples)
     }
 
@@ -144,8 +143,7 @@ def denoise_examples(
 def _in_windows(model, params, examples):
     """Estimates by the method `hypersound`, which cross-fades windows."""
     recordings = [
-        audio.Recording(example.noisy[:, None], model.config.sample_rate)
-        for example in examples
+        audio.Recording(example.noisy, example.sample_rate) for example in examples
     ]
     denoiser = neural.hypersound(model, params)
     estimates = api.denoise_recordings(denoiser, recordings, [0] * len(recordings))

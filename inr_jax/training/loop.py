@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from inr_jax.data.datasets import Example
 from inr_jax.metrics.pool import ScorePool
 from inr_jax.plots import style
 from inr_jax.plots import training as plots
@@ -26,7 +27,6 @@ class Task(NamedTuple):
       denoise: Takes weights to estimates (samples,) of the validation examples, by their
         positions.
       examples: For validation, of other speakers.
-      sample_rate: Hz.
       metrics: That validation scores.
     """
 
@@ -34,8 +34,7 @@ class Task(NamedTuple):
     num_steps: int
     step_s: float
     denoise: Callable[[Any], Mapping[int, np.ndarray]]
-    examples: Sequence[validation.ValidationExample]
-    sample_rate: int
+    examples: Sequence[Example]
     metrics: Sequence[str] = validation.METRICS["all"]
 
 
@@ -101,6 +100,4 @@ def train(
 def _validate(state, task, pool) -> dict[str, float]:
     """Mean scores of the running mean of the weights."""
     estimates = task.denoise(state.ema)
-    return validation.mean_scores(
-        estimates, task.examples, task.sample_rate, task.metrics, pool
-    )
+    return validation.mean_scores(estimates, task.examples, task.metrics, pool)

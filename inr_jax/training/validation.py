@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from inr_jax import audio
-from inr_jax.data import bad_files, datasets, noise
+from inr_jax.data import bad_files, datasets
+from inr_jax.data.datasets import Example
+from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 from inr_jax.metrics.pool import Job, ScorePool
 
@@ -19,23 +20,16 @@ WHITE_SNR_DB = 0.0
 RECORDED_SNR_DB = 5.0
 
 
-class ValidationExample(NamedTuple):
-    """A noisy clip with its clean version, (samples,) each; `noise` names the kind."""
-
-    clip: str
-    noise: str
-    noisy: np.ndarray
-    clean: np.ndarray
-
-
 def examples(
     clean_dir: str | os.PathLike,
     noise_dir: str | os.PathLike | None,
     sample_rate: int,
     seed: int = 0,
     allow_bad: bool = False,
-) -> tuple[list[ValidationExample], list[str]]:
+) -> tuple[list[Example], list[str]]:
     """The beginnings of clips, all of `CLIP_S` seconds, with each kind of noise.
+
+    They have one channel.
 
     Args:
       clean_dir: Speech; `MAX_CLIPS` clips are drawn where there are more.
@@ -53,6 +47,8 @@ def examples(
       InputError: a folder is missing or empty, or nothing in it can be used.
     """
     made = []
+    white = Condition("white", WHITE_SNR_DB, seed)
+    recorded = Condition("recorded", RECORDED_SNR_DB, seed)
     found = datasets.find(clean_dir)
     clips, problems = datasets.choose(found.clips, MAX_CLIPS, seed), found.problems
     tally = bad_files.Tally(str(clean_dir), len(clips), allow_bad)
@@ -63,29 +59,20 @@ def examples(
         problems += of_noise.problems
     for i, clip in enumerate(clips):
         try:
-            clean = _clean(clip, sample_rate)
+            clean = _clean(clip.path, sample_rate)
         except InputError as error:
             tally.add(str(error))
             continue
-        clip_seed = noise.clip_seed(seed, clip.name)
-        white = noise.add_white(clean, clip_seed, WHITE_SNR_DB)
-        made.append(ValidationExample(clip.name, "white", white, clean))
+        made.append(datasets.mix(clip.name, clean, white))
         if recordings.clips:
-            recording = recordings.at(i * len(recordings.clips) // len(clips))
-            noisy = noise.add_recorded(
-                clean[:, None],
-                datasets.mono(recording, sample_rate)[:, None],
-                clip_seed,
-                RECORDED_SNR_DB,
-            )
-            made.append(ValidationExample(clip.name, "recorded", noisy[:, 0], clean))
+            noise = recordings.at(i * len(recordings.clips) // len(clips))
+            made.append(datasets.mix(clip.name, clean, recorded, recording=noise))
     return made, [*problems, *tally.problems, *recordings.problems]
 
 
 def mean_scores(
     estimates: Mapping[int, np.ndarray],
-    of: Sequence[ValidationExample],
-    sample_rate: int,
+    of: Sequence[Example],
     metrics: Sequence[str],
     pool: ScorePool,
 ) -> dict[str, float]:
@@ -94,19 +81,18 @@ def mean_scores(
     Args:
       estimates: (samples,) by position in the examples.
       of: The examples.
-      sample_rate: Hz.
       metrics: Names of `inr_jax.metrics`.
       pool: Scores them.
     """
     pending = [
         pool.submit(
             Job(
-                example.clip,
-                example.noise,
-                0,
-                example.clean[:, None],
+                example.name,
+                example.condition.noise,
+                example.condition.seed,
+                example.clean,
                 estimates[i][:, None],
-                sample_rate,
+                example.sample_rate,
                 tuple(metrics),
             )
         )
@@ -136,13 +122,10 @@ def selection_score(scores: Mapping[str, float]) -> float:
     ) / len(kinds)
 
 
-def _clean(clip, sample_rate):
-    clean = _of_length(datasets.mono(audio.read(clip.path), sample_rate), sample_rate)
-    if not np.any(clean):
-        raise InputError(f"{clip.path}: holds nothing but silence")
-    return clean
-
-
-def _of_length(samples, sample_rate):
+def _clean(path, sample_rate):
+    samples = datasets.mono(audio.read(path), sample_rate)
     count = round(CLIP_S * sample_rate)
-    return np.pad(samples[:count], (0, max(0, count - len(samples))))
+    samples = np.pad(samples[:count], (0, max(0, count - len(samples))))
+    if not np.any(samples):
+        raise InputError(f"{path}: holds nothing but silence")
+    return audio.Recording(samples[:, None], sample_rate)

@@ -24,8 +24,9 @@ SNR_DB = 5.0
 def main() -> int:
     from inr_jax.configs import methods
     from inr_jax.data import datasets
+    from inr_jax.data.noise import Condition
     from inr_jax.evaluation import systems
-    from inr_jax.evaluation.conditions import Condition, Source
+    from inr_jax.evaluation.source import Source
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
 

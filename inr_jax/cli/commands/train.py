@@ -107,10 +107,9 @@ def train_network(model, settings, corpus, examples, folder):
         min(training.num_steps, STOP_AT.value or training.num_steps),
         training.batch_size * settings.mixing.num_samples / rate,
         lambda params: hypernetwork.denoise_examples(
-            hypernetwork.together(params, fixed), examples, model, rate
+            hypernetwork.together(params, fixed), examples, model
         ),
         examples,
-        rate,
         metrics=validation.METRICS[training.trained],
     )
     try:

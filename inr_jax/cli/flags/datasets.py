@@ -10,7 +10,8 @@ from inr_jax.cli import app
 from inr_jax.errors import InputError
 
 if TYPE_CHECKING:  # --help answers before anything heavy loads
-    from inr_jax.evaluation.conditions import Condition, Source
+    from inr_jax.data.noise import Condition
+    from inr_jax.evaluation.source import Source
 
 CLEAN_DIR = flags.DEFINE_string("clean_dir", None, "Folder of clean speech.")
 PAIRS_DIR = flags.DEFINE_string("pairs_dir", None, "Folder with clean/ and noisy/.")
@@ -56,7 +57,7 @@ def conditions() -> "list[Condition]":
     Raises:
       InputError: a level or a seed is not a number, or levels are given twice.
     """
-    from inr_jax.evaluation.conditions import Condition
+    from inr_jax.data.noise import Condition
 
     seeds = app.parse_numbers(SEEDS, int, 0)
     has_level = flags.FLAGS[SNR_DB.name].present
@@ -99,7 +100,7 @@ def source(seed: int = 0) -> "Source":
     """
     from inr_jax.data import datasets
     from inr_jax.evaluation import manifest
-    from inr_jax.evaluation.conditions import Source
+    from inr_jax.evaluation.source import Source
 
     given = [flag for flag in _FOLDERS if flag.value]
     if len(given) > 1 or not (given or MANIFEST.value):

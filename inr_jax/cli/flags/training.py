@@ -12,8 +12,7 @@ from inr_jax.cli.flags import outputs
 from inr_jax.errors import InputError
 
 if TYPE_CHECKING:  # --help answers before anything heavy loads
-    from inr_jax.data import decoded_cache
-    from inr_jax.training import validation
+    from inr_jax.data import datasets, decoded_cache
 
 flags.adopt_module_key_flags(outputs)
 SPEECH_DIRS = flags.DEFINE_list("speech_dirs", [], "Folders of clean speech.")
@@ -121,7 +120,7 @@ class Sound:
         app.print_hidden(found.hidden)
         return found
 
-    def validation_examples(self) -> "list[validation.ValidationExample]":
+    def validation_examples(self) -> "list[datasets.Example]":
         """The noisy clips of the validation; prints what was left out.
 
         Raises:

@@ -4,8 +4,8 @@ import pathlib
 from collections.abc import Iterator
 
 from inr_jax.evaluation import results
-from inr_jax.evaluation.conditions import Source
 from inr_jax.evaluation.report import page
+from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 
 _NOTES = """

@@ -1,42 +1,17 @@
-"""The noisy clips of an evaluation: which clips, in what noise, at which levels."""
+"""The noisy clips of an evaluation: which clips, and in the noise of which recordings."""
 
 import collections
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 from inr_jax import audio
 from inr_jax.data import datasets
+from inr_jax.data.noise import Condition
 
 # Bytes of decoded samples that are kept: over an hour of speech at 16 kHz.
 _DECODED_BYTES = 2**28
-
-
-class Condition(NamedTuple):
-    """What is done to the clean clips.
-
-    Attributes:
-      noise: "white", the name of a folder of recordings, or "as recorded" for pairs.
-      snr_db: Level, or None for pairs and for noise of a given deviation.
-      seed: Of the noise and of methods that draw.
-    """
-
-    noise: str
-    snr_db: float | None
-    seed: int
-
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> "Condition":
-        """That of a row of scores."""
-        return cls(row["noise"], row["snr_db"], row["seed"])
-
-    @property
-    def title(self) -> str:
-        """For headings and names of folders."""
-        level = "" if self.snr_db is None else f", {self.snr_db:g} dB"
-        return f"{self.noise}{level}, seed {self.seed}"
 
 
 class _Decoded:
@@ -111,8 +86,7 @@ class Source:
             recording = self._noise.at(turn)
         return datasets.load(
             self.clips[position],
-            condition.seed,
-            condition.snr_db,
+            condition,
             self.sigma,
             self.max_seconds,
             recording,
