@@ -1,5 +1,6 @@
 """What `accelerator.py` times: fits, denoising and training at the sizes in use."""
 
+import functools
 import itertools
 
 import jax
@@ -120,8 +121,9 @@ def train(speech: list[np.ndarray], settings: Settings, watch: Stopwatch) -> Tim
     params = hypernetwork.fresh_params(jax.random.key(0), model)
     params, fixed = hypernetwork.divide(params, settings.training)
     state = hypernetwork.init(params, settings.training)
+    mixed = functools.partial(augment.examples, config=settings.mixing)
     step = hypernetwork.compiled_step(
-        *(_corpus(speech), model, settings.mixing, settings.training, 0, fixed)
+        *(_corpus(speech), mixed, model, RATE, settings.training, 0, fixed)
     )
 
     def run():

@@ -68,13 +68,13 @@ def curve(config, clean):
     import jax
     import numpy as np
 
-    from inr_jax import losses, metrics
+    from inr_jax import metrics
     from inr_jax.configs.hypernetwork import default_settings
     from inr_jax.models import pretrained
-    from inr_jax.parallel import precision
+    from inr_jax.parallel import precision, sharding
     from inr_jax.training import hypernetwork
-    from inr_jax.training import state as states
 
+    sharding.use_local_devices(1)  # one small batch
     model, num_steps = pretrained.build(config), NUM_STEPS.value
     clean = clean / np.max(np.abs(clean), axis=1, keepdims=True)
     training = dataclasses.replace(
@@ -85,34 +85,27 @@ def curve(config, clean):
         adam_rate=LEARNING_RATE.value,
     )
 
-    def error(params, clean):
-        estimate, rate = model.apply(params, clean), config.sample_rate
-        loss = losses.total(estimate, clean, len(clean), rate, training.loss)
-        return loss, estimate
-
-    def mean_error(params, clean):
-        loss, estimates = jax.vmap(error, in_axes=(None, 0))(params, clean)
-        return loss.mean(), estimates
-
-    @precision.jit(donate_argnums=0)
-    def update(state, clean):
-        slope = jax.value_and_grad(mean_error, has_aux=True)
-        (loss, estimates), gradient = slope(state.params, clean)
-        optimizer = hypernetwork.optimizer(training)
-        state = states.apply_gradient(state, gradient, optimizer, training.ema_decay)
-        return state, loss, estimates
-
     params = hypernetwork.fresh_params(jax.random.key(0), model)
-    state = hypernetwork.init(params, training)
-    rates = [config.sample_rate] * len(clean)
+    params, fixed = hypernetwork.divide(params, training)
+    state, rate = hypernetwork.init(params, training), config.sample_rate
+    step = hypernetwork.compiled_step(
+        clean, lambda keys, clean: (clean, clean), model, rate, training, 0, fixed
+    )
+    estimate = precision.jit(jax.vmap(model.apply, (None, 0)))
+
+    def mean_si_sdr(params):
+        pairs = zip(clean, np.asarray(estimate(params, clean)), strict=True)
+        return float(np.mean([metrics.si_sdr(*pair, rate) for pair in pairs]))
+
     with app.progress("training", num_steps, "steps") as on_steps:
-        for step in range(num_steps):
-            state, loss, estimates = update(state, clean)
+        for i in range(num_steps):
+            is_shown = i % EVERY == 0 or i == num_steps - 1
+            if is_shown:  # before the step, which takes the weights, as the loss is
+                si_sdr = mean_si_sdr(state.params)
+            state, measured = step(state)
             on_steps(1)
-            if step % EVERY == 0 or step == num_steps - 1:
-                scores = map(metrics.si_sdr, clean, np.asarray(estimates), rates)
-                si_sdr = float(np.mean(list(scores)))
-                yield {"step": step, "loss": float(loss), "si_sdr": si_sdr}
+            if is_shown:
+                yield {"step": i, "loss": float(measured["loss"]), "si_sdr": si_sdr}
 
 
 if __name__ == "__main__":

@@ -16,10 +16,8 @@ from jaxtyping import Array, Float
 from optax.contrib import MuonDimensionNumbers, muon
 
 from inr_jax import audio, losses
-from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.hyper_gain import FieldConfig
 from inr_jax.configs.hypernetwork import HypernetworkTraining
-from inr_jax.data import augment
 from inr_jax.data.datasets import Example
 from inr_jax.dsp.stft import istft, sine_window, stft
 from inr_jax.enhancement import api, neural
@@ -174,9 +172,10 @@ def init(params: dict, training: HypernetworkTraining) -> State:
 
 
 def compiled_step(
-    corpus: augment.Corpus,
+    data: Any,
+    examples: Callable[[jax.Array, Any], tuple[jax.Array, jax.Array]],
     model: Network,
-    mixing: AugmentConfig,
+    sample_rate: int,
     training: HypernetworkTraining,
     seed: int,
     fixed: dict,
@@ -184,9 +183,11 @@ def compiled_step(
     """`step(state)` over all devices of this process; takes the state's memory over.
 
     Args:
-      corpus: What examples are made from.
+      data: What examples are made from, a pytree of arrays.
+      examples: Makes them, of keys (examples,) and the data: noisy and clean ones
+        (examples, samples).
       model: What is trained.
-      mixing: How examples are made.
+      sample_rate: Of the examples, Hz.
       training: How it is trained.
       seed: Of the examples.
       fixed: Weights that stay as they are, as from `divide`.
@@ -196,25 +197,24 @@ def compiled_step(
     """
     local = jax.local_devices()[: sharding.num_local_devices()]
     share = training.batch_size // len(local)
-    copies = [jax.device_put(corpus, device) for device in local]
-    rate = mixing.sample_rate
+    copies = [jax.device_put(data, device) for device in local]
 
     def terms_of(params, noisy, clean):
-        estimate = denoise(model, together(params, fixed), noisy, rate)
+        estimate = denoise(model, together(params, fixed), noisy, sample_rate)
         if training.trained == "highs":
-            window = hyper_gain.window_of(rate, model.config)
+            window = hyper_gain.window_of(sample_rate, model.config)
             noisy, estimate, clean = (
                 above_cells(x, window, model.config.field)
                 for x in (noisy, estimate, clean)
             )
             peak = jnp.maximum(jnp.max(jnp.abs(noisy)), 1e-6)
             estimate, clean = estimate / peak, clean / peak
-        return losses.terms(estimate, clean, len(clean), rate, training.loss)
+        return losses.terms(estimate, clean, len(clean), sample_rate, training.loss)
 
     @precision.jit
-    def gradients(params, step, part, corpus):
+    def gradients(params, step, part, data):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), part)
-        noisy, clean = augment.examples(jax.random.split(key, share), corpus, mixing)
+        noisy, clean = examples(jax.random.split(key, share), data)
 
         def mean_loss(params):
             terms = jax.vmap(terms_of, (None, 0, 0))(params, noisy, clean)

@@ -10,6 +10,7 @@ that scored best on the validation clips.
 """
 
 import dataclasses
+import functools
 import sys
 
 from absl import flags
@@ -89,6 +90,7 @@ def train_network(model, settings, corpus, examples, folder):
     """The best weights of a network by validation, and their step."""
     import jax
 
+    from inr_jax.data import augment
     from inr_jax.training import hypernetwork, loop, validation
     from inr_jax.training.run import TrainingRun
 
@@ -100,10 +102,9 @@ def train_network(model, settings, corpus, examples, folder):
     params, fixed = hypernetwork.divide(params, training)
     fresh = hypernetwork.init(params, training)
     rate = settings.mixing.sample_rate
+    mixed = functools.partial(augment.examples, config=settings.mixing)
     task = loop.Task(
-        hypernetwork.compiled_step(
-            corpus, model, settings.mixing, training, seed, fixed
-        ),
+        hypernetwork.compiled_step(corpus, mixed, model, rate, training, seed, fixed),
         min(training.num_steps, STOP_AT.value or training.num_steps),
         training.batch_size * settings.mixing.num_samples / rate,
         lambda params: hypernetwork.denoise_examples(
