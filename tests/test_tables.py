@@ -40,7 +40,8 @@ def test_means_and_paired_differences():
     )
     assert "| noisy | 22.50 |" in text and "| siren | 24.00 |" in text
     assert "| siren | +1.50 [+1.50, +1.50] |" in text
-    assert "Over 10 clips" in text
+    assert "Over 10 clips;" in text
+    assert "Over 1 clip;" in table_of(rows("noisy", [1.0]), ["noisy"])
 
 
 def test_text_from_a_file_counts_like_numbers():

@@ -122,7 +122,8 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
     num_clips = max(
         cell.num_clips for cells in summary.values() for cell in cells.values()
     )
-    text += f"\nOver {num_clips} clips; intervals are 95 % paired bootstrap."
+    noun = "clip" if num_clips == 1 else "clips"
+    text += f"\nOver {num_clips} {noun}; intervals are 95 % paired bootstrap."
     text += _EXPLANATION
     missing = [
         f"{method} {title}: {cells[name].num_left_out}"
