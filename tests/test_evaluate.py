@@ -403,6 +403,15 @@ def test_flags_that_make_no_sense(tmp_path, flags, message):
     assert not (tmp_path / "new").exists()
 
 
+def test_without_a_clip_that_can_be_used_nothing_is_left(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.wav").write_text("not sound")
+    flags = (f"--clean_dir={tmp_path / 'in'}", f"--output_dir={tmp_path / 'out'}")
+    done = run_script("evaluate.py", *flags, *TOY, "--methods=noisy", expect=2)
+    assert "no clip could be used; the first: " in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_rows_of_one_method_with_other_settings(tmp_path):
     """An ablation: every row has settings of its own, and they are recorded."""

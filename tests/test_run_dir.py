@@ -12,6 +12,21 @@ def test_results_are_joined_by_none_of_other_settings(tmp_path):
         run_dir.keep_settings(tmp_path, {"snr_db": 5})
 
 
+def test_a_block_that_fails_before_its_first_result_leaves_nothing(tmp_path):
+    folder = tmp_path / "results" / "first"
+    with pytest.raises(InputError), run_dir.filled(folder, {"snr_db": 0}):
+        raise InputError("no clip could be used")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_block_that_fails_later_leaves_results_and_their_settings(tmp_path):
+    with pytest.raises(InputError), run_dir.filled(tmp_path, {"snr_db": 0}):
+        (tmp_path / "rows.jsonl").touch()
+        raise InputError("a clip is missing")
+    assert {path.name for path in tmp_path.iterdir()} == {run_dir.NAME, "rows.jsonl"}
+    assert run_dir.read_settings(tmp_path) == {"snr_db": 0}
+
+
 def test_a_start_that_left_no_results_does_not_keep_the_folder(tmp_path):
     run_dir.keep_settings(tmp_path, {"speech_dirs": ["nowhere"]})
     (tmp_path / run_dir.DECODED).mkdir()

@@ -1,8 +1,9 @@
 """`config.json` of a folder of results: its settings, so that no others join them."""
 
+import contextlib
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from inr_jax.errors import InputError
@@ -49,6 +50,30 @@ def keep_settings(
         parts = {} if methods is None else {"methods": {**known, **methods}}
         described = {"settings": settings, **parts, "versions": provenance.versions()}
         atomic.write_json(path, described)
+
+
+@contextlib.contextmanager
+def filled(
+    folder: pathlib.Path,
+    settings: Mapping[str, Any],
+    process: int = 0,
+    methods: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[None]:
+    """Keeps settings around a block that fills the folder, as `keep_settings` does.
+
+    A block that fails before its first result leaves nothing behind, no new folder either.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    keep_settings(folder, settings, process, methods)
+    try:
+        yield
+    except BaseException:
+        if process == 0 and [path.name for path in folder.iterdir()] == [NAME]:
+            (folder / NAME).unlink()
+            for path in new:
+                with contextlib.suppress(OSError):  # others may use it
+                    path.rmdir()
+        raise
 
 
 def read_settings(folder: pathlib.Path) -> dict[str, Any]:

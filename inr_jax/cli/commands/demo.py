@@ -36,9 +36,9 @@ def main() -> int:
     conditions = [Condition("white", SNR_DB, 0)]
     chosen = [methods.parse(name) for name in METHODS]
     settings = {"pairs_dir": None, "snr_db": SNR_DB, "max_seconds": MAX_SECONDS}
-    run_dir.keep_settings(folder, settings, methods=scoring.described(chosen))
     store = Store(folder)
-    code = scoring.run(store, source, systems.make(chosen), conditions)
+    with run_dir.filled(folder, settings, methods=scoring.described(chosen)):
+        code = scoring.run(store, source, systems.make(chosen), conditions)
     line = fit(source, folder / "siren")
     scoring.show(store, source, METHODS, conditions, settings)
     print(f"{line}\nTables and figures: {folder}")

@@ -70,18 +70,20 @@ def main() -> int:
     settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
     if RESCORE.value and not Store(folder).rows:
         raise InputError(f"{folder}: holds no scores")
-    run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
     store = Store(folder)
     with_dnsmos = has_dnsmos(store)
-    if RESCORE.value:
-        rescore(store, source, with_dnsmos)
     labels = [method.label for method in methods]
     if with_dnsmos:
         labels.append(systems.CLEAN)
         scored += [] if MERGE.value else [systems.clean()]
     code = 0
-    if scored:
-        code = scoring.run(store, source, scored, conditions, AUDIO.value, with_dnsmos)
+    with run_dir.filled(folder, settings, methods=scoring.described(methods)):
+        if RESCORE.value:
+            rescore(store, source, with_dnsmos)
+        if scored:
+            code = scoring.run(
+                store, source, scored, conditions, AUDIO.value, with_dnsmos
+            )
     drawn = REPORT.value and count == 1
     page = drawn and AUDIO.value
     scoring.show(store, source, labels, conditions, settings, drawn, page)

@@ -52,7 +52,6 @@ def main() -> int:
     settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
     baselines = [Method(name, name, METHODS[name]) for name in siren_fits.LABELS[:-1]]
     described = scoring.described([*baselines, method])
-    run_dir.keep_settings(folder, settings, process, described)
     store = Store(folder, process)
     system = siren_fits.system(
         method,
@@ -62,10 +61,11 @@ def main() -> int:
         START_FROM.value and pathlib.Path(START_FROM.value),
     )
     own = source.share(process, num_processes)
-    problems = fit(store, own, system, condition)
-    distributed.wait_for_all("fits")
-    store = Store(folder, process)  # with the rows of all processes
-    scoring.require_rows(store, problems)
+    with run_dir.filled(folder, settings, process, described):
+        problems = fit(store, own, system, condition)
+        distributed.wait_for_all("fits")
+        store = Store(folder, process)  # with the rows of all processes
+        scoring.require_rows(store, problems)
     code = app.print_problems([*problems, *own.problems])
     if process == 0:
         labels = siren_fits.LABELS

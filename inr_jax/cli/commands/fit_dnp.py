@@ -36,9 +36,9 @@ def main() -> int:
         methods.append(Method(f"dnp_{mask}", "dnp", config))
     scored = systems.make(methods, folder / systems.UNFINISHED)
     settings = datasets.settings()
-    run_dir.keep_settings(folder, settings, methods=scoring.described(methods))
     store = Store(folder)
-    code = scoring.run(store, source, scored, conditions)
+    with run_dir.filled(folder, settings, methods=scoring.described(methods)):
+        code = scoring.run(store, source, scored, conditions)
     labels = [method.label for method in methods]
     scoring.show(store, source, labels, conditions, settings, figures=False, page=False)
     return code
