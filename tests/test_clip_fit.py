@@ -20,10 +20,12 @@ def tone(num_samples=1500):
     return 0.3 * np.sin(np.arange(num_samples) / 7).astype(np.float32)
 
 
-def fitted(config, start_from=None):
-    key = jax.random.key(0)
+def fitted(config, start_from=None, names=None):
+    starts = start_from and [start_from]
     found = batch.fit_batch(
-        [key], [tone()], [RATE], config, start_from=start_from and [start_from]
+        *([jax.random.key(0)], [tone()], [RATE], config),
+        start_from=starts,
+        names=names,
     )
     ((_, fit),) = found
     return fit
@@ -85,16 +87,17 @@ def test_a_fit_goes_on_where_it_was_saved(fit, tmp_path):
 
 def test_it_goes_on_from_the_same_network_and_clip_alone(fit):
     other = dataclasses.replace(fit.config, siren=SirenConfig(8, 1))
-    with pytest.raises(InputError, match="signal 0: the fit to start from has network"):
+    with pytest.raises(InputError, match="signal 0: .* has width = 16, not 8; they"):
         fitted(other, fit)
-    with pytest.raises(InputError, match="has samples 1400, not 1500"):
-        fitted(fit.config, dataclasses.replace(fit, num_samples=1400))
+    with pytest.raises(InputError, match="tone: .* has num_samples = 1400, not 1500"):
+        fitted(fit.config, dataclasses.replace(fit, num_samples=1400), names=["tone"])
 
 
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (lambda folder: (folder / "f.json").unlink(), "No such file"),
+        (lambda folder: (folder / "f.json").unlink(), "are both needed"),
+        (lambda folder: (folder / "f.safetensors").unlink(), "are both needed"),
         (lambda folder: (folder / "f.safetensors").write_bytes(b"no"), "no saved fit"),
         (lambda folder: _change(folder, format=9), "format 9 is not 1"),
         (lambda folder: _change(folder, config={}), "does not fit the config"),
@@ -103,8 +106,9 @@ def test_it_goes_on_from_the_same_network_and_clip_alone(fit):
 def test_what_is_no_fit_is_one_line(tmp_path, change, reason):
     fitted(WHOLE).save(tmp_path / "f")
     change(tmp_path)
-    with pytest.raises(InputError, match=reason):
+    with pytest.raises(InputError, match=reason) as refused:
         clip_fit.load_fit(tmp_path / "f")
+    assert str(refused.value).count(str(tmp_path)) == 1
 
 
 def _change(folder, **values):

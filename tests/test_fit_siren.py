@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 import soundfile
 from conftest import CLIPS, REPOSITORY, run_process, run_script
 
-from inr_jax.fitting import clip_fit
+from inr_jax.configs.fitting import FitConfig, SirenConfig
+from inr_jax.fitting import batch, clip_fit
 
 SCRIPT = REPOSITORY / "experiments" / "fit_siren.py"
 TOY = ("--width=8", "--depth=1", "--num_steps=3", "--max_seconds=0.8")
@@ -171,6 +173,27 @@ def test_flags_that_make_no_sense_end_in_one_line(tmp_path, flags, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_earlier_run_must_have_a_fit_of_the_same_network(tmp_path, clean_dir):
+    earlier, out = tmp_path / "earlier", tmp_path / "out"
+    flags = (f"--clean_dir={clean_dir}", f"--start_from={earlier}")
+    missing = run(*flags, f"--output_dir={out}", expect=2).stderr
+    assert f"error: {earlier / 'clips' / 'one' / 'fit'}: no saved fit: " in missing
+    assert not out.exists()
+    network = SirenConfig(width=4, depth=1, first_omega=3000.0)
+    ((_, fit),) = batch.fit_batch(
+        *([jax.random.key(0)], [np.ones(12_800, np.float32)], [16_000]),
+        FitConfig(network, num_steps=1),
+    )
+    for clip in ("one", "two"):
+        for name in ("fit", "fit_2"):
+            path = earlier / "clips" / clip / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fit.save(path)
+    other = run(*flags, f"--output_dir={out}", expect=2).stderr
+    assert "error: one: the fit to start from has width = 4, not 8; " in other
+    assert not out.exists()
+
+
 def test_a_folder_without_audio(tmp_path):
     done = run(f"--clean_dir={tmp_path}", f"--output_dir={tmp_path}/out", expect=2)
     assert f"{tmp_path}: no audio files" in done.stderr
@@ -200,7 +223,7 @@ def test_configs_parse(name, tmp_path):
         f"--clean_dir={CLIPS}",
         "--max_clips=1",
     )
-    assert "Over 1 clips" in done.stdout
+    assert "Over 1 clip;" in done.stdout
 
 
 def test_the_fast_flags_are_the_fast_config():

@@ -61,6 +61,11 @@ def system(
 
 def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
     def run(examples, seeds, on_clips: OnClips) -> Iterator[Output]:
+        channels = [(e.name, c) for e in examples for c in range(e.noisy.shape[1])]
+        earlier = None
+        if start_from:
+            earlier = [clip_fit.load_fit(path_of(start_from, *of)) for of in channels]
+
         def fit(keys, signals, sample_rates, on_signals):
             return batch.fit_batch(
                 keys,
@@ -69,7 +74,8 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
                 config,
                 lambda steps: on_signals(steps / config.num_steps),
                 checkpoint_dir,
-                start_from=start_from and _earlier(start_from, examples),
+                start_from=earlier,
+                names=[name for name, _ in channels],
             )
 
         for i, fits in systems.each_channel(examples, seeds, on_clips, fit):
@@ -87,14 +93,6 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
             yield Output(LABEL, i, samples, sum(fitted.work_s for fitted in fits))
 
     return System((LABEL,), run)
-
-
-def _earlier(folder, examples):
-    return [
-        clip_fit.load_fit(path_of(folder, example.name, channel))
-        for example in examples
-        for channel in range(example.noisy.shape[1])
-    ]
 
 
 def _write_clip(folder: pathlib.Path, example: Example, estimate) -> None:

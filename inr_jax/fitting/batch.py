@@ -1,5 +1,6 @@
 """Fits many SIRENs at once: clips of any length, level and rate, few programs."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -28,6 +29,7 @@ def fit_batch(
     checkpoint_dir: str | os.PathLike | None = None,
     compute: ComputeConfig | None = None,
     start_from: Sequence[ClipFit] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, ClipFit]]:
     """`siren.fit` for many clips of any lengths, levels and rates; clips share nothing.
 
@@ -49,6 +51,7 @@ def fit_batch(
         when all fits are taken.
       compute: By default what suits the device.
       start_from: A fit for each clip, whose weights the new fit begins with.
+      names: Of the clips, for messages; "signal 0" and so on by default.
 
     Yields:
       Position in `signals` and fit, as clips finish, shortest first.
@@ -61,7 +64,13 @@ def fit_batch(
         bucketing.checked(i, audio.as_array(signal)) for i, signal in enumerate(signals)
     ]
     compute = compute or default_compute()
+    names = names or [f"signal {clip}" for clip in range(len(signals))]
     starts = start_from or [None] * len(signals)
+    for name, start, signal, rate in zip(
+        names, starts, signals, sample_rates, strict=True
+    ):
+        if start is not None:
+            _check_start(name, start, len(signal), rate, config)
     pieces = [
         piece
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
@@ -79,7 +88,7 @@ def fit_batch(
                 lambda steps: on_steps(float(shares @ steps)),
                 checkpoints,
                 slots=len(chosen),
-                labels=[f"signal {piece.clip}" for piece in own],
+                labels=[names[piece.clip] for piece in own],
             )
             return [piece.fit(one) for piece, one in zip(own, fitted, strict=True)]
 
@@ -144,23 +153,28 @@ def _pieces(clip, key, signal, sample_rate, config, start_from):
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
     starts = [None] * len(parts)
     if start_from is not None:
-        _check_start(clip, start_from, len(signal), sample_rate, config)
         starts = [segment.params for segment in start_from.segments]
     return [
         _Piece(clip, len(parts), *of) for of in zip(keys, parts, starts, strict=True)
     ]
 
 
-def _check_start(clip, fit, num_samples, sample_rate, config):
+def _check_start(name, fit, num_samples, sample_rate, config):
     """A fit goes on from one of the same network and the same samples."""
-    found = (fit.num_samples, fit.sample_rate, fit.config.siren, fit.config.segment_s)
-    wanted = (num_samples, sample_rate, config.siren, config.segment_s)
-    names = ("samples", "sample rate", "network", "segment_s")
-    for name, x, y in zip(names, found, wanted, strict=True):
-        if x != y:
+    found = _must_agree(fit.num_samples, fit.sample_rate, fit.config)
+    wanted = _must_agree(num_samples, sample_rate, config)
+    for setting, value in found.items():
+        if value != wanted[setting]:
             raise InputError(
-                f"signal {clip}: the fit to start from has {name} {x}, not {y}"
+                f"{name}: the fit to start from has {setting} = {value}, not "
+                f"{wanted[setting]}; they must be the same"
             )
+
+
+def _must_agree(num_samples, sample_rate, config):
+    of_signal = {"num_samples": num_samples, "sample_rate": sample_rate}
+    of_network = dataclasses.asdict(config.siren)
+    return {**of_signal, **of_network, "segment_s": config.segment_s}
 
 
 def _joined(fits, num_samples, sample_rate, config):

@@ -201,8 +201,13 @@ def load_fit(path: str | os.PathLike) -> ClipFit:
         return ClipFit(
             segments, described["num_samples"], described["sample_rate"], config
         )
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no saved fit: its .json and .safetensors are both needed"
+        ) from None
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
-        reason = " ".join(str(e).split()) or type(e).__name__
+        reason = getattr(e, "strerror", "") or " ".join(str(e).split())
+        reason = reason or type(e).__name__
         raise InputError(f"{path}: no saved fit: {reason}") from None
 
 
