@@ -14,6 +14,8 @@ import types
 
 import pytest
 
+import inr_jax
+
 REPOSITORY = pathlib.Path(__file__).parent.parent
 PAGES = sorted(
     [
@@ -247,15 +249,19 @@ def test_fits_have_what_is_said():
 
 
 @pytest.mark.slow
-def test_examples_of_the_readme_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", ["README.md", "docs/fitting.md"])
+def test_examples_run(tmp_path, monkeypatch, page):
+    """From top to bottom; each may use what those above it defined."""
     (tmp_path / "experiments").symlink_to(REPOSITORY / "experiments")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    for text in examples(REPOSITORY / "README.md"):
-        (tmp_path / "example.py").write_text(text)
-        runpy.run_path("example.py")
-    assert float(sys.stdout.getvalue().split()[0]) > 15  # SI-SDR in dB
-    assert (tmp_path / "letter.safetensors").exists()
+    (tmp_path / "example.py").write_text("\n".join(examples(REPOSITORY / page)))
+    runpy.run_path("example.py")
+    if page == "README.md":
+        assert float(sys.stdout.getvalue().split()[0]) > 15  # SI-SDR in dB
+    for line in (tmp_path / "example.py").read_text().splitlines():
+        if saved := re.search(r'\.save\("(\w+)"\)', line):
+            assert inr_jax.load_fit(tmp_path / saved[1]).num_params
 
 
 def test_readme_is_short_and_has_the_line_that_tests():

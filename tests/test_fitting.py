@@ -8,7 +8,8 @@ from conftest import count_compiles
 
 from inr_jax.configs.fitting import FAST, FitConfig, LossWeights, SirenConfig
 from inr_jax.dsp import overlap_add
-from inr_jax.fitting import batch, driver, siren
+from inr_jax.errors import InputError
+from inr_jax.fitting import batch, clip_fit, driver, siren
 from inr_jax.parallel.compute import ComputeConfig
 
 SMALL = SirenConfig(width=16, depth=1, first_omega=100.0)
@@ -57,13 +58,11 @@ def test_many_equals_one_at_a_time(coordinates, loss):
     found = fit_all(keys(3), signals, config)
     for key, signal, clip in zip(keys(3), signals, found, strict=True):
         scale = np.float32(np.max(np.abs(signal)))
-        fit = jax.jit(siren.fit, static_argnums=(2, 3))
+        fit = jax.jit(clip_fit.fit, static_argnums=(2, 3))
         one = fit(key, signal / scale, 16_000, config)
-        assert_same(clip.segments[0].params, one.params)
-        assert_same(clip.segments[0].losses, one.losses)
-        index = jnp.arange(len(signal), dtype=jnp.float32)
-        estimate = siren.evaluate(one.params, index, len(signal), 16_000, config)
-        assert_same(clip.estimate, estimate * scale)
+        assert_same(clip.segments[0].params, one.segments[0].params)
+        assert_same(clip.losses, one.losses)
+        assert_same(clip.estimate, one.estimate * scale)
 
 
 @pytest.mark.slow
@@ -84,7 +83,7 @@ def test_blocks_leave_the_gradient_as_it_is():
     for block in (64, 1000, 4096):
         compute = ComputeConfig(block_samples=block)
         key = jax.random.key(0)
-        found.append(siren.fit(key, signal, 16_000, TEN_STEPS, compute=compute))
+        found.append(clip_fit.fit(key, signal, 16_000, TEN_STEPS, compute))
     assert_same(found[0], found[2])
     assert_same(found[1], found[2])
 
@@ -112,11 +111,10 @@ def test_a_number_of_steps_that_is_no_multiple_of_a_call():
         keys(1), tones(500), config, on_steps=lambda *done: counted.append(*done)
     )
     assert counted == [10, 3]
-    assert (
-        found.segments[0].losses.shape == (13,) and (found.segments[0].losses > 0).all()
-    )
-    one = siren.fit(keys(1)[0], tones(500)[0] / found.segments[0].scale, 16_000, config)
-    assert_same(found.segments[0].params, one.params)
+    assert found.losses.shape == (1, 13) and (found.losses > 0).all()
+    (segment,) = found.segments
+    one = clip_fit.fit(keys(1)[0], tones(500)[0] / segment.scale, 16_000, config)
+    assert_same(segment.params, one.segments[0].params)
 
 
 def test_level_comes_back():
@@ -209,12 +207,13 @@ def test_a_fit_that_diverged_is_fitted_again_by_itself(monkeypatch):
     (alone,) = fit_all(keys(2)[:1], signals[:1], config)
     one, other = (fit.segments[0].losses[:4] for fit in (found[0], alone))
     np.testing.assert_allclose(one, other, rtol=1e-3)
-    both = [siren.fit(keys(2)[1], signals[1], 16_000, c) for c in (config, slower)]
-    assert both[0].losses[-1] > both[0].losses[0]
-    best = min(both, key=lambda one: one.losses[-1])
-    assert best is both[1]
+    both = [
+        clip_fit.fit(keys(2)[1], signals[1], 16_000, c).losses[0]
+        for c in (config, slower)
+    ]
+    assert both[0][-1] > both[0][0] and both[1][-1] < both[0][-1]
     losses = found[1].segments[0].losses
-    np.testing.assert_allclose(losses[:4], best.losses[:4], rtol=1e-3)
+    np.testing.assert_allclose(losses[:4], both[1][:4], rtol=1e-3)
     assert losses[-1] < losses[0]
 
 
@@ -233,19 +232,29 @@ def test_a_fit_that_never_becomes_a_number_is_given_as_it_is(monkeypatch):
         pytest.param(LossWeights(mse=0, mel=1), marks=pytest.mark.slow),
     ],
 )
-def test_one_fit_under_jit_and_vmap(loss):
-    """Signals of two lengths, padded behind, equal fits of their own."""
+def test_fits_under_jit_and_vmap_are_fits_like_any_other(loss, tmp_path):
+    """Called, saved and loaded, each equals the fit of its signal alone."""
     config = dataclasses.replace(TEN_STEPS, loss=loss)
-    signals, lengths = tones(900, 700), np.array([900, 700])
-    padded = np.stack([np.pad(x, (0, 900 - len(x))) for x in signals])
+    signals = np.stack(tones(900, 900))
 
-    def fit(key, signal, num_samples):
-        return siren.fit(key, signal, 16_000, config, num_samples)
+    def fit(key, signal):
+        return clip_fit.fit(key, signal, 16_000, config)
 
-    found = jax.jit(jax.vmap(fit))(jnp.stack(keys(2)), padded, lengths)
+    fits = jax.jit(jax.vmap(fit))(jnp.stack(keys(2)), signals)
     for i, signal in enumerate(signals):
-        alone = siren.fit(keys(2)[i], signal, 16_000, config)
-        assert_same(jax.tree.map(lambda leaf: leaf[i], found), alone)  # noqa: B023
+        one = jax.tree.map(lambda leaf: leaf[i], fits)  # noqa: B023
+        alone = fit(keys(2)[i], signal)
+        assert_same(one, alone)
+        one.save(tmp_path / "one")
+        again = clip_fit.load_fit(tmp_path / "one")
+        assert_same(again([0.0, 0.01]), alone.estimate[[0, 160]])
+        assert_same(again.losses, alone.losses)
+
+
+def test_segments_are_not_for_one_fit():
+    config = dataclasses.replace(TEN_STEPS, segment_s=0.05)
+    with pytest.raises(InputError, match="use fit_batch"):
+        clip_fit.fit(keys(1)[0], tones(900)[0], 16_000, config)
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def fit_batch(
     start_from: Sequence[ClipFit] | None = None,
     names: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, ClipFit]]:
-    """`siren.fit` for many clips of any lengths, levels and rates; clips share nothing.
+    """`fit` for many clips of any lengths, levels and rates; clips share nothing.
 
     Clips, or the segments that `config` asks for, are padded to few lengths and each
     length compiles once. Each is divided by its peak for the fit and the estimate

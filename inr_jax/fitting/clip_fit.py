@@ -6,22 +6,25 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
+from jaxtyping import Array, Key, Num
 
+from inr_jax import audio
 from inr_jax.configs import from_json
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
-from inr_jax.fitting.siren import evaluate
+from inr_jax.fitting.siren import Signal, evaluate, init, update
 from inr_jax.io import atomic
 from inr_jax.nn import siren
 from inr_jax.parallel import bucketing, precision
-from inr_jax.parallel.compute import default_compute
+from inr_jax.parallel.compute import STANDARD, ComputeConfig, default_compute
 
 FORMAT = 1  # of the JSON file; rises when older versions would misread it
 
@@ -50,7 +53,7 @@ class SegmentFit(NamedTuple):
 class ClipFit:
     """SIRENs that represent one clip: one of them, or one for each of its segments.
 
-    A pytree of its weights.
+    A pytree of its weights and losses.
 
     Attributes:
       segments: In order of time; see `dsp.overlap_add` for where they lie.
@@ -177,6 +180,44 @@ class ClipFit:
 
 
 _values = precision.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
+
+
+def fit(
+    key: Key[Array, ""],
+    signal: Num[Any, " samples"] | Sequence[float],
+    sample_rate: int,
+    config: FitConfig,
+    compute: ComputeConfig = STANDARD,
+) -> ClipFit:
+    """Fits one SIREN to one signal with Adam, every step on all samples.
+
+    Pure and traceable: jit it, or vmap it over keys and signals. The fits of a vmap are
+    one pytree; `jax.tree.map(lambda leaf: leaf[i], fits)` is the fit of signal i.
+
+    Args:
+      key: Draws the first weights.
+      signal: Of any dtype that `audio.read` takes, floating-point where it is traced; a
+        peak of about 1 suits the published learning rate.
+      sample_rate: In Hz.
+      config: Network, loss, coordinates, rate and number of steps.
+      compute: Sine, precision and block; `compute.default_compute()` suits the device.
+
+    Raises:
+      InputError: `config.segment_s` is set: `fit_batch` fits segments.
+    """
+    if config.segment_s is not None:
+        raise InputError("fit takes a whole signal: use fit_batch, or segment_s=None")
+    if not isinstance(signal, jax.core.Tracer):  # integers have a full scale
+        signal = audio.as_array(signal)
+    samples = jnp.asarray(signal, jnp.float32)
+    target = Signal(samples, len(samples))
+
+    def step(state, _):
+        return update(state, target, sample_rate, config, compute)
+
+    state, values = jax.lax.scan(step, init(key, config), length=config.num_steps)
+    segment = SegmentFit(state.params, values, 1.0)
+    return ClipFit((segment,), len(samples), sample_rate, config)
 
 
 def load_fit(path: str | os.PathLike) -> ClipFit:

@@ -1,4 +1,4 @@
-"""Fits one SIREN to one signal, as pure functions to jit, vmap or map."""
+"""Steps of the fit of one SIREN to one signal, as pure functions to jit, vmap or map."""
 
 import dataclasses
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from inr_jax import audio, losses
+from inr_jax import losses
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.fitting import driver
 from inr_jax.nn import coords, siren
@@ -26,48 +26,6 @@ class State(NamedTuple):
 
     params: siren.Params
     opt_state: optax.OptState
-
-
-class Fit(NamedTuple):
-    """A fitted SIREN: its weights, and the losses (steps,), each before its update."""
-
-    params: siren.Params
-    losses: jax.Array
-
-
-def fit(
-    key: jax.Array,
-    signal: jax.Array,
-    sample_rate: int,
-    config: FitConfig,
-    num_samples: jax.Array | None = None,
-    compute: ComputeConfig = STANDARD,
-) -> Fit:
-    """Fits one SIREN to one signal with Adam, every step on all samples.
-
-    Pure and traceable: jit it, or vmap it over keys and signals.
-
-    Args:
-      key: Draws the first weights.
-      signal: (samples,) of any dtype that `audio.read` takes, floating-point where it is
-        traced; a peak of about 1 suits the published learning rate.
-      sample_rate: In Hz.
-      config: Network, loss, coordinates, rate and number of steps.
-      num_samples: How many samples count, where the signal is padded behind; by default
-        all.
-      compute: Sine, precision and block; `compute.default_compute()` suits the device.
-    """
-    if not isinstance(signal, jax.core.Tracer):  # integers have a full scale
-        signal = audio.as_array(signal)
-    samples = jnp.asarray(signal, jnp.float32)
-    target = Signal(samples, samples.shape[0] if num_samples is None else num_samples)
-
-    def step(state, _):
-        return update(state, target, sample_rate, config, compute)
-
-    state = init(key, config)
-    state, values = jax.lax.scan(step, state, length=config.num_steps)
-    return Fit(state.params, values)
 
 
 def init(key: jax.Array, config: FitConfig) -> State:
@@ -108,8 +66,8 @@ def evaluate(
         gives a higher rate.
       num_samples: Length of the clip that was fitted.
       sample_rate: Its rate in Hz.
-      config: As in `fit`.
-      compute: As in `fit`.
+      config: As it was fitted.
+      compute: Sine, precision and block; `compute.default_compute()` suits the device.
 
     Returns:
       (n,) values.
