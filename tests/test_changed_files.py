@@ -136,8 +136,12 @@ def test_other_formats_shapes_and_settings_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match=r"no trained model: 'os\.system'"):
         pretrained.load(unknown)
     former = saved(folder, tmp_path / "former", model="local_hypersound")
-    with pytest.raises(InputError, match="local_hypersound is no more, hyper_gain"):
+    with pytest.raises(InputError, match="local_hypersound was removed; use hyper_ga"):
         pretrained.load(former)
+    config = {"sample_rate": 16_000, "target": "harmonics"}
+    mask = saved(folder, tmp_path / "mask", model="hypersound", config=config)
+    with pytest.raises(InputError, match="hypersound was removed; use hyper_siren"):
+        pretrained.load(mask)
     other = saved(folder, tmp_path / "other")
     described = json.loads((other / weights.CONFIG).read_text())
     described["config"]["dilations"] = [2, 1]

@@ -95,7 +95,10 @@ def set_endpoint(monkeypatch, address):
 @pytest.fixture
 def fetch(monkeypatch):
     monkeypatch.setattr(weights, "PUBLISHED", TINY)
-    monkeypatch.setattr(weights.read, "__defaults__", (TINY,))
+    read = weights.read
+    monkeypatch.setattr(
+        weights, "read", lambda folder, config=TINY: read(folder, config)
+    )
 
     def run(folder, **given):
         given = {"output_dir": str(folder), "repository": REPOSITORY, **given}

@@ -144,7 +144,7 @@ def test_a_pipe_without_sound_is_left_when_asked(monkeypatch):
     ],
 )
 def test_a_mistake_is_one_line(run_command, noisy, monkeypatch, flags, said):
-    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake_sounddevice())
     flags = [flag.replace("NOISY", str(noisy)) for flag in flags]
     code, _, err = run_command("live", *flags)
     assert code == 2
@@ -178,7 +178,7 @@ def fake_sounddevice():
     [(None, 1), ("2", 2), ("usb audio 2", 2), ("USB Audio", 1), ("virt", 3)],
 )
 def test_a_device_by_number_or_name(monkeypatch, name, number):
-    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake_sounddevice())
     assert devices.find(name, is_input=True).number == number
 
 
@@ -196,14 +196,14 @@ def test_a_device_by_number_or_name(monkeypatch, name, number):
     ],
 )
 def test_no_such_device_is_one_line(monkeypatch, name, is_input, said):
-    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake_sounddevice())
     with pytest.raises(InputError) as raised:
         devices.find(name, is_input)
     assert str(raised.value).startswith(said)
 
 
 def test_devices_are_listed(run_command, monkeypatch):
-    monkeypatch.setattr(devices, "_sounddevice", fake_sounddevice)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake_sounddevice())
     code, out, _ = run_command("live", "--devices")
     assert code == 0
     assert "| 3 | Virtual | ALSA | 2 | 0 | 48000 |" in out
@@ -233,7 +233,7 @@ def test_the_delay_of_devices_is_that_of_their_clocks(monkeypatch):
     sounddevice = fake_sounddevice()
     sounddevice.InputStream = sounddevice.OutputStream = open_one
     sounddevice.PortAudioError = OSError
-    monkeypatch.setattr(devices, "_sounddevice", lambda: sounddevice)
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
     stream = types.SimpleNamespace(hop=HOP, channels=1, sample_rate=RATE)
     engine = Engine(stream, reserve_s=HOP / RATE)
     with devices.Devices() as moved:

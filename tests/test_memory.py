@@ -95,7 +95,7 @@ SOAK = """
 import jax, numpy as np
 from inr_jax import audio
 from inr_jax.configs import methods
-from inr_jax.enhancement import api, neural, registry
+from inr_jax.enhancement import api, registry
 import measuring
 from inr_jax.parallel import bucketing
 
@@ -118,7 +118,6 @@ for i, length in enumerate(lengths):
         assert found.samples.shape == (length, 1)
     if i + 1 >= len(sizes) and (i + 1 - len(sizes)) % ({count} // 4) == 0:
         curve.append((measuring.reset_peak(), len(compiled)))
-assert neural._hyper_gain.__wrapped__._cache_size() <= len(sizes)
 print([round(mib) for mib, _ in curve], [n for _, n in curve], len(sizes))
 """
 

@@ -106,7 +106,7 @@ def test_llr_equals_solving_the_normal_equations(seed):
 def test_local_peaks_equal_the_walk():
     energy = random(200 * 25).reshape(200, 25)
     slope = np.diff(energy, axis=1)
-    found = segmental._local_peaks(energy, slope)
+    found = segmental.local_peaks(energy, slope)
     for k in range(200):
         expected = [oracles.local_peak(energy[k], slope[k], i) for i in range(24)]
         np.testing.assert_array_equal(found[k], expected)

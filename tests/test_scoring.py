@@ -69,14 +69,15 @@ def test_workers_do_not_load_jax():
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks into /proc")
 def test_workers_end_when_their_parent_is_killed():
     code = (
-        "import numpy as np, os, signal\n"
+        "import multiprocessing, numpy as np, os, signal\n"
         "from inr_jax.metrics.pool import Job, ScorePool\n"
         "if __name__ == '__main__':\n"
         "    sound = np.ones((1600, 1))\n"
         "    pool = ScorePool()\n"
         "    job = Job('a', 'b', 0, sound, sound, 16000, ('si_sdr',))\n"
         "    pool.submit(job).result()\n"
-        "    print(*pool._pool._processes, flush=True)\n"
+        "    workers = multiprocessing.active_children()\n"
+        "    print(*(worker.pid for worker in workers), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run(

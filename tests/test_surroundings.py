@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -90,9 +91,10 @@ def tiny(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_network_gives_the_same_with_the_setting(x64, tiny):
-    pretrained._load.cache_clear()
-    found = inr_jax.denoise(signal(), RATE, weights=tiny)
+def test_a_network_gives_the_same_with_the_setting(x64, tiny, tmp_path):
+    # a folder that no other test has loaded
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    found = inr_jax.denoise(signal(), RATE, weights=copy)
     with jax.enable_x64(False):
         expected = inr_jax.denoise(signal(), RATE, weights=tiny)
     np.testing.assert_array_equal(found, expected)
@@ -184,7 +186,7 @@ class Device:
 
     def __init__(self, monkeypatch, room):
         self.room, self.batches, self.on_cpu = room, [], 0
-        monkeypatch.setattr(memory, "_has_accelerator", lambda: True)
+        monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
 
     def check(self, count):
         self.batches.append(count)
@@ -223,7 +225,7 @@ def test_batches_are_made_smaller_until_they_fit(monkeypatch, room, padded):
 
 
 def test_what_a_batch_gave_before_memory_ended_is_kept(monkeypatch):
-    monkeypatch.setattr(memory, "_has_accelerator", lambda: True)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     asked = []
 
     def run(items):
@@ -250,7 +252,7 @@ def test_after_one_failure_batches_stay_small(monkeypatch):
 
 def test_where_nothing_fits_that_is_said(monkeypatch):
     device = Device(monkeypatch, 0)
-    monkeypatch.setattr(memory, "_has_accelerator", lambda: False)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     noisy = [audio.Recording(signal(400)[:, None], RATE)]
     with pytest.raises(jax.errors.JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
         list(api.denoise_recordings(device.denoiser(), noisy, [0]))

@@ -172,7 +172,7 @@ class OnnxMethod:
 
 
 DEFAULT = "hyper_gain"
-# Former methods, and those that took their place.
+# Methods that were removed, and those to use instead.
 SUCCESSORS = {"local_hypersound": "hyper_gain"}
 METHODS: dict[str, Any] = {
     "noisy": NoSettings(),
@@ -248,7 +248,7 @@ def replace(name: str, **settings: Any) -> Any:
 
 def _default(name):
     if name in SUCCESSORS:
-        raise InputError(f"{name} is no more: {SUCCESSORS[name]} took its place")
+        raise InputError(f"{name} was removed; use {SUCCESSORS[name]}")
     if name not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
     return METHODS[name]

@@ -145,11 +145,11 @@ def _slope_weights(energy: np.ndarray) -> np.ndarray:
     """Weights (frames, 24): large near the highest peak and near the local peak."""
     slope = np.diff(energy, axis=1)
     to_highest = np.max(energy, axis=1, keepdims=True) - energy[:, :-1]
-    to_local = _local_peaks(energy, slope) - energy[:, :-1]
+    to_local = local_peaks(energy, slope) - energy[:, :-1]
     return 20 / (20 + to_highest) / (1 + to_local)
 
 
-def _local_peaks(energy: np.ndarray, slope: np.ndarray) -> np.ndarray:
+def local_peaks(energy: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """Energy of the local peak of each band, (frames, 24).
 
     Where the slope rises, published implementations stop one band before the peak, and

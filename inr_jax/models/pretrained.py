@@ -118,10 +118,12 @@ def _load(folder, stamp):
 
 
 def _model(described):
-    name = described["model"]
+    name, config = described["model"], described["config"]
     if name in SUCCESSORS:
-        raise ValueError(f"{name} is no more, {SUCCESSORS[name]} took its place")
-    return build(from_json.build(NETWORKS[name], described["config"]))
+        raise ValueError(f"{name} was removed; use {SUCCESSORS[name]}")
+    if config.get("target") == "harmonics":  # what version 0.1 shipped as hypersound
+        raise ValueError("the mask network hypersound was removed; use hyper_siren")
+    return build(from_json.build(NETWORKS[name], config))
 
 
 def _misfits(flat, model):

@@ -64,12 +64,8 @@ def on_cpu() -> Iterator[None]:
     Raises:
       JaxRuntimeError: there is no accelerator, so that this is the CPU.
     """
-    if not _has_accelerator():
+    if jax.default_backend() == "cpu":
         raise jax.errors.JaxRuntimeError(f"{_OUT}: not even one at a time fits")
     logging.warning("out of memory: one alone does not fit; it is done on the CPU")
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield
-
-
-def _has_accelerator():
-    return jax.default_backend() != "cpu"
