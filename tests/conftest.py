@@ -26,8 +26,12 @@ import jax
 if os.environ.get("INR_JAX_CHECK_SHAPES", "1") == "1":
     import jaxtyping
 
-    # Arguments and results against the shapes that signatures state.
+    # Arguments and results against the shapes that signatures state; not where what is
+    # given is checked anyway.
     CHECKED = ["inr_jax.dsp", "inr_jax.losses", "inr_jax.nn"]
+    CHECKED += [f"inr_jax.fitting.{name}" for name in ("clip_fit", "siren")]
+    ENHANCEMENT = ("classical", "dnp", "external", "gain_field", "levels", "neural")
+    CHECKED += [f"inr_jax.enhancement.{name}" for name in (*ENHANCEMENT, "trivial")]
     jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 import inr_jax

@@ -5,7 +5,10 @@ amplitude estimator", 1985; the Wiener filter with the same prior signal-to-nois
 that of Scalart and Filho 1996. Frames of 32 ms, a quarter apart, noisy phase.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from jaxtyping import Complex, Float
 from scipy import special
 
 from inr_jax.dsp import noise_psd, stft
@@ -16,14 +19,18 @@ SMOOTHING = 0.98
 PRIOR_FLOOR = 10**-2.5
 POSTERIOR_CAP = 40.0
 
+Bins = Float[np.ndarray, "*frames bins"]
+
 
 def wiener(
-    noisy: np.ndarray, sample_rate: int, noise_estimator: str = "auto"
-) -> np.ndarray:
-    """Denoised signal (samples,), or linked channels (samples, channels).
+    noisy: Float[np.ndarray, " samples *channels"],
+    sample_rate: int,
+    noise_estimator: str = "auto",
+) -> Float[np.ndarray, " samples *channels"]:
+    """Denoised signal, or linked channels.
 
     Args:
-      noisy: (samples,), or (samples, channels) that get one gain, by their mean power.
+      noisy: A signal, or channels that get one gain, by their mean power.
       sample_rate: In Hz.
       noise_estimator: A name of `noise_psd.ESTIMATORS`.
 
@@ -34,18 +41,22 @@ def wiener(
 
 
 def log_mmse(
-    noisy: np.ndarray, sample_rate: int, noise_estimator: str = "auto"
-) -> np.ndarray:
+    noisy: Float[np.ndarray, " samples *channels"],
+    sample_rate: int,
+    noise_estimator: str = "auto",
+) -> Float[np.ndarray, " samples *channels"]:
     """Like `wiener`, by the estimator of log amplitudes."""
     return _denoise(noisy, sample_rate, noise_estimator, log_mmse_gain)
 
 
-def decision_directed(posterior: np.ndarray, rule) -> np.ndarray:
-    """Gains (frames, bins) from posterior signal-to-noise ratios, frame after frame.
+def decision_directed(
+    posterior: Float[np.ndarray, "frames bins"], rule: Callable[[Bins, Bins], Bins]
+) -> Float[np.ndarray, "frames bins"]:
+    """Gains from posterior SNRs, frame after frame.
 
     Args:
-      posterior: Power over noise power, (frames, bins).
-      rule: Gain from prior and posterior ratios of one frame.
+      posterior: Power over noise power.
+      rule: Gain from the prior and the posterior SNR of one frame.
     """
     posterior = np.minimum(posterior, POSTERIOR_CAP)
     gains, speech = np.empty_like(posterior), np.ones_like(posterior[0])
@@ -67,7 +78,7 @@ def _wiener_gain(prior, posterior):
     return prior / (1 + prior)
 
 
-def log_mmse_gain(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
+def log_mmse_gain(prior: Bins, posterior: Bins) -> Bins:
     """Gains in [0, 1] of the log-spectral amplitude (Ephraim and Malah 1985)."""
     wiener_gain = prior / (1 + prior)
     v = np.maximum(wiener_gain * posterior, 1e-8)
@@ -84,21 +95,27 @@ def _denoise(noisy, sample_rate, noise_estimator, rule):
     return with_gain(channels, gains, noisy.shape)
 
 
-def spectra(signal: np.ndarray, frame: int) -> np.ndarray:
-    """STFT (channels, frames, bins) of (samples,) or of linked (samples, channels)."""
+def spectra(
+    signal: Float[np.ndarray, " samples *channels"], frame: int
+) -> Complex[np.ndarray, "channels frames bins"]:
+    """STFT of a signal, as one channel, or of linked channels."""
     hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
     return np.stack([stft.stft(x, window, hop) for x in np.atleast_2d(signal.T)])
 
 
-def mean_power(channels: np.ndarray) -> np.ndarray:
-    """Power (frames, bins) of spectra (channels, frames, bins), their mean."""
+def mean_power(
+    channels: Complex[np.ndarray, "channels frames bins"],
+) -> Float[np.ndarray, "frames bins"]:
+    """Mean power of the spectra of linked channels."""
     return np.mean(np.abs(channels) ** 2, axis=0)
 
 
 def with_gain(
-    channels: np.ndarray, gain: np.ndarray, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Signals of a shape, from `spectra` and one gain (frames, bins) for all of them."""
+    channels: Complex[np.ndarray, "channels frames bins"],
+    gain: Float[np.ndarray, "frames bins"],
+    shape: tuple[int, ...],
+) -> Float[np.ndarray, " samples *channels"]:
+    """The signal or linked channels of a shape, from `spectra` and one gain for all."""
     frame = 2 * (channels.shape[2] - 1)
     hop, window = frame // OVERLAP, stft.sqrt_hann(frame)
     gain = gain.astype(np.float32)

@@ -1,4 +1,4 @@
-"""DNP: a network fitted to a noisy clip follows speech sooner than it follows noise.
+"""DNP: masks from the fluctuations of a network that is fitted to the noisy clip.
 
 Michelashvili and Wolf, "Speech denoising by accumulating per-frequency modeling
 fluctuations" (arXiv 1904.07612), with the constants of its released code. A U-Net is
@@ -10,12 +10,13 @@ gain for each bin.
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import DnpConfig
 from inr_jax.dsp import stft
@@ -57,7 +58,7 @@ class State(NamedTuple):
     score: jax.Array
 
 
-def num_frames(num_samples):
+def num_frames(num_samples: Any) -> Any:
     """Frames that lie in a clip as a whole."""
     return (num_samples - WINDOW) // HOP + 1
 
@@ -110,18 +111,21 @@ def _optimizer(config):
     return optax.adam(config.learning_rate)
 
 
-def magnitudes(samples: jax.Array) -> jax.Array:
-    """Short-time spectrum's magnitudes (frames, bins), frames that lie in it whole."""
+def magnitudes(samples: Float[Array, " samples"]) -> Float[Array, "frames bins"]:
+    """Magnitudes of the STFT, of whole frames alone."""
     return jnp.abs(jnp.fft.rfft(stft.frame(samples, WINDOW, HOP) * _hann()[None]))
 
 
 def accumulate(
-    score: jax.Array, previous: jax.Array, now: jax.Array, num_frames: jax.Array
-) -> jax.Array:
+    score: Float[Array, "frames bins"],
+    previous: Float[Array, "frames bins"],
+    now: Float[Array, "frames bins"],
+    num_frames: Int[Array, ""] | int,
+) -> Float[Array, "frames bins"]:
     """The score with one step more, held between its own percentiles.
 
     Args:
-      score: (frames, bins), as all.
+      score: Of all steps before.
       previous: Magnitudes of the step before.
       now: Those of this step.
       num_frames: Frames that count.
@@ -145,8 +149,8 @@ def _percentile(ordered, count, percent):
     return low + (place - below) * (high - low)
 
 
-class Fit(NamedTuple):
-    """What one clip's fit found.
+class Fluctuations(NamedTuple):
+    """What the fit to one clip gives.
 
     Attributes:
       scores: By number of steps, fluctuations (whole frames, bins); no frames for a clip
@@ -173,7 +177,7 @@ def fit_batch(
     checkpoint_dir: str | os.PathLike | None = None,
     compute: ComputeConfig | None = None,
     earlier: Sequence[int] = (),
-) -> Iterator[tuple[int, Fit]]:
+) -> Iterator[tuple[int, Fluctuations]]:
     """Fits each clip, cut to a multiple of 2^levels samples; clips share nothing.
 
     Clips are padded to few lengths, which changes none of them. A fit that ends worse than
@@ -186,7 +190,7 @@ def fit_batch(
       config: The same for all.
       on_clips: Called with clips done since the last call, shares of clips too.
       checkpoint_dir: Folder for the state of fits under way. Called again with the same
-        clips, or those of them that are left, fits go on from there. Deleted when all
+        clips, or those of them that are left, fits resume from there. Deleted when all
         fits are taken.
       compute: By default what suits the device.
       earlier: Numbers of steps after which the score is kept as well: that of a fit of so
@@ -211,7 +215,7 @@ def fit_batch(
             clips.append(_Clip(i, keys[i], signal[:cut]))
         else:
             none = np.zeros((0, WINDOW // 2 + 1))
-            yield i, Fit(dict.fromkeys(problem.steps, none), np.zeros(0), 0.0)
+            yield i, Fluctuations(dict.fromkeys(problem.steps, none), np.zeros(0), 0.0)
             on_clips(1)
     with driver.open_checkpoints(checkpoint_dir) as checkpoints:
 
@@ -230,7 +234,7 @@ def fit_batch(
                 frames = num_frames(len(clip.samples))
                 scores = (score[:frames].copy() for score in one.result)
                 found = dict(zip(problem.steps, scores, strict=True))
-                yield Fit(found, one.losses, one.work_s)
+                yield Fluctuations(found, one.losses, one.work_s)
 
         # its constants are in samples, whatever the rate
         rates = [0] * len(signals)
@@ -295,8 +299,10 @@ class _Clip(NamedTuple):
         return Inputs(self.key, Signal(padded, np.int32(len(self.samples))))
 
 
-def attenuation(score: np.ndarray) -> np.ndarray:
-    """Wiener-like gains in [`SMALLEST_GAIN`, 1] of a score (frames, bins)."""
+def attenuation(
+    score: Float[np.ndarray, "frames bins"],
+) -> Float[np.ndarray, "frames bins"]:
+    """Wiener-like gains in [`SMALLEST_GAIN`, 1] of a score."""
     score = np.asarray(score, np.float64)
     spread = np.ptp(score)
     if spread == 0:  # nothing ever fluctuated: a silent clip
@@ -304,7 +310,9 @@ def attenuation(score: np.ndarray) -> np.ndarray:
     return np.maximum((np.max(score) - score) / spread, SMALLEST_GAIN)
 
 
-def lsa_gain(attenuation: np.ndarray) -> np.ndarray:
+def lsa_gain(
+    attenuation: Float[np.ndarray, "*frames bins"],
+) -> Float[np.ndarray, "*frames bins"]:
     """Gains of the log-spectral amplitude estimator for attenuations in [0, 1].
 
     Its a posteriori ratio is taken from the attenuation.
@@ -320,8 +328,12 @@ def lsa_gain(attenuation: np.ndarray) -> np.ndarray:
 GAINS = {"wiener": lambda found: found, "lsa": lsa_gain}
 
 
-def apply_mask(noisy: np.ndarray, score: np.ndarray, mask: str) -> np.ndarray:
-    """The noisy clip (samples,) with the gains of its score, float64.
+def apply_mask(
+    noisy: Float[np.ndarray, " samples"],
+    score: Float[np.ndarray, "frames bins"],
+    mask: str,
+) -> Float[np.ndarray, " samples"]:
+    """The noisy clip with the gains of its score, float64.
 
     Beside the first and the last whole frame the windows sum to little: there the frames
     that reach over the ends have the gains of these two. Behind the last whole frame the

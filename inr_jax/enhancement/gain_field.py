@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import GainFieldConfig
 from inr_jax.enhancement.classical import OVERLAP, window_of
@@ -36,20 +37,22 @@ CONTEXT = (
 )
 _MARGIN = tuple(max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
 NUM_INPUTS = 2 + len(CONTEXT)
-# Posterior ratios are held below this: gains there are 1 but for half a percent.
+# Posterior SNRs are held below this: gains there are 1 but for half a percent.
 LARGEST_RATIO = 200.0
 # Steps between checkpoints, where they are kept.
 CHUNK = 50
 
 
-def gain_of(field: jax.Array, ratio: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Gain of one bin and its derivative by the bin's own posterior ratio.
+def gain_of(
+    field: Float[Array, " 2"], ratio: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Gain of one bin and its derivative by the bin's own posterior SNR.
 
-    The logit of the gain is a line in log(1 + ratio), rising.
+    The logit of the gain is linear in log(1 + ratio), rising.
 
     Args:
-      field: (2,) what a network says of the bin: offset and slope, unbounded.
-      ratio: Power over noise power.
+      field: Outputs of a network for the bin: offset and slope, unbounded.
+      ratio: Posterior SNR: power over noise power.
     """
     slope = jax.nn.softplus(field[1] - 1)
     gain = jax.nn.sigmoid(field[0] + slope * (jnp.log1p(ratio) - 1))
@@ -57,8 +60,8 @@ def gain_of(field: jax.Array, ratio: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def unbiased_risk(
-    field: jax.Array, ratio: jax.Array, divergence: bool = True
-) -> jax.Array:
+    field: Float[Array, " 2"], ratio: Float[Array, ""], divergence: bool = True
+) -> Float[Array, ""]:
     """Unbiased estimate of |gain * noisy - clean|**2 / noise power of one bin.
 
     For complex Gaussian noise (Stein 1981): (1 - G)^2 r + 2 (G + r dG/dr) - 1. Without
@@ -71,15 +74,18 @@ def unbiased_risk(
 
 
 def features(
-    padded: jax.Array, frame: jax.Array, bin_: jax.Array, scales: jax.Array
-) -> jax.Array:
-    """Inputs of a network for one bin, (NUM_INPUTS,).
+    padded: Float[Array, "frames bins"],
+    frame: Int[Array, ""],
+    bin_: Int[Array, ""],
+    scales: Float[Array, " 2"],
+) -> Float[Array, " {NUM_INPUTS}"]:
+    """Inputs of a network for one bin.
 
     Args:
-      padded: Context (frames, bins) with `_MARGIN` more at all sides.
+      padded: Context, with `_MARGIN` more at all sides.
       frame: Index of the bin in time.
       bin_: Index of the bin in frequency.
-      scales: (2,) inputs for a frame and for a bin.
+      scales: Inputs for a frame and for a bin.
     """
     at = jnp.array(CONTEXT) + jnp.array(_MARGIN)[None, :]
     around = padded[frame + at[:, 0], bin_ + at[:, 1]]
@@ -88,30 +94,30 @@ def features(
 
 def fit_gains(
     keys: Sequence[jax.Array],
-    ratios: np.ndarray,
-    num_frames: np.ndarray,
+    ratios: Float[np.ndarray, "clips frames bins"],
+    num_frames: Int[np.ndarray, " clips"],
     sample_rate: int,
     config: GainFieldConfig,
     compute: ComputeConfig | None = None,
     on_steps: Callable[[float], None] = lambda clip_steps: None,
     checkpoint_dir: str | os.PathLike | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "clips frames bins"]:
     """Fits an ensemble of gain fields to each clip; clips share nothing.
 
     Args:
       keys: One for each clip.
-      ratios: (clips, frames, bins) power over noise power, padded to one length.
-      num_frames: How many frames belong to each clip (clips,).
+      ratios: Posterior SNRs: power over noise power, padded to one length.
+      num_frames: How many frames belong to each clip.
       sample_rate: In Hz.
       config: Networks and fit.
       compute: By default what suits the device.
       on_steps: Called with steps done since the last call, times clips; a network
         counts as its share of a clip.
       checkpoint_dir: Folder for the state of fits under way. Called again with the same
-        clips, or some of them, fits go on from there. Deleted when all are done.
+        clips, or some of them, fits resume from there. Deleted when all are done.
 
     Returns:
-      Gains (clips, frames, bins): the geometric mean over the networks of a clip.
+      Gains: the geometric mean over the networks of a clip.
     """
     compute = compute or default_compute()
     ratios = np.asarray(ratios, np.float32)
@@ -174,7 +180,7 @@ class Prepared(NamedTuple):
 
     Attributes:
       ratios: (frames, bins), held below `LARGEST_RATIO`.
-      context: What a network sees of them, with `_MARGIN` more at all sides.
+      context: Their logarithm, the inputs of a network, with `_MARGIN` more at all sides.
       frames: Of the bins that each step draws, (steps, bins drawn).
       bins: The same.
     """
@@ -253,7 +259,7 @@ class GainFieldProblem(driver.Problem):
         return ratios, jnp.pad(context, [(m, m) for m in _MARGIN], mode="edge")
 
     def _field_at(self, params, context, frame, bin_, compute):
-        """What a network says of bins: (bins, 2)."""
+        """Outputs of a network for bins, (bins, 2)."""
         config, window = self.config, window_of(self.sample_rate)
         seconds_per_frame = window / OVERLAP / self.sample_rate
         khz_per_bin = self.sample_rate / window / 1000

@@ -1,8 +1,9 @@
-"""How loud the noise of a recording is before and after, from its quietest frames."""
+"""Noise level of a recording before and after denoising, from its quietest frames."""
 
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 _FRAME_S = 0.032
 # The share of the frames, the quietest ones, that are taken for noise alone.
@@ -11,12 +12,12 @@ _DIGITAL_SILENCE = 1e-14  # mean power; a gap in the recording rather than its n
 
 
 class Levels(NamedTuple):
-    """What the noise of recordings is estimated to be.
+    """Estimated energies of speech and noise of recordings.
 
     Attributes:
       speech: Energy of the input beyond its noise.
       before: Energy of the noise in the input.
-      after: In the output, if the quietest frames stand for all.
+      after: Energy of the noise in the output, extrapolated from the quietest frames.
     """
 
     speech: float = 0.0
@@ -29,7 +30,7 @@ class Levels(NamedTuple):
 
     @property
     def snr_db(self) -> float | None:
-        """SNR of the input in dB; None where there is no noise to tell."""
+        """SNR of the input in dB; None where there is no noise."""
         return _decibels(self.speech, self.before)
 
     @property
@@ -45,7 +46,7 @@ def _decibels(power, reference):
 
 
 class LevelMeter:
-    """Takes a recording part by part, each with what it became.
+    """Estimates levels of a recording, given part by part with the output.
 
     Noise is what the quietest tenth of the frames of 32 ms has: of speech with pauses, that
     is the noise in them. Where there are no pauses it is taken for louder than it is,
@@ -62,8 +63,12 @@ class LevelMeter:
         self._before: list[np.ndarray] = []
         self._after: list[np.ndarray] = []
 
-    def add(self, noisy: np.ndarray, output: np.ndarray) -> None:
-        """Takes a part (samples, channels) and its output, which may have another rate."""
+    def add(
+        self,
+        noisy: Float[np.ndarray, "samples channels"],
+        output: Float[np.ndarray, "outputs channels"],
+    ) -> None:
+        """Takes a part and its output, which may have another rate."""
         count = max(1, len(noisy) // self._frame)
         for powers, samples in ((self._before, noisy), (self._after, output)):
             if len(samples) >= count:

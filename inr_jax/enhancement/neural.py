@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.errors import InputError
@@ -146,8 +147,10 @@ def sepformer(model: Sepformer, params: dict) -> Denoiser:
     )
 
 
-def at_level_of(noisy: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-    """The multiple of an estimate (samples,) that is nearest to its noisy input.
+def at_level_of(
+    noisy: Float[np.ndarray, " samples"], estimate: Float[np.ndarray, " samples"]
+) -> Float[np.ndarray, " samples"]:
+    """The multiple of an estimate that is nearest to its noisy input.
 
     Training for SI-SNR leaves the level open. Where the noise has nothing in common with
     the estimate, this is the level of the speech in it.

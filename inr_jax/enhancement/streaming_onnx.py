@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from inr_jax.configs.methods import OnnxMethod
 from inr_jax.errors import InputError
@@ -35,8 +36,10 @@ class Network:
     window: str
     delay: int
 
-    def denoise(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        """The estimate of a signal (samples,) at the rate of the network."""
+    def denoise(
+        self, samples: Float[np.ndarray, " samples"], sample_rate: int
+    ) -> Float[np.ndarray, " samples"]:
+        """The estimate of a signal at the rate of the network."""
         del sample_rate  # the driver has resampled to it
         delay, count = self.delay, len(samples)
         padded = np.pad(samples, (0, delay)).astype(np.float32)

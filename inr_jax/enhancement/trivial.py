@@ -1,23 +1,26 @@
-"""Rows that every table of scores must beat: they show what a metric rewards."""
+"""Trivial baselines: their scores show what a metric rewards."""
 
 import numpy as np
+from jaxtyping import Float
 
 LOWPASS_HZ = 4000
 
+Signal = Float[np.ndarray, " samples *channels"]
 
-def noisy(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+
+def noisy(samples: Signal, sample_rate: int) -> Signal:
     """The input as it is."""
     del sample_rate
     return samples
 
 
-def silence(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def silence(samples: Signal, sample_rate: int) -> Signal:
     """The input 60 dB down: all but silent, which SSNR and CBAK reward."""
     del sample_rate
     return samples * 1e-3
 
 
-def lowpass(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+def lowpass(samples: Signal, sample_rate: int) -> Signal:
     """Zero-phase low-pass at 4 kHz (Butterworth of order 6), along the first axis."""
     from scipy import signal as scipy_signal  # takes half a second to import
 

@@ -47,7 +47,7 @@ def fit_batch(
       on_steps: Called with steps done since the last call, times clips; a segment
         counts as its share of a clip.
       checkpoint_dir: Folder for the state of fits under way. Called again with the
-        same clips, or those of them that are left, fits go on from there. Deleted
+        same clips, or those of them that are left, fits resume from there. Deleted
         when all fits are taken.
       compute: By default what suits the device.
       start_from: A fit for each clip, whose weights the new fit begins with.
@@ -160,7 +160,7 @@ def _pieces(clip, key, signal, sample_rate, config, start_from):
 
 
 def _check_start(name, fit, num_samples, sample_rate, config):
-    """A fit goes on from one of the same network and the same samples."""
+    """A fit continues one of the same network and the same samples."""
     found = _must_agree(fit.num_samples, fit.sample_rate, fit.config)
     wanted = _must_agree(num_samples, sample_rate, config)
     for setting, value in found.items():

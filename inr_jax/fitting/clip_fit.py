@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
-from jaxtyping import Array, Key, Num
+from jaxtyping import Array, Float, Key, Num, Real
 
 from inr_jax import audio
 from inr_jax.configs import from_json
@@ -69,17 +69,16 @@ class ClipFit:
     num_samples: int
     sample_rate: int
     config: FitConfig
-    computed: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    computed: Any = dataclasses.field(default=None, repr=False)
     work_s: float = dataclasses.field(default=float("nan"), init=False, compare=False)
 
-    def __call__(self, times) -> np.ndarray:
-        """Values at any times.
+    def __call__(
+        self, times: Real[Any, " times"] | Sequence[float]
+    ) -> Float[np.ndarray, " times"]:
+        """Values at any times, float32 at the level of the clip.
 
         Args:
-          times: Seconds (n,) from the first sample of the clip.
-
-        Returns:
-          (n,) float32 at the level of the clip.
+          times: Seconds from the first sample of the clip.
 
         Raises:
           ValueError: a time is not finite, before the clip or behind its end.
@@ -93,8 +92,8 @@ class ClipFit:
             )
         return self._at(times * self.sample_rate)
 
-    def at_rate(self, sample_rate: int) -> np.ndarray:
-        """The clip (samples,) at any rate; above its own, frequencies may be new.
+    def at_rate(self, sample_rate: int) -> Float[np.ndarray, " samples"]:
+        """The clip at any rate; above its own, frequencies may be new.
 
         Raises:
           ValueError: the rate is not positive.
@@ -106,15 +105,15 @@ class ClipFit:
         return self._at(position)
 
     @functools.cached_property
-    def estimate(self) -> np.ndarray:
-        """The clip (samples,) at its own rate."""
+    def estimate(self) -> Float[Any, " samples"]:
+        """The clip at its own rate."""
         if self.computed is not None:
             return self.computed
         return self.at_rate(self.sample_rate)
 
     @property
-    def losses(self) -> np.ndarray:
-        """(segments, steps), each on a segment that is divided by its peak."""
+    def losses(self) -> Float[np.ndarray, "segments steps"]:
+        """Losses before each step, on a segment that is divided by its `scale`."""
         return np.stack([segment.losses for segment in self.segments])
 
     @property
@@ -174,8 +173,8 @@ class ClipFit:
             "sample_rate": self.sample_rate,
             "config": dataclasses.asdict(self.config),
         }
-        with atomic.replacing(_with_suffix(path, ".safetensors")) as aside:
-            safetensors.numpy.save_file(tensors, aside)
+        with atomic.replacing(_with_suffix(path, ".safetensors")) as temporary:
+            safetensors.numpy.save_file(tensors, temporary)
         atomic.write_json(_with_suffix(path, ".json"), described)
 
 

@@ -299,7 +299,7 @@ def _init(inputs, problem, compute):
 
 @precision.jit(static_argnames=("problem", "compute", "count"), donate_argnames="state")
 def _run_chunk(state, inputs, done, problem, compute, count):
-    """`count` steps of every fit; a fit that has done all of its steps stays as it is."""
+    """`count` steps of every fit; a fit that has done all of its steps is left alone."""
 
     def run(state, inputs, done):
         prepared = problem.prepare(_with_keys(inputs))
@@ -327,7 +327,7 @@ def _results(state, inputs, problem, compute):
 
 
 def fingerprint(problem: Problem, inputs: Any) -> str:
-    """Of all that a fit depends on: settings, key, target."""
+    """Digest of all that a fit depends on: settings, key, target."""
     digest = hashlib.sha256(f"{_VERSION} {problem!r}".encode())
     for leaf in jax.tree.leaves(inputs):
         array = np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)

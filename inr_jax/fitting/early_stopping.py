@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.errors import InputError
@@ -32,15 +33,18 @@ _PROBE = 0.3
 
 
 class Stopped(NamedTuple):
-    """A fit at the step that a rule chose: estimate (samples,) at the clip's level.
+    """A fit at the step that a rule chose.
 
-    `criteria` holds step to what the rule minimises: for "sure" the estimated mean
-    squared error over the variance of the noise, for "discrepancy" how far the residual
-    is from that variance, relatively. `work_s` are the seconds that it took, of a batch
-    its share.
+    Attributes:
+      estimate: At the level of the clip.
+      step: Number of steps.
+      criteria: What the rule minimises, by number of steps: for "sure" the estimated mean
+        squared error over the variance of the noise, for "discrepancy" the relative
+        distance of the residual from that variance.
+      work_s: Seconds that it took, of a batch its share.
     """
 
-    estimate: np.ndarray
+    estimate: Float[np.ndarray, " samples"]
     step: int
     criteria: dict[int, float]
     work_s: float
@@ -119,7 +123,7 @@ class Inputs(NamedTuple):
     Attributes:
       key: Draws the first weights.
       signal: The noisy clip, scaled to a peak of 1.
-      probe: Noise (padded,) that the second fit of "sure" sees beside it.
+      probe: Noise (padded,) that the second fit of "sure" adds to it.
       variance: Of the noise, scaled as well.
     """
 

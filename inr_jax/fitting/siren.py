@@ -6,6 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, Key
 
 from inr_jax import losses
 from inr_jax.configs.fitting import FitConfig
@@ -28,7 +30,7 @@ class State(NamedTuple):
     opt_state: optax.OptState
 
 
-def init(key: jax.Array, config: FitConfig) -> State:
+def init(key: Key[Array, ""], config: FitConfig) -> State:
     """State before the first step."""
     params = siren.init(key, config.siren)
     return State(params, _optimizer(config).init(params))
@@ -40,7 +42,7 @@ def update(
     sample_rate: int,
     config: FitConfig,
     compute: ComputeConfig = STANDARD,
-) -> tuple[State, jax.Array]:
+) -> tuple[State, Float[Array, ""]]:
     """One step; also returns the loss before it."""
     loss_and_grad = (
         _whole_loss_and_grad if config.loss.spectral else _blockwise_loss_and_grad
@@ -52,25 +54,22 @@ def update(
 
 def evaluate(
     params: siren.Params,
-    index: jax.Array,
-    num_samples: jax.Array,
+    index: Float[Array, " positions"],
+    num_samples: Int[ArrayLike, ""],
     sample_rate: int,
     config: FitConfig,
     compute: ComputeConfig = STANDARD,
-) -> jax.Array:
+) -> Float[Array, " positions"]:
     """The signal that one fitted SIREN represents, in bounded memory.
 
     Args:
       params: Weights.
-      index: (n,) sample positions; fractions lie between samples, so that a finer grid
+      index: Positions in samples; fractions lie between samples, so that a finer grid
         gives a higher rate.
       num_samples: Length of the clip that was fitted.
       sample_rate: Its rate in Hz.
       config: As it was fitted.
       compute: Sine, precision and block; `compute.default_compute()` suits the device.
-
-    Returns:
-      (n,) values.
     """
 
     @jax.checkpoint
@@ -138,8 +137,8 @@ def on_samples(
     sample_rate: int,
     config: FitConfig,
     compute: ComputeConfig,
-) -> jax.Array:
-    """The estimate (padded,) of a fitted signal."""
+) -> Float[Array, " padded"]:
+    """The estimate of a fitted signal."""
     index = jnp.arange(signal.samples.shape[0], dtype=jnp.float32)
     return evaluate(params, index, signal.num_samples, sample_rate, config, compute)
 
