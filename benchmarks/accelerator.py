@@ -20,7 +20,7 @@ MINUTES = flags.DEFINE_float("minutes", 8.0, "In which to end.", 0.05)
 OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "results/accelerator", "Folder for table and JSON."
 )
-TOY = flags.DEFINE_bool("toy", False, "Small sizes, which tell nothing of a device.")
+TOY = flags.DEFINE_bool("toy", False, "Small sizes, whose times mean nothing.")
 MARGIN_S = 2.0  # for the start of Python, and the end
 
 

@@ -1,4 +1,4 @@
-"""A voice that walks around a head, and where it is heard: `spatial_cues.py`."""
+"""Binaural mixtures of a voice that moves around a head, for `spatial_cues.py`."""
 
 import numpy as np
 from scipy import signal

@@ -2,8 +2,8 @@
 
   python benchmarks/devices.py --output_dir=results/devices
 
-A machine without accelerators has as many devices as it is told to, which share its
-cores: there the work of the processor for a clip tells what the program adds, as a clip
+A machine without accelerators has as many devices as are asked for, which share its
+cores: there the processor time for a clip shows what the program adds, as a clip
 takes the same time on every number of devices only if it adds nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Measures a step of DNP here beside the same in PyTorch, if that is installed.
+"""Measures a step of DNP here and in PyTorch, if that is installed.
 
   python benchmarks/dnp.py --output_dir=results/dnp
 
@@ -132,7 +132,7 @@ def pytorch(signal, config):
     optimizer = torch.optim.Adam(
         nn.ModuleList([down, middle, up, out]).parameters(), config.learning_rate
     )
-    heard, target = torch.rand(1, 1, len(signal)), torch.tensor(signal)[None, None]
+    noise, target = torch.rand(1, 1, len(signal)), torch.tensor(signal)[None, None]
     double = functools.partial(
         nn.functional.interpolate, scale_factor=2, mode="linear", align_corners=False
     )
@@ -146,10 +146,10 @@ def pytorch(signal, config):
         x = middle(x)
         for i in reversed(range(levels)):
             x = up[i](torch.cat([double(x), skips[i]], 1))
-        return torch.tanh(out(torch.cat([x, heard], 1)))
+        return torch.tanh(out(torch.cat([x, noise], 1)))
 
     def step():
-        loss = nn.functional.mse_loss(network(heard), target)
+        loss = nn.functional.mse_loss(network(noise), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -5,7 +5,7 @@
       --set=training.num_steps=240 --set=training.decay_steps=60 --set=training.batch_size=8
 
 Takes the flags of `inr-jax train`, and trains both networks by them, alike in all but the
-outputs. Interrupted, it goes on.
+outputs. Interrupted, it resumes.
 """
 
 from absl import flags

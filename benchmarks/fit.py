@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(width: int, count: int, num_samples: int, rounds: int) -> dict:
-    """One row: a step of `count` fits, ours beside the same in plain JAX and PyTorch."""
+    """One row: a step of `count` fits, ours, in plain JAX and in PyTorch."""
     work = 6e-9 * DEPTH * width**2 * num_samples * count  # GFLOP of products
     ours = functools.partial(
         our_step, width, list(tones(count, num_samples)), max(1, 10 // count)

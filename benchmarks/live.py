@@ -132,7 +132,7 @@ def batch(rate: int):
 
 
 def soak(rate: int) -> dict:
-    """A long run of the command, and what it told at its end."""
+    """A long run of the command, and its summary."""
     from inr_jax import audio
     from inr_jax.data import datasets
 
@@ -148,11 +148,11 @@ def soak(rate: int) -> dict:
         command += [f"--weights={WEIGHTS.value}"] if WEIGHTS.value else []
         command += [f"--reserve_ms={RESERVE_MS.value}"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        told = json.loads(done.stdout)
-        before, after = told.pop("memory_mib")
+        summary = json.loads(done.stdout)
+        before, after = summary.pop("memory_mib")
         lags = [lag(source, target, rate, at) for at in (5.0, SOAK_S.value - 15.0)]
     return {
-        **told,
+        **summary,
         "memory after 10 s, MiB": before,
         "memory at the end, MiB": after,
         "lag after 5 s, samples": lags[0],

@@ -79,7 +79,7 @@ class Report:
             print(self._markdown(), flush=True)
 
     def _end_now(self):
-        # XLA cannot be told to stop compiling
+        # XLA cannot be made to stop compiling
         self.finish()
         os._exit(0)
 

@@ -1,4 +1,4 @@
-"""What denoising does to where a voice is heard: time and level differences of two ears.
+"""Interaural time and level differences of a voice before and after denoising.
 
   python benchmarks/spatial_cues.py --method=hyper_gain --live
 

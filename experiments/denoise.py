@@ -1,4 +1,4 @@
-"""Removes noise from recordings. The same as `inr-jax denoise`."""
+"""Removes noise from recordings. Runs `inr-jax denoise`."""
 
 from inr_jax.cli import commands
 

@@ -1,4 +1,4 @@
-"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page. The same as `inr-jax evaluate`."""
+"""Scores methods on noisy clips: every metric, paired 95 % intervals, figures, a page. Runs `inr-jax evaluate`."""
 
 from inr_jax.cli import commands
 

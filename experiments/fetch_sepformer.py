@@ -1,4 +1,4 @@
-"""Fetches SpeechBrain's weights of SepFormer (Apache-2.0), for --sepformer_dir. The same as `inr-jax download`."""
+"""Fetches SpeechBrain's weights of SepFormer (Apache-2.0), for --sepformer_dir. Runs `inr-jax download`."""
 
 from inr_jax.cli import commands
 

@@ -1,4 +1,4 @@
-"""Fits DNP to noisy clips and scores both of its masks. The same as `inr-jax fit-dnp`."""
+"""Fits DNP to noisy clips and scores both of its masks. Runs `inr-jax fit-dnp`."""
 
 from inr_jax.cli import commands
 

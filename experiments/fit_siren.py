@@ -1,4 +1,4 @@
-"""Fits a SIREN to every noisy clip, scores the fits and prints the table. The same as `inr-jax fit`."""
+"""Fits a SIREN to every noisy clip, scores the fits and prints the table. Runs `inr-jax fit`."""
 
 from inr_jax.cli import commands
 

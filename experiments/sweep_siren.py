@@ -1,4 +1,4 @@
-"""Sweeps omega, rate, steps, width and depth of SIRENs: quality against clean speech. The same as `inr-jax sweep`."""
+"""Sweeps omega, rate, steps, width and depth of SIRENs: quality against clean speech. Runs `inr-jax sweep`."""
 
 from inr_jax.cli import commands
 

@@ -1,4 +1,4 @@
-"""The paper's Table 1 beside the same rows of evaluations in white noise at 0 dB. The same as `inr-jax table`."""
+"""Compares the paper's Table 1 with evaluations in white noise at 0 dB. Runs `inr-jax table`."""
 
 from inr_jax.cli import commands
 

@@ -1,4 +1,4 @@
-"""Trains the hypernetwork of the emitted gain field, from noisy to clean speech. The same as `inr-jax train`."""
+"""Trains the hypernetwork of the emitted gain field, from noisy to clean speech. Runs `inr-jax train`."""
 
 from inr_jax.cli import commands
 

@@ -54,7 +54,7 @@ PLAIN = {
     for flag, names in SETTINGS.items()
 }
 FORMER = {
-    flag: flags.DEFINE_string(flag, None, f"Is no more; instead: {text}.")
+    flag: flags.DEFINE_string(flag, None, f"Removed; instead: {text}.")
     for flag, text in GONE.items()
 }
 
@@ -62,7 +62,7 @@ FORMER = {
 def main() -> int:
     for flag, given in FORMER.items():
         if given.value is not None:
-            raise InputError(f"--{flag} is no more; instead: {GONE[flag]}")
+            raise InputError(f"--{flag} was removed; instead: {GONE[flag]}")
     given = [
         text if "." in text.split("=")[0] else f"model.{text}"
         for text in train.SET.value

@@ -1,7 +1,7 @@
 """Implicit neural representations that denoise speech, in JAX.
 
 Everything loads on first use, so that `import inr_jax` computes nothing, opens no device
-and stays fast for commands that only print their help. What there is stands in
+and stays fast for commands that only print their help. The exports are listed in
 `__init__.pyi`, which type checkers read as well.
 """
 

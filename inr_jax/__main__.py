@@ -1,4 +1,4 @@
-"""`python -m inr_jax`, the same as `inr-jax`."""
+"""`python -m inr_jax` runs `inr-jax`."""
 
 from inr_jax.cli import commands
 

@@ -87,7 +87,9 @@ def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
 def test_unknown_methods_and_bad_samples_are_named():
     with pytest.raises(InputError, match="method must be one of noisy, "):
         inr_jax.denoise(signal(10), 16_000, "magic")
-    with pytest.raises(InputError, match="local_hypersound was removed; use hyper_gain"):
+    with pytest.raises(
+        InputError, match="local_hypersound was removed; use hyper_gain"
+    ):
         inr_jax.denoise(signal(10), 16_000, "local_hypersound")
     with pytest.raises(InputError, match="without weights: .* successor hyper_siren"):
         inr_jax.denoise(signal(10), 16_000, "hypersound")

@@ -140,13 +140,13 @@ def test_devices_that_drift_apart_are_brought_back(faster):
     lags = []
     for i in range(1000):
         while heard < i * (1 + 0.01 * (faster > 0)):
-            engine.hear(signal[heard * HOP : (heard + 1) * HOP])
+            engine.record(signal[heard * HOP : (heard + 1) * HOP])
             heard += 1
             engine.compute()
         while played < i * (1 + 0.01 * (faster < 0)):
             engine.play(HOP)
             played += 1
-            lags.append(engine.heard.position - engine.position)
+            lags.append(engine.recorded.position - engine.position)
     assert 2 <= engine.resynced <= 12
     assert np.max(np.abs(np.array(lags) - engine.delay)) <= 5 * HOP
 
@@ -155,7 +155,7 @@ def test_nothing_is_late_before_a_speaker_begins():
     engine = Engine(Halved(), reserve_s=4 * HOP / RATE)
     signal_in = noise(4 * HOP)
     for block in np.split(signal_in, 4):
-        engine.hear(block)
+        engine.record(block)
     while engine.compute():
         pass
     out = [engine.play(HOP) for _ in range(6)]  # as late as if all began now
@@ -169,7 +169,7 @@ def test_bursts_of_blocks_find_their_margin_once():
     blocks = iter(np.split(noise(1000 * HOP), 1000))
     for i in range(240):
         for _ in range(4):
-            engine.hear(next(blocks))
+            engine.record(next(blocks))
             engine.compute()
         for _ in range(4):
             engine.play(HOP)
@@ -181,7 +181,7 @@ def test_bursts_of_blocks_find_their_margin_once():
 def test_without_input_a_speaker_gets_silence():
     engine = Engine(Halved())
     assert not np.any(engine.play(100))
-    engine.hear(noise(HOP))
+    engine.record(noise(HOP))
     for _ in range(200):  # and where the microphone stops, no old sound again
         last = engine.play(HOP)
     assert not np.any(last)

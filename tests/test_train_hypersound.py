@@ -85,8 +85,8 @@ def test_the_published_training_is_in_white_noise_alone():
         (("--set=width=-1",), "width must be at least 1"),
         (("--set=target=harmonics",), "target must be one of nerf, siren"),
         (("--speech_dirs=nowhere",), "nowhere"),
-        (("--white=1",), "--white is no more; instead: --set=mixing.noise_shares"),
-        (("--model=hypersound",), "--model is no more; instead: --network"),
+        (("--white=1",), "--white was removed; instead: --set=mixing.noise_shares"),
+        (("--model=hypersound",), "--model was removed; instead: --network"),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path, flags, message):

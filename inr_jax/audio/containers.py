@@ -1,4 +1,4 @@
-"""Where the sound of a file lies: what its bytes tell, not what its header claims.
+"""Where the audio data of a file lies, by its bytes rather than by its header.
 
 Recorders that die leave a length of zero, streams one of 4 GB, and files that were put
 one behind the other the length of the first.
@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-# Lengths that stand for "not known": of recorders that died and of streams.
+# Lengths that mean "unknown": of recorders that died and of streams.
 PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
@@ -50,7 +50,7 @@ class Extent(NamedTuple):
     Attributes:
       start: First byte.
       present: How many there are.
-      declared: How many the header tells of; None where it does not know.
+      declared: The number that the header states; None where it states none.
       endian: "LITTLE" or "BIG".
     """
 
@@ -113,11 +113,11 @@ class Span(io.RawIOBase):
 
 
 def without_length(file: IO[bytes], link: Link) -> tuple[Span, int]:
-    """A FLAC file whose header does not know its length, and the one that it tells."""
+    """A FLAC file with an unknown length in its header, and the one that it states."""
     span = Span(file, link.start, link.stop)
-    told = int.from_bytes(bytes_at(file, link.start + 21, 5), "big")
-    span.patch(21, (told >> 36 << 36).to_bytes(5, "big"))
-    return span, told & (2**36 - 1)
+    stated = int.from_bytes(bytes_at(file, link.start + 21, 5), "big")
+    span.patch(21, (stated >> 36 << 36).to_bytes(5, "big"))
+    return span, stated & (2**36 - 1)
 
 
 def size(file: IO[bytes]) -> int:
@@ -242,7 +242,7 @@ def _matroska_end(file, start, stop):
 
 
 def asf_length(file: IO[bytes], start: int) -> tuple[int, float | None]:
-    """Bytes and seconds that the header of an ASF file tells of; 0 and None if unknown.
+    """Bytes and seconds that the header of an ASF file states; 0 and None if unknown.
 
     Raises:
       struct.error: the header itself ends early.
@@ -363,7 +363,7 @@ def _riff(file, stop):
 
 
 def padded_bits(file: IO[bytes]) -> tuple[int, bytes] | None:
-    """Where a WAV file tells bits of fewer bytes than its samples take, and the bits.
+    """Where a WAV file states bits of fewer bytes than its samples take, and the bits.
 
     Returns:
       None where both agree; standards allow nothing else.
@@ -498,7 +498,7 @@ def _is_chunk(head, left, endian):
 
 
 def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
-    """Samples of an MP3 file as its Xing or Info header tells; None without one.
+    """Samples of an MP3 file as its Xing or Info header states; None without one.
 
     Args:
       file: Open.
@@ -536,8 +536,8 @@ def without_end_tags(file: IO[bytes], front: int, stop: int) -> int:
 def _end_tag(file, end):
     """Bytes of the tag that ends here."""
 
-    def last(count, wanted):
-        return bytes_at(file, max(0, end - count), wanted)
+    def last(count, size):
+        return bytes_at(file, max(0, end - count), size)
 
     if last(128, 3) == b"TAG":
         return 128

@@ -34,7 +34,7 @@ def skip_samples(path: str | os.PathLike, counts: dict[int, int]) -> None:
 
 
 def seconds(file: IO[bytes], number: int) -> float | None:
-    """Duration of a track without what it is delayed by; None where it is not told."""
+    """Duration of a track without its initial delay; None where it is not stated."""
     try:
         scale, tracks = _movie(file)
         _, edits = _track(file, tracks[number])
@@ -70,9 +70,9 @@ def _track(file, track):
     return _time_scale(file, media, b"mdhd"), found
 
 
-def _places(file, place, wanted) -> list[tuple[int, int]]:
+def _places(file, place, box_type) -> list[tuple[int, int]]:
     """Payloads of all boxes of a name."""
-    return [inside for name, inside in _boxes(file, *place) if name == wanted]
+    return [inside for name, inside in _boxes(file, *place) if name == box_type]
 
 
 def _boxes(file: IO[bytes], at: int, stop: int) -> Iterator[tuple[bytes, tuple]]:

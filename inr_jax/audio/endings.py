@@ -1,4 +1,4 @@
-"""Whether the end of a file is there, by the number of bytes that its header tells of."""
+"""Whether the end of a file is there, by the number of bytes that its header states."""
 
 import struct
 from typing import IO
@@ -18,7 +18,7 @@ _TS_PACKETS = ((0, 188), (4, 192), (0, 204))  # place of the sync byte, and leng
 
 
 def is_complete(file: IO[bytes]) -> bool:
-    """Whether as many bytes as the header tells of are there.
+    """Whether as many bytes as the header states are there.
 
     Known of AVI, MP4, Matroska, ASF and MPEG-TS, which is whole packets; True of others.
     """
@@ -42,7 +42,7 @@ def is_complete(file: IO[bytes]) -> bool:
 
 
 def asf_seconds(file: IO[bytes]) -> float | None:
-    """Duration of an ASF file as its header tells; None if unknown."""
+    """Duration of an ASF file as its header states; None if unknown."""
     try:
         return asf_length(file, 0)[1]
     except (struct.error, IndexError):

@@ -34,7 +34,7 @@ _EVEN = {"mp2", "mp2float", "ac3", "eac3"}  # frames of one size, but for paddin
 _PADDING = 4096  # samples at most by which an encoder fills up the last frame
 _NO_PROTOCOL = {"protocol_whitelist": "none"}  # a file may not have others opened
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
-# Formats that do not tell of the delay of an encoder. Zeros are put in front so that it
+# Formats that do not state the delay of an encoder. Zeros are put in front so that it
 # is whole packets, and these are left out: how many of both.
 _WITHOUT_DELAY = {"adts", "ac3", "eac3", "mp2", "mpegts", "mpeg", "vob", "avi", "flv"}
 _WITHOUT_DELAY |= {"asf", "amr"}
@@ -68,7 +68,7 @@ def library() -> Any:
         raise ImportError(
             "this format needs PyAV: python -m pip install av", name="av"
         ) from None
-    av.logging.set_level(av.logging.PANIC)  # what it finds is told by exceptions
+    av.logging.set_level(av.logging.PANIC)  # errors are raised as exceptions
     return av
 
 
@@ -143,7 +143,7 @@ class Reader:
                 raise ValueError("no sound in it can be decoded; empty or cut short")
             self.sample_rate, self.num_channels = context.rate, context.channels
             if not self.sample_rate or not self.num_channels:
-                raise ValueError("its header tells of no rate or channels")
+                raise ValueError("its header states no rate or channels")
             self.num_tracks = len(streams)
             self.has_pictures = any(map(_is_kept, container.streams))
             names = container.format.name.split(",")
@@ -164,7 +164,7 @@ class Reader:
                 known_s = declared and declared / self.sample_rate
             else:
                 is_known = bool(_DECLARING & set(names))
-                if names[0] == "asf":  # tells how long the longest stream is
+                if names[0] == "asf":  # states the duration of the longest stream
                     is_known = len(container.streams) == 1
                     self.declared_s = endings.asf_seconds(file)
                 known_s = self.declared_s if is_known else None
@@ -187,7 +187,7 @@ class Reader:
     def blocks(self, num_samples: int) -> Iterator[tuple[int, np.ndarray]]:
         """Sample rates and blocks (samples, channels) of float32.
 
-        Damaged packets are counted; silence is in their place where times tell of it.
+        Damaged packets are counted; silence takes their place where timestamps show it.
         """
         frames = self._frames()
         if self._delay:
@@ -302,9 +302,9 @@ def _duration_s(container, stream):
         if container.format.name == "ogg" and is_opus:  # then it is where it ends
             duration -= max(0, stream.start_time or 0)
         return float(duration * stream.time_base)
-    if told := stream.metadata.get("DURATION"):  # Matroska: 00:00:01.157000000
+    if stated := stream.metadata.get("DURATION"):  # Matroska: 00:00:01.157000000
         with contextlib.suppress(ValueError):
-            hours, minutes, seconds = map(float, told.split(":"))
+            hours, minutes, seconds = map(float, stated.split(":"))
             return 3600 * hours + 60 * minutes + seconds
     if container.duration and len(container.streams) == 1:
         return container.duration / 1e6
@@ -475,13 +475,13 @@ def _tell_padding(packet, frame_size):
         return
     kinds = library().packet
     kind = kinds.packet_sidedata_type_from_literal("skip_samples")
-    told = kinds.PacketSideData(kind, 10)
-    told.update(struct.pack("<IIBB", 0, count, 0, 0))
-    packet.set_sidedata(told)
+    side_data = kinds.PacketSideData(kind, 10)
+    side_data.update(struct.pack("<IIBB", 0, count, 0, 0))
+    packet.set_sidedata(side_data)
 
 
 def _layout(encoding):
-    """Where the channels are, as far as their number tells."""
+    """The layout of the channels, as far as their number implies it."""
     if encoding.codec == "opus" and encoding.num_channels == 4:
         return "quad"
     return _LAYOUTS[encoding.num_channels - 1]
@@ -491,13 +491,15 @@ def _sample_format(encoder, encoding):
     """One that the encoder takes and that holds the samples."""
     held = [f.name for f in library().codec.Codec(encoder, "w").audio_formats or []]
     is_lossy = encoding.codec not in _LOSSLESS
-    wanted = ["fltp", "flt"] if is_lossy else []
-    wanted += ["s16p", "s16"] if encoding.bits == 16 else ["s32p", "s32"]
-    return next(f for f in [*wanted, "s16p", "s16", "s32p", "s32", "flt"] if f in held)
+    preferred = ["fltp", "flt"] if is_lossy else []
+    preferred += ["s16p", "s16"] if encoding.bits == 16 else ["s32p", "s32"]
+    return next(
+        f for f in [*preferred, "s16p", "s16", "s32p", "s32", "flt"] if f in held
+    )
 
 
 def _lead(codec, rate):
-    """Zeros in front, and packets to leave out, in formats that tell of no delay."""
+    """Zeros in front, and packets to leave out, in formats that state no delay."""
     if codec == "mp3":
         frame = 1152 if rate >= 32_000 else 576
         packets = -(-_MP3_DELAY // frame)

@@ -2,7 +2,7 @@
 
 libsndfile writes what it writes well, uncompressed sound, FLAC, Ogg and MP3. FFmpeg, by
 PyAV, writes the rest. The same division holds for reading, but for MP3: libsndfile takes
-the length that a header tells, or guesses one, and stops there.
+the length that a header states, or guesses one, and stops there.
 """
 
 import os

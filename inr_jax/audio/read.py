@@ -97,7 +97,7 @@ def read_file(source: str | os.PathLike | IO[bytes] | stream.FileSource) -> Reco
 
 
 def _joined(source):
-    """The blocks of a source in one array, which grows where the header tells too few."""
+    """The blocks of a source in one array, which grows where the header states too few."""
     try:
         samples = np.empty((source.num_samples, source.num_channels), np.float32)
     except (MemoryError, ValueError, OverflowError):  # its header is wrong

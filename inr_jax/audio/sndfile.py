@@ -1,4 +1,4 @@
-"""Decoding by libsndfile, also of what its headers tell wrongly."""
+"""Decoding by libsndfile, also of files with wrong headers."""
 
 from collections.abc import Iterator
 from typing import IO
@@ -11,8 +11,8 @@ from inr_jax.audio import containers, formats
 # Bytes of a sample, of what libsndfile reads without a header, where that is wrong.
 _WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
 _WIDTHS |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
-_BLOCK = 2**20  # samples; a header may tell of more than there is memory for
-_MOST = 2**50  # samples; more stand for a length that is not known
+_BLOCK = 2**20  # samples; a header may state more than there is memory for
+_MOST = 2**50  # samples; more mean a length that is not known
 
 
 class Reader:
@@ -21,19 +21,19 @@ class Reader:
     Attributes:
       sample_rate: In Hz.
       num_channels: Number of channels.
-      num_samples: As the header tells; 0 where it does not.
+      num_samples: As the header states; 0 where it does not.
       subtype: libsndfile's name of the sample format.
       extension: The usual one of its format.
       bit_rate: Bits per second of a lossy codec, else None.
       knows_length: Not of MPEG audio, not of damaged Ogg, and not of other codecs in
-        WAV files whose header does not tell it.
-      declared_s: Seconds that the header tells of; None where that is all there is.
+        WAV files whose header does not state it.
+      declared_s: Seconds that the header states; None where that is all there is.
       start_s: Where its sound starts.
       num_tracks: One.
       has_pictures: False.
       num_damaged: Packets that could not be decoded.
       silent_s: Seconds of silence in their place.
-      is_cut: Whether the last packet is not all there, where that can be told.
+      is_cut: Whether the last packet is not all there, where that can be known.
     """
 
     start_s, num_tracks, has_pictures = 0.0, 1, False
@@ -123,7 +123,7 @@ class Reader:
         return span
 
     def _as_long_as_it_is(self, sound, found):
-        """The same sound; read without its header where that tells too little."""
+        """The same sound; read without its header where that states too little."""
         width = self._width
         # a sample more may be a byte that fills up a chunk
         if len(self._extents) < 2 and (

@@ -24,7 +24,7 @@ class FileSource:
     """An audio file, or the sound of a video, that is decoded on demand.
 
     The first of libsndfile and FFmpeg that reads it reliably does. What cannot be
-    decoded, and what was changed, is told in `remark` once all is read.
+    decoded, and what was changed, is in `remark` once all is read.
 
     Attributes:
       path: Of the file, or the open file.
@@ -69,7 +69,7 @@ class FileSource:
             for link in self._links:
                 try:
                     readers.append(self._reader(file, link))
-                except InputError as error:  # told when it is read
+                except InputError as error:  # reported when it is read
                     why = error
             if not readers:
                 raise why
@@ -171,8 +171,8 @@ class FileSource:
         try:
             return ffmpeg.Reader(span, self._track)
         except ImportError as error:
-            told = f"{error_reason(why)}; " if why else ""
-            raise InputError(f"{self.name}: cannot read: {told}{error}") from None
+            reason = f"{error_reason(why)}; " if why else ""
+            raise InputError(f"{self.name}: cannot read: {reason}{error}") from None
         except ValueError as error:
             if second_choice:
                 return second_choice
@@ -200,7 +200,7 @@ def _span(file, link):
 
 
 def _ends_early(reader, file, link, done_s):
-    """A remark where less was there than the header tells of."""
+    """A remark where less was there than the header states."""
     declared_s, allowed_s = reader.declared_s or 0.0, 0.0
     found = containers.extent(_span(file, link))
     if found and found.declared and 0 < found.present < found.declared:
@@ -212,7 +212,7 @@ def _ends_early(reader, file, link, done_s):
         digits = 1 if declared_s - done_s >= 0.1 else 3
         return (
             f"cut short, ends early: {done_s:.{digits}f} of {declared_s:.{digits}f} s "
-            "that its header tells of"
+            "that its header states"
         )
     is_cut = reader.is_cut or not endings.is_complete(_span(file, link))
     if not link.is_whole or is_cut:

@@ -216,7 +216,7 @@ def _opened(file, container, encoding):
     if encoding.bit_rate and (level := _compression(encoding)) is not None:
         settings = {"compression_level": level}
         if container == "MP3":
-            # frames of constant size may be too small to tell of the encoder's delay
+            # frames of constant size may be too small to state the encoder's delay
             settings["bitrate_mode"] = "AVERAGE"
     return soundfile.SoundFile(
         file,

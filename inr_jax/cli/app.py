@@ -1,4 +1,4 @@
-"""What all scripts share: flags, one clear line for a mistake, a progress bar."""
+"""What all commands share: flags, one clear line for a mistake, a progress bar."""
 
 import collections
 import contextlib
@@ -17,7 +17,7 @@ COMPILATION_CACHE = flags.DEFINE_string(
     "Folder that keeps compiled programs from run to run; inr_jax/compiled in the "
     "user's cache folder by default, none where empty.",
 )
-_RATE_OVER_S = 120.0  # what progress shows is of the last two minutes
+_RATE_OVER_S = 120.0  # progress shows the rate of the last two minutes
 EXIT_USAGE = 2  # exit code of bad input
 EXIT_INTERRUPTED = 130
 
@@ -44,7 +44,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         except RuntimeError as error:
             return _print_failure(error)
         except KeyboardInterrupt:
-            print("interrupted: the same command goes on from here", file=sys.stderr)
+            print("interrupted: the same command resumes from here", file=sys.stderr)
             return EXIT_INTERRUPTED
 
     app.run(guarded, flags_parser=_parse)
@@ -97,7 +97,7 @@ def print_problems(problems: Sequence[str], most: int = 20) -> int:
 
 
 def print_hidden(paths: Sequence[object]) -> None:
-    """Says which files and folders are left out for the dot their names begin with."""
+    """Prints which files and folders are left out because their names begin with a dot."""
     if paths:
         print(f"left out {len(paths)} hidden ({listed(paths)})", file=sys.stderr)
 

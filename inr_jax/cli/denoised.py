@@ -1,4 +1,4 @@
-"""What a run of `denoise` tells: a line or a JSON object for each file, and a summary."""
+"""The report of a run of `denoise`: a line or a JSON object for each file, a summary."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # --help answers before anything heavy loads
 
 
 class Report:
-    """Tells of files as they are done, and of all at the end.
+    """Reports each file as it is done, and a summary at the end.
 
     Attributes:
       exit_code: Bad input where a file failed or could not be read.
@@ -22,7 +22,7 @@ class Report:
     def __init__(
         self, left_out: "LeftOut", already: "Sequence[Job]", stream: Any = None
     ):
-        """Tells what is not done.
+        """Reports the files that are left out.
 
         Args:
           left_out: Inputs that cannot be read.
@@ -39,7 +39,7 @@ class Report:
             self._object(source=job.source, target=job.target, status="done already")
 
     def add(self, outcome: "Outcome") -> None:
-        """Tells what became of a job."""
+        """Reports the outcome of a job."""
         job, measured = outcome.job, outcome.measured
         if outcome.error:
             self.exit_code = app.print_error(outcome.error)
@@ -56,7 +56,7 @@ class Report:
         self._object(source=job.source, target=job.target, **values)
 
     def finish(self, elapsed_s: float) -> None:
-        """Tells of all.
+        """Prints the summary.
 
         Args:
           elapsed_s: Seconds that the work took, of all files together.

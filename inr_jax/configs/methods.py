@@ -87,7 +87,7 @@ class SirenMethod(FitConfig):
 
 @dataclasses.dataclass(frozen=True)
 class HyperGainMethod:
-    """HyperGain, which emits a gain field; live, one that looks back only.
+    """HyperGain, which emits a gain field; `hyper_gain_live` is the causal one.
 
     Attributes:
       weights: Folder of a training's weights; the shipped ones where None.

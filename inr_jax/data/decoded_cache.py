@@ -1,7 +1,7 @@
 """Folders of sound, decoded once into one long array that examples are cut from.
 
 Samples are appended to a file as they are decoded, beside a journal with a line for each
-source, so that a command that ends halfway loses nothing: the next one goes on.
+source, so that an interrupted command loses nothing: the next one resumes.
 """
 
 import contextlib

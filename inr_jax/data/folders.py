@@ -1,4 +1,4 @@
-"""What lies below a folder: the files of sound, and all that is left out."""
+"""The audio files below a folder, and the files that are left out."""
 
 import os
 import pathlib

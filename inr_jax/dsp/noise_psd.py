@@ -75,7 +75,7 @@ def is_white(power: np.ndarray) -> bool:
     The noise floors, low quantiles of power, of 16 bands are compared. White noise has
     one floor, below which no band lies; bands that speech fills lie above it, by a few dB
     since speech has pauses. The floor must also be the same all the time. Digital silence
-    is left out. False where there is too little to tell.
+    is left out. False where the signal is too short for an estimate.
     """
     frames = _trim_ends(_without_silence(power))
     if len(frames) < 3 or power.shape[1] < 2 * _NUM_BANDS:

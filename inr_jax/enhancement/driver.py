@@ -1,9 +1,9 @@
 """Runs any method on recordings of any length, level, rate and number of channels.
 
-A method is a function of windows (`Denoiser`). All that surrounds it happens here, once
-for all methods: channels are separated, unless they are linked, resampled and cut into windows, windows of
-several recordings make batches of few sizes, and estimates are put together at the rate
-and length of the recording. Batches compute in threads while the next ones are read and cut.
+A method is a function of windows (`Denoiser`). All else happens here, once for all methods:
+channels are separated, unless they are linked, resampled and cut into windows; windows of
+several recordings make batches of few sizes; estimates are put together at the rate and
+length of the recording. Batches compute in threads while the next ones are read and cut.
 """
 
 import collections
@@ -111,7 +111,7 @@ class Denoiser:
 
 
 class Source(Protocol):
-    """A noisy recording: one in memory, or one that is read as it is needed."""
+    """A noisy recording: in memory, or read as needed."""
 
     @property
     def name(self) -> str:
@@ -160,7 +160,7 @@ def run(
     Sources are taken one by one, when a batch has room. Parts of one recording come in
     order; recordings come as they are done. A source that cannot be read ends with the
     error and stops no other. Where an estimate holds NaN or infinity, the noisy samples
-    stand for it and a warning is logged.
+    replace it and a warning is logged.
 
     Args:
       denoiser: The method.

@@ -62,7 +62,7 @@ class DryWetMix:
 
 
 class Job(NamedTuple):
-    """One file to denoise; `PIPE` stands for standard input and output."""
+    """One file to denoise; `PIPE` means standard input and output."""
 
     source: str
     target: str
@@ -270,7 +270,7 @@ class Record:
 def _digest(source):
     try:  # opening a named pipe would wait for a writer
         return atomic.sha256(source) if os.path.isfile(source) else None
-    except OSError:  # not done, then; `read` tells why
+    except OSError:  # not done, then; `read` raises the reason
         return None
 
 
@@ -575,12 +575,12 @@ class _Writer:
                 metadata.carry_times(self.job.source, path)
         if self._record:
             self._record.add()
-        told = [track.remark for track in self._tracks]
-        told += [*self._remarks, audio.clipping_note(self.job.target, self._clipped)]
+        remarks = [track.remark for track in self._tracks]
+        remarks += [*self._remarks, audio.clipping_note(self.job.target, self._clipped)]
         if self._lost:
             names = ", ".join(sorted(self._lost))
-            told.append(f"{self.job.target}: could not carry over: {names}")
-        remark = "\n".join(dict.fromkeys(filter(None, told)))
+            remarks.append(f"{self.job.target}: could not carry over: {names}")
+        remark = "\n".join(dict.fromkeys(filter(None, remarks)))
         self.outcome = Outcome(self.job, remark=remark)
 
     def _clear(self):

@@ -42,7 +42,7 @@ def make(
     Args:
       method: A name of `inr_jax.configs.methods.METHODS`.
       config: Its settings, as of `METHODS` there; the default ones where None.
-      checkpoint_dir: Folder for the state of long fits, which go on from there.
+      checkpoint_dir: Folder for the state of long fits, which resume from there.
 
     Raises:
       InputError: there is no such method, or its weights or its package cannot be

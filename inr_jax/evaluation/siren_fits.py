@@ -1,4 +1,4 @@
-"""SIRENs fitted to noisy clips and kept, with what there is to hear and see of them."""
+"""SIRENs fitted to noisy clips, saved with their audio and figures."""
 
 import pathlib
 from collections.abc import Iterator
@@ -39,8 +39,8 @@ def system(
     Args:
       method: Name `siren` and its settings.
       folder: Where to.
-      checkpoint_dir: Folder for the state of fits, which go on from there.
-      start_from: Folder of an earlier run, whose fits of the same clips go on.
+      checkpoint_dir: Folder for the state of fits, which resume from there.
+      start_from: Folder of an earlier run, whose fits of the same clips are continued.
     """
     if method.config.stop == "fixed":
         fits = _kept_fits(method.config.fit, folder, checkpoint_dir, start_from)

@@ -72,7 +72,7 @@ def make(
 
     Args:
       methods: Of different labels.
-      checkpoint_dir: Folder for the state of long fits, which go on from there.
+      checkpoint_dir: Folder for the state of long fits, which resume from there.
 
     Raises:
       InputError: weights or a package that a method needs cannot be loaded.
@@ -159,7 +159,7 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
                     dnp.apply_mask(noisy, fitted.scores[steps], mask)
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
-                # masks share a fit; each row tells what it takes alone
+                # masks share a fit; each row has the time of the whole fit
                 work_s = sum(fitted.work_s for fitted in fits) * steps / most
                 samples = np.stack(channels, 1).astype(np.float32)
                 yield Output(method.label, i, samples, work_s)

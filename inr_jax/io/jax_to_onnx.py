@@ -110,12 +110,12 @@ class _Graph:
 
     def needed(self, outputs: list[str]) -> list:
         """The nodes that the outputs depend on."""
-        wanted, kept = set(outputs), []
+        needed, kept = set(outputs), []
         for node in reversed(self.nodes):
-            if node.output[0] in wanted:
-                wanted.update(node.input)
+            if node.output[0] in needed:
+                needed.update(node.input)
                 kept.append(node)
-        return [*self._widenings(wanted), *reversed(kept)]
+        return [*self._widenings(needed), *reversed(kept)]
 
     def tensors(self, outputs: list[str]) -> list:
         """The stored arrays that the nodes depend on."""
@@ -128,14 +128,14 @@ class _Graph:
         ]
         return [numpy_helper.from_array(x, name) for name, x in arrays if name in used]
 
-    def _widenings(self, wanted):
+    def _widenings(self, needed):
         """Weights that were rounded to 16 bits are stored so: casts that undo it."""
         from onnx import TensorProto, helper
 
         return [
             helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT)
             for name, x in self._stored.values()
-            if name in wanted and _fits_half(x)
+            if name in needed and _fits_half(x)
         ]
 
 
@@ -352,7 +352,7 @@ def _fft(graph, equation, x):
         return tuple(_first(graph, part, len(lead), size // 2 + 1) for part in spectrum)
     if kind != jax.lax.FftType.IRFFT:
         raise NotImplementedError(f"FFT of type {kind}")
-    # all but the ends stand for their conjugates as well
+    # all but the ends count for their conjugates as well
     scale = np.full(bins, 2 / size, np.float32)
     scale[[0, -1] if size % 2 == 0 else [0]] /= 2
     pads = [0] * (2 * len(lead) + 1) + [size - bins]

@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
     Attributes:
       number: By which it is called, besides its name.
-      name: As the system tells.
+      name: As the system names it.
       system: Part of the system that has it, e.g. ALSA.
       inputs: Channels of a microphone.
       outputs: Channels of a speaker.
@@ -104,7 +104,7 @@ class Devices:
         """Opens none."""
         self.xruns, self._stated_s = 0, 0.0
         self._feed, self._last_calls = None, {}
-        self._heard_at, self._played_at = (
+        self._recorded_at, self._played_at = (
             collections.deque(maxlen=_TIMED) for _ in range(2)
         )
         self._streams = contextlib.ExitStack()
@@ -116,9 +116,9 @@ class Devices:
         By the times at which the devices say that samples were in the air, where they do;
         what they state of themselves otherwise.
         """
-        if not (self._heard_at and self._played_at):
+        if not (self._recorded_at and self._played_at):
             return self._stated_s
-        return statistics.median(self._played_at) - statistics.median(self._heard_at)
+        return statistics.median(self._played_at) - statistics.median(self._recorded_at)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +143,7 @@ class Devices:
         return True
 
     def listen(self, device: Found, engine: Engine, latency: str | float) -> None:
-        """Lets a microphone bring what the engine hears.
+        """Lets a microphone record for the engine.
 
         Args:
           device: Of `find`.
@@ -155,9 +155,9 @@ class Devices:
         """
 
         def called(block, num_samples, clock, status):
-            begin = engine.heard.position / engine.stream.sample_rate
-            self._note_time(self._heard_at, clock.inputBufferAdcTime, begin)
-            engine.hear(block)
+            begin = engine.recorded.position / engine.stream.sample_rate
+            self._note_time(self._recorded_at, clock.inputBufferAdcTime, begin)
+            engine.record(block)
             self._note(device, status)
 
         self._open("InputStream", device, engine, latency, called)
@@ -183,11 +183,11 @@ class Devices:
 
         def called(block, num_samples, clock, status):
             if feed and (hop := feed.take()) is not None:
-                engine.hear(hop)
+                engine.record(hop)
             block[:] = engine.play(num_samples)
             first = engine.position - num_samples + engine.delay
             begin = first / engine.stream.sample_rate
-            if engine.heard.position:
+            if engine.recorded.position:
                 self._note_time(self._played_at, clock.outputBufferDacTime, begin)
             self._note(device, status)
 
@@ -199,7 +199,7 @@ class Devices:
         self._last_calls[device] = time.monotonic()
 
     def _note_time(self, times, in_the_air, begin_s):
-        """When sample 0 of what was heard would have been in the air."""
+        """When sample 0 of the recorded sound would have been in the air."""
         if in_the_air:  # 0 where a device does not say
             times.append(in_the_air - begin_s)
 
@@ -230,7 +230,7 @@ class Devices:
 
 @contextlib.contextmanager
 def _without_messages():
-    """Without those of PortAudio and ALSA on standard error; the error tells as much."""
+    """Without those of PortAudio and ALSA on standard error; the error says as much."""
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nothing:

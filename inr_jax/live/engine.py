@@ -1,7 +1,7 @@
 """Between sound devices, which cannot wait, and a stream, which computes when it can.
 
-Everything goes by position: what came in is heard `delay` samples later. Where the estimate
-of a hop is not there in time, the input is heard instead, as late as the estimate would
+Everything goes by position: what came in is played `delay` samples later. Where the estimate
+of a hop is not there in time, the input is played instead, as late as the estimate would
 have been; hops that cannot be in time any more are not computed. Where the clocks of two
 devices have drifted apart by two hops, these are left out or repeated. So a computation that
 takes too long costs noise, never words, and the delay does not grow.
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from inr_jax.live import ring
 from inr_jax.live.ring import Ring
 
-KEPT_S = 10.0  # of what was heard and played, for those who write it to files
+KEPT_S = 10.0  # of the sound recorded and played, for those who write it to files
 _SLOTS = 128  # hops whose estimate is kept until it is played
 _TIMED = 1000  # last computations whose time is kept
 _SYNCHRONISED = 100  # blocks after which drift is looked for
@@ -28,15 +28,15 @@ _SYNCHRONISED = 100  # blocks after which drift is looked for
 class Engine:
     """Moves sound through a stream.
 
-    The threads of devices call `hear` and `play`, or a single one `exchange`; these copy,
+    The threads of devices call `record` and `play`, or a single one `exchange`; these copy,
     and nothing else. Another thread calls `compute`, as `working` does.
 
     Attributes:
       stream: What denoises.
       delay: Samples from `exchange` to `exchange`.
-      heard: What came in.
+      recorded: What came in.
       played: What went out.
-      position: In what was heard, of what is played next.
+      position: In `recorded`, of what is played next.
       hops: That were computed.
       missed: Hops played as they came in, at least in part, for lack of their estimate.
       dropped: Those among them that were not computed.
@@ -55,7 +55,7 @@ class Engine:
         self.stream = stream
         self.delay = 2 * stream.hop + math.ceil(reserve_s * stream.sample_rate)
         size = math.ceil(KEPT_S * stream.sample_rate)
-        self.heard, self.played = (Ring(size, stream.channels) for _ in range(2))
+        self.recorded, self.played = (Ring(size, stream.channels) for _ in range(2))
         self.position = -self.delay
         self.hops = self.missed = self.dropped = self.resynced = 0
         self._step_s = np.zeros(_TIMED)
@@ -67,18 +67,18 @@ class Engine:
     def exchange(
         self, block: Float[np.ndarray, "samples channels"]
     ) -> Float[np.ndarray, "samples channels"]:
-        """Takes what came in, and gives as many samples to be heard."""
-        self.hear(block)
+        """Takes what came in, and gives as many samples to be played."""
+        self.record(block)
         return self.play(len(block))
 
-    def hear(self, block: Float[np.ndarray, "samples channels"]) -> None:
+    def record(self, block: Float[np.ndarray, "samples channels"]) -> None:
         """Takes what came in."""
-        self.heard.append(ring.sound(block))
+        self.recorded.append(ring.sound(block))
         self._arrived.set()
 
     def play(self, num_samples: int) -> Float[np.ndarray, "samples channels"]:
-        """What is to be heard next; silence until something has come in."""
-        if self.heard.position:
+        """What is to be played next; silence until something has come in."""
+        if self.recorded.position:
             self._synchronise(num_samples)
             out = self._due(self.position, self.position + num_samples)
             self.position += num_samples
@@ -89,7 +89,7 @@ class Engine:
 
     def _synchronise(self, num_samples):
         """Sets the position at first, and where devices have drifted apart."""
-        margin = self.heard.position - self.position - num_samples
+        margin = self.recorded.position - self.position - num_samples
         if self._margins is None:
             self._margins = []
             self.position += margin - self.delay
@@ -107,9 +107,9 @@ class Engine:
             self.resynced += 1
 
     def _due(self, start, stop):
-        """Estimates of what was heard between positions; it itself for lack of them."""
-        hop, out = self.stream.hop, self.heard.read(start, stop)
-        out[max(0, self.heard.position - start) :] = 0
+        """Estimates of what was recorded between positions, or the input without them."""
+        hop, out = self.stream.hop, self.recorded.read(start, stop)
+        out[max(0, self.recorded.position - start) :] = 0
         for number in range(max(0, start) // hop, -(-stop // hop)):
             slot, first = number % _SLOTS, number * hop
             begin, end = max(start, first), min(stop, first + hop)
@@ -124,15 +124,15 @@ class Engine:
         """Computes the next hop, if it has come in; whether it had."""
         stream, number = self.stream, self._next
         hop = stream.hop
-        newest = self.heard.position // hop - 1
+        newest = self.recorded.position // hop - 1
         if number > newest:
             return False
         if self._is_late(number - 1) and number < newest:
             self.dropped += newest - max(number, 1)  # the first has no hop before
             number = newest
-            stream.skip(self.heard.read((number - 1) * hop, number * hop))
+            stream.skip(self.recorded.read((number - 1) * hop, number * hop))
         start = time.perf_counter()
-        estimate = stream.step(self.heard.read(number * hop, (number + 1) * hop))
+        estimate = stream.step(self.recorded.read(number * hop, (number + 1) * hop))
         if number:  # it is of the hop before
             slot = (number - 1) % _SLOTS
             self._estimates[slot] = estimate

@@ -1,4 +1,4 @@
-"""What is told of a run: levels, noise taken out, load, what came too late, delay."""
+"""Measurements of a run: levels, noise reduction, load, late hops, delay."""
 
 import pathlib
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Reading(NamedTuple):
     Attributes:
       input_db: Level of what came in, relative to full scale.
       output_db: Of what it is played as.
-      noise_reduction_db: How far the noise went down; None where there is none to tell.
+      noise_reduction_db: How far the noise went down; None where there is no noise.
     """
 
     input_db: float
@@ -28,19 +28,21 @@ class Reading(NamedTuple):
 
 def reading(engine: Engine) -> Reading:
     """Of the last moments."""
-    heard, played = _last(engine, _LEVEL_S)
+    recorded, played = _last(engine, _LEVEL_S)
     meter = LevelMeter(engine.stream.sample_rate)
     meter.add(*_last(engine, _NOISE_S))
-    return Reading(_decibels(heard), _decibels(played), meter.levels.noise_reduction_db)
+    return Reading(
+        _decibels(recorded), _decibels(played), meter.levels.noise_reduction_db
+    )
 
 
 def _last(engine, seconds):
-    """What was played, and what it was as it was heard."""
+    """What was recorded, and what was played for it."""
     count = round(seconds * engine.stream.sample_rate)
     ends = engine.position, engine.played.position
     return [
         ring.read(end - count, end)
-        for ring, end in zip((engine.heard, engine.played), ends, strict=True)
+        for ring, end in zip((engine.recorded, engine.played), ends, strict=True)
     ]
 
 
@@ -50,7 +52,7 @@ def _decibels(samples):
 
 
 def memory_mib() -> float | None:
-    """Memory of this process; None where the system does not tell."""
+    """Memory of this process; None where the system does not report it."""
     try:
         status = pathlib.Path("/proc/self/status").read_text()
     except OSError:

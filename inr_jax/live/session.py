@@ -71,7 +71,7 @@ class Tap:
 def hops(
     blocks: Iterable[Float[np.ndarray, "samples channels"]], engine: Engine
 ) -> Iterator[Float[np.ndarray, "hop channels"]]:
-    """Blocks of any length as hops, and silence until the last sample has been heard."""
+    """Blocks of any length as hops, and silence until the last sample has been played."""
     hop, channels = engine.stream.hop, engine.stream.channels
     left = np.zeros((0, channels), np.float32)
     silence = np.zeros((hop + engine.delay, channels), np.float32)
@@ -130,7 +130,7 @@ class Clock:
     def _play(self):
         start, stream = time.monotonic(), self._engine.stream
         while (hop := self._feed.take()) is not None:
-            due = start + self._engine.heard.position / stream.sample_rate
+            due = start + self._engine.recorded.position / stream.sample_rate
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 return
             self._engine.exchange(hop)

@@ -1,4 +1,4 @@
-"""DNSMOS: how listeners would rate speech, told by networks without a reference.
+"""DNSMOS: ratings of listeners, predicted by networks without a reference.
 
 The networks come with the package speechmos: `pip install 'inr_jax[dnsmos]'`.
 """

@@ -17,7 +17,7 @@ from inr_jax.metrics.dnsmos import NAMES as DNSMOS
 
 # Hz, at which PESQ and the composites are defined; both signals are resampled to it.
 SCORE_RATE = 16_000
-# These are of the rate of the clip, and defined above `SCORE_RATE`.
+# Computed at the rate of the clip, and defined above `SCORE_RATE`.
 NATIVE = ("high_sdr",)
 METRICS = (
     "ssnr",
@@ -58,7 +58,7 @@ class Job(NamedTuple):
 
 
 def metrics_of(sample_rate: int, dnsmos: bool = False) -> tuple[str, ...]:
-    """What there is to tell of clips of a rate, with DNSMOS where it is asked for."""
+    """Names of the metrics at a sample rate, with DNSMOS where it is asked for."""
     native = NATIVE if sample_rate > SCORE_RATE else ()
     return (*METRICS, "over_attenuation", *native, *(DNSMOS if dnsmos else ()))
 

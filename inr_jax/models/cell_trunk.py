@@ -76,7 +76,7 @@ class CellTrunk(nn.Module):
     def around(self, x, side, name):
         """Frames (frames + 2 * side, ...): with those on both sides, or causal, before.
 
-        Zeros stand for those beyond the signal.
+        Beyond the signal they are zeros.
         """
         before = 2 * side if self.config.causal else side
         rest = x.shape[1:]

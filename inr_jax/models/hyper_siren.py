@@ -116,7 +116,7 @@ def _turns(shape):
     """How phases turn from window to window and from bin to bin: (times, cells, n).
 
     Of encodings (times, cells, 2, bins), as products with the conjugates of the one before
-    and of the one below. They tell where in a bin, and when in a window, its energy is.
+    and of the one below. They show where in a bin, and when in a window, its energy is.
     """
     count, cells, _, bins = shape.shape
     here = shape.swapaxes(1, 2).reshape(count, 2, cells * bins)

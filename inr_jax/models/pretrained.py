@@ -93,7 +93,7 @@ def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
         other shapes, of a later format, or changed since it was saved.
     """
     folder = weights.folder_of(folder)
-    failures.require_device()  # to lack one is no fault of the weights
+    failures.require_device()  # else the error would name the weights
     return _load(folder, weights.stamp(folder))
 
 

@@ -1,4 +1,4 @@
-"""What to do about failures of devices, which are no fault of a program."""
+"""Messages for failures of devices."""
 
 import os
 
@@ -23,7 +23,7 @@ def require_device() -> None:
 
 
 def explained(error: RuntimeError) -> str | None:
-    """One line on an error of JAX and what to do; None where it is of no known kind."""
+    """One line on an error of JAX and what to do; None for unknown errors."""
     if memory.is_out(error):
         return (
             "the device has too little memory for this; take a smaller batch or fewer "

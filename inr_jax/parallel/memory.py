@@ -1,4 +1,4 @@
-"""When an accelerator runs out of memory: smaller batches, and at last the CPU."""
+"""When an accelerator runs out of memory: smaller batches, finally the CPU."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -68,7 +68,7 @@ def waveforms(
 ) -> matplotlib.figure.Figure:
     """Amplitude over time at natural level: each estimate over the noisy and clean clip.
 
-    What is quieter stands in front. Each panel states the gain: the least-squares level
+    Quieter signals are drawn in front. Each panel states the gain: the least-squares level
     of the clean clip in it.
 
     Args:

@@ -1,4 +1,4 @@
-"""What belongs to a recording beside its sound, carried from one file to another.
+"""The metadata of a recording, carried from one file to another.
 
 The target is finished when it gets the metadata of its source: tags, dates, cover art,
 cue points, markers, chapters, bext and iXML, speakers of the channels. Where both are of

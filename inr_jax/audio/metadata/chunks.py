@@ -85,7 +85,7 @@ def walk(
 ) -> Iterator[Chunk]:
     """Chunks in order, up to the end of the file or the first that goes beyond it.
 
-    They also end at what is none: sound whose chunk tells no size, as of recorders that
+    They also end at what is none: sound whose chunk states no size, as of recorders that
     did not finish, and another file behind the first.
 
     Args:

@@ -17,7 +17,7 @@ from inr_jax.io import atomic
 LARGEST = 64 * 2**20
 _BLOCK = 2**20
 
-# Tags that tell how the samples were coded, which is not so any more.
+# Tags that describe the former coding of the samples.
 OF_THE_CODING = {
     *("ENCODER", "ENCODER_SETTINGS", "ITUNSMPB", "MAJOR_BRAND", "MINOR_VERSION"),
     *("COMPATIBLE_BRANDS", "HANDLER_NAME", "VENDOR_ID", "DURATION", "BPS"),
@@ -57,7 +57,7 @@ class Marker(NamedTuple):
 
 @dataclasses.dataclass
 class Metadata:
-    """What a file holds beside its sound.
+    """The metadata of a file.
 
     Attributes:
       family: Of the file; one of its own takes `blocks` as they are.
@@ -103,7 +103,7 @@ class Metadata:
         return blocks
 
     def tag(self, name: str, value: str) -> None:
-        """Adds a value, unless it is there or tells of the coding."""
+        """Adds a value, unless it is there or describes the coding."""
         name, value = name.upper() or "COMMENT", value.strip("\0 \r\n\t")
         known = self.tags.get(name, [])
         # Matroska puts the language behind a name
@@ -140,7 +140,7 @@ class Metadata:
 
 
 def text(data: bytes) -> str:
-    """Text of an encoding that nobody tells, up to its end."""
+    """Text of unknown encoding, up to its terminator."""
     data = data.split(b"\0", 1)[0]
     try:
         return data.decode()

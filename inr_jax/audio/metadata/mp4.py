@@ -111,7 +111,7 @@ def _moov(file: IO[bytes]) -> tuple[Range, bytes]:
 
 
 def read(file: IO[bytes]) -> Metadata:
-    """What a file holds; its blocks are the boxes below "moov" that tell of it."""
+    """What a file holds; its blocks are the boxes of metadata below "moov"."""
     found = Metadata(FAMILY)
     with found.reading("tags"):
         boxes = _boxes(_moov(file)[1])
@@ -171,7 +171,7 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
 
 
 def _exchanged(own, found):
-    """The boxes of "moov" with those that tell of the recording."""
+    """The boxes of "moov" with those of the metadata of the recording."""
     ours = [box for box in own if box.name == b"udta"]
     udta = _boxes(ours[0].payload) if ours else []
     encoder = [
@@ -206,7 +206,7 @@ def _exchanged(own, found):
 
 
 def _is_of_the_coding(item):
-    """Whether a tag tells of the delay and length of the former encoder's output."""
+    """Whether a tag states the delay and length of the former encoder's output."""
     return item.name == _FREE_FORM and _free_name(item) == "iTunSMPB"
 
 

@@ -13,7 +13,7 @@ from inr_jax.audio.metadata.model import LARGEST, Metadata, Range, splice
 
 FAMILY = "ogg"
 # Of each codec: how its first and its comment packet begin, packets in the header, and
-# where the first tells the sample rate.
+# where the first states the sample rate.
 _CODECS = {
     b"\x01vorbis": (b"\x03vorbis", 3, 12),
     b"OpusHead": (b"OpusTags", 2, 12),

@@ -139,7 +139,7 @@ def _name(chunk_id):
 
 
 class _Format(NamedTuple):
-    """The chunk that tells how samples are coded."""
+    """The chunk that states how samples are coded."""
 
     tag: int
     channels: int

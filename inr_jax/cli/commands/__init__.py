@@ -21,7 +21,7 @@ COMMANDS = {
     "sweep": "fit SIRENs of many settings to noisy clips",
     "train": "train a hypernetwork, from noisy to clean speech",
     "evaluate": "score methods on noisy clips: table, figures, a page to listen to",
-    "table": "put the paper's table beside evaluations",
+    "table": "compare the paper's table with evaluations",
     "export": "write a trained network as an ONNX file",
     "download": "fetch SepFormer's weights",
 }

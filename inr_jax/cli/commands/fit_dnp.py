@@ -4,7 +4,7 @@
 
 A step of one second of sound takes about half a second on two cores, and 5,000 are
 published. Interrupted and started again with the same flags, it resumes in the midst of
-a fit. The same as inr-jax evaluate --methods=noisy,dnp:mask=wiener,dnp:mask=lsa.
+a fit. Equals inr-jax evaluate --methods=noisy,dnp:mask=wiener,dnp:mask=lsa.
 """
 
 from absl import flags

@@ -8,8 +8,8 @@
 
 Input and output are sound devices by number or part of their name (pip install
 'inr_jax[live]'), files, or pipes (-) of 16-bit little-endian samples without a header, of
---rate and --channels. What comes in is heard a constant delay later, which is told. What is
-not computed in time is heard as it came in. The key b compares with the input, q ends.
+--rate and --channels. What comes in is played a constant delay later, which is printed. What is
+not computed in time is played as it came in. The key b compares with the input, q ends.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ FAST = flags.DEFINE_bool(
     "From file to file as fast as it goes, not at the speed of real time.",
 )
 RECORD_INPUT = flags.DEFINE_string("record_input", None, "File for what comes in.")
-RECORD_OUTPUT = flags.DEFINE_string("record_output", None, "File for what is heard.")
+RECORD_OUTPUT = flags.DEFINE_string("record_output", None, "File for what is played.")
 JSON = flags.DEFINE_bool(
     "json",
     False,
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def run(source, target, latency, form, outputs, stop) -> Exception | None:
-    """Compiles, opens both sides and goes on until the end: what failed meanwhile."""
+    """Compiles, opens both sides and runs until the end; returns what failed meanwhile."""
     from inr_jax.cli import live_shown
     from inr_jax.live import session
     from inr_jax.live.engine import Engine
@@ -106,7 +106,7 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
     stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
     at_once = FAST.value or source == PIPE
     engine = Engine(stream, 0.0 if at_once else RESERVE_MS.value / 1000)
-    rings = {"heard": engine.heard, "played": engine.played}
+    rings = {"recorded": engine.recorded, "played": engine.played}
     with (
         live_shown.Shown(engine, stop) as shown,
         movement(engine, source, target, latency, shown) as moves,
@@ -128,14 +128,14 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
 
 
 def outputs_beside(target) -> dict[str, str]:
-    """Files and pipes that are written, and whether what is heard or what is played.
+    """Files and pipes that are written, and whether with what is recorded or played.
 
     Raises:
       InputError: one is named twice.
     """
     named = [
         (None if target else OUTPUT.value, "played"),
-        (RECORD_INPUT.value, "heard"),
+        (RECORD_INPUT.value, "recorded"),
         (RECORD_OUTPUT.value, "played"),
     ]
     paths = [path for path, _ in named if path]

@@ -4,7 +4,7 @@ r"""Trains a hypernetwork that denoises speech, from noisy to clean.
       --valid_dir=DIR --valid_noise_dir=DIR --output_dir=results/training
 
 Examples are made anew on the devices for every step. Interrupted and started again with
-the same flags, it goes on as if nothing had happened; `--set=training.num_steps=N` may
+the same flags, it resumes from its last checkpoint; `--set=training.num_steps=N` may
 grow meanwhile. `log.jsonl` and `curves.png` say how it goes, `model/` has the weights
 that scored best on the validation clips.
 """

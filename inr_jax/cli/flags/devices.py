@@ -21,13 +21,13 @@ PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which this is, from 0.", 
 
 
 def start() -> tuple[int, int]:
-    """Opens the devices that the flags describe, and meets the other processes.
+    """Opens the devices that the flags describe, and connects to the other processes.
 
     Returns:
       Which process this is, and how many there are.
 
     Raises:
-      InputError: the flags make no sense, or no cluster can be told without them.
+      InputError: the flags make no sense, or no cluster is found without them.
     """
     given = (COORDINATOR_ADDRESS, NUM_PROCESSES, PROCESS_ID)
     set_by_hand = [flag.name for flag in given if flag.value is not None]

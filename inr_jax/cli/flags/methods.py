@@ -101,7 +101,7 @@ def parse_one(text: str) -> methods.Method:
 def parse(text: str) -> methods.Method:
     """A method with its settings, from `name:setting=value:...` and from flags.
 
-    What stands in the text goes before a flag; flags do not concern methods without
+    Settings in the text take precedence over flags; flags do not concern methods without
     the setting.
 
     Args:

@@ -1,4 +1,4 @@
-"""The flag that says where results go."""
+"""The flag of the output folder."""
 
 import pathlib
 
