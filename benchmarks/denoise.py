@@ -1,4 +1,4 @@
-"""Measures how soon denoise.py is done with a short file, and what a second of sound takes.
+"""Measures the start-up time of denoising, and the time for a second of sound.
 
   python benchmarks/denoise.py noisy.wav --output_dir=results/denoise
 

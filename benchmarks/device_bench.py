@@ -139,7 +139,7 @@ class Bench:
         self._snr_db = {}  # of fits, by precision
 
     def about(self) -> str:
-        """What a reader has to know of the measurements."""
+        """Notes on the measurements for the reader."""
         sizes = self._sizes
         width, depth = sizes.siren.width, sizes.siren.depth
         gflop = 6e-9 * depth * width**2 * sizes.num_samples
@@ -150,7 +150,7 @@ class Bench:
         )
 
     def measurements(self) -> dict[str, Measurement]:
-        """By name, most wanted first."""
+        """By name, most important first."""
         sizes, bind = self._sizes, functools.partial
         todo = {"float32 product": Measurement(bind(workloads.multiply, sizes.product))}
         clip = self._clip(sizes.num_samples)

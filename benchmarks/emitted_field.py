@@ -1,4 +1,4 @@
-"""What the SIREN of each cell costs: HyperGain, and the same with one output for each bin.
+"""The cost of the SIREN of each cell: HyperGain against one output for each bin.
 
   python benchmarks/emitted_field.py --speech_dirs=DIR,DIR --noise_dir=DIR --valid_dir=DIR \\
       --valid_noise_dir=DIR --output_dir=results/emitted_field \\

@@ -91,7 +91,7 @@ def tones(count: int, num_samples: int):
 
 
 def our_step(width: int, clips: list, steps_per_call: int) -> float:
-    """Seconds of a step of all clips, in the midst of a fit."""
+    """Seconds of a step of all clips, within a fit."""
     import workloads
 
     from inr_jax.parallel.compute import default_compute

@@ -1,4 +1,4 @@
-"""Measures what a stream takes of the time there is, and whether a long run stays in time.
+"""Measures the real-time factor of a stream, and a long run.
 
   python benchmarks/live.py --output_dir=results/live
   python benchmarks/live.py --output_dir=results/live --cores=2

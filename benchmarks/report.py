@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 class Report:
-    """What has been measured, and what has not; ends the process in time."""
+    """Measurements, done and missing; ends the process in time."""
 
     def __init__(self, folder: pathlib.Path, deadline: float):
         """Of nothing yet; at `deadline` of `time.perf_counter` the process ends."""

@@ -1,4 +1,4 @@
-"""What HyperSound can represent at best: trained on a few clean clips alone.
+"""Overfits HyperSound to a few clean clips: an upper bound of what it can represent.
 
   python experiments/overfit_hypersound.py --clean_dir=DIR --output_dir=results/overfit
 

@@ -1,4 +1,4 @@
-"""The strictest session jax offers, commands in this process, recordings at hand."""
+"""Strict settings of JAX, commands run in this process, fixtures of recordings."""
 
 import concurrent.futures
 import contextlib

@@ -1,4 +1,4 @@
-"""The end of a run of `denoise` tells what a person, or a program, wants to know."""
+"""The summary of a run of `denoise`, for people and as JSON."""
 
 import io
 import json

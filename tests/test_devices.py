@@ -1,4 +1,4 @@
-"""Clips over several devices: the result of one, and no word between them."""
+"""Clips over several devices: the result of one, without communication."""
 
 import dataclasses
 

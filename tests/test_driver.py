@@ -1,4 +1,4 @@
-"""Fits that are cut short go on where they were, to the same result."""
+"""Interrupted fits resume, to the same result."""
 
 import dataclasses
 

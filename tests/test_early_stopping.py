@@ -29,7 +29,7 @@ def run(rule, count=2, config=CONFIG, **options):
 
 
 @pytest.mark.slow
-def test_sure_tells_the_true_error():
+def test_sure_estimates_the_true_error():
     """At every look, without the clean signal; and it stops where that is least."""
     clean, found = run("sure")
     for i, stopped in found.items():

@@ -56,8 +56,8 @@ def kill_evaluate(num_rows, flags, path):
 
 
 @pytest.mark.slow
-def test_evaluate_killed_at_random_goes_on_to_the_same_scores(tmp_path):
-    """In recorded noise (speech stands in for it)."""
+def test_evaluate_killed_at_random_resumes_to_the_same_scores(tmp_path):
+    """In recorded noise, for which speech is used."""
     flags = (f"--clean_dir={CLIPS}", f"--noise={CLIPS}", "--snr_db=0,5", *TOY)
     flags += ("--methods=noisy,wiener,log_mmse", "--noreport")
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -545,7 +545,7 @@ WITHOUT_END = [
 
 
 @pytest.mark.parametrize("ending, container, codec, told, pictures", WITHOUT_END)
-def test_an_end_that_is_missing_is_told_once(
+def test_a_missing_end_is_named_once(
     tmp_path, ending, container, codec, told, pictures
 ):
     """By lengths in headers, by whole packets or by the last of them."""

@@ -1,4 +1,4 @@
-"""Live through the devices of a real sound server: what is said is heard, denoised."""
+"""Live through the devices of a real sound server."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Videos, and files of several tracks: new sound, all else packet by packet as it was."""
+"""Videos, and files of several tracks: new sound, all other packets are copied."""
 
 import contextlib
 import heapq

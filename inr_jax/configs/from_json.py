@@ -1,4 +1,4 @@
-"""Frozen dataclasses from what JSON made of them."""
+"""Frozen dataclasses from JSON."""
 
 import dataclasses
 import typing

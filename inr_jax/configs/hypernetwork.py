@@ -98,7 +98,7 @@ _HYPERSOUND = HypernetworkTraining(
 
 
 def default_settings(network: str) -> Settings:
-    """What a network of `NETWORKS` is trained by where nothing else is given."""
+    """Default training settings of a network of `NETWORKS`."""
     model = NETWORKS[network]()
     if network == "hypersound":
         return Settings(model, training=_HYPERSOUND)

@@ -1,4 +1,4 @@
-"""Settings given as text over those of a dataclass."""
+"""Overrides fields of a dataclass by settings given as text."""
 
 import ast
 import dataclasses
@@ -56,7 +56,7 @@ def _replaced(config, changes):
 
 
 def _value(hint, value, text):
-    """The value that a text stands for, of the type of a field."""
+    """The value that a text describes, of the type of a field."""
     kinds = typing.get_args(hint) if _is_union(hint) else (hint,)
     (kind,) = [kind for kind in kinds if kind is not type(None)]
     if len(kinds) > 1 and value == "None":

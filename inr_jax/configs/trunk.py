@@ -1,4 +1,4 @@
-"""Settings of what the hypernetworks have in common: frozen, hashable, free of jax."""
+"""Settings of the shared trunk of the hypernetworks: frozen, hashable, free of jax."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from inr_jax.configs.fitting import require_at_least_1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrunkConfig:
-    """What decides from a second of context which cells of bins hold speech.
+    """The network that finds, from a second of context, which cells of bins hold speech.
 
     Attributes:
       channels: Width of the convolutions over frames and cells.

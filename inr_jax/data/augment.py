@@ -103,7 +103,7 @@ def example(
 
 
 def _speech(key, corpus, config):
-    """A crop that is not quiet (samples,), and what its source ends at in Hz."""
+    """A crop that is not quiet (samples,), and the bandwidth of its source in Hz."""
     draw_key, dither_key = jr.split(key)
 
     def draw(key):
@@ -120,7 +120,7 @@ def _speech(key, corpus, config):
 
 
 def _crop(key, of, which, config, speed=1.0):
-    """From a random place of a sound, round and round where that is shorter."""
+    """A random crop of a sound, repeated where the sound is shorter."""
     first = jr.randint(key, (), 0, of.lengths[which])
     steps = jnp.floor(jnp.arange(config.num_samples) * speed).astype(jnp.int32)
     place = of.starts[which] + (first + steps) % of.lengths[which]
@@ -308,7 +308,7 @@ _KINDS = {
 
 
 def _recorded(key, reverberant, target, noise, top_hz, config):
-    """What a recording chain and its faults make of both sides."""
+    """Simulates a recording chain and its faults on the noisy and the clean signal."""
     keys = jr.split(key, 6)
     reverberant, target, noise = _band(
         keys[0], reverberant, target, noise, top_hz, config
@@ -393,5 +393,5 @@ def _rms(samples):
 
 
 def _unit(samples):
-    """Of deviation 1; silence stays."""
+    """Scaled to a standard deviation of 1; silence is left alone."""
     return samples / jnp.maximum(_rms(samples), 1e-5)

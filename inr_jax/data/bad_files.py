@@ -1,4 +1,4 @@
-"""How many files of a set may be left out: one, or a tenth; more where that is allowed."""
+"""How many files of a set may be unusable: one, or a tenth; more where that is allowed."""
 
 from inr_jax.errors import InputError
 

@@ -208,7 +208,7 @@ class NoiseRecordings:
         clips: Sequence[Clip],
         read: Callable[[pathlib.Path], audio.Recording] = audio.read,
     ):
-        """Names the recordings; they are read as their turns come."""
+        """Reads no recording yet."""
         self.clips, self._read = clips, read
         self._bad: dict[pathlib.Path, str] = {}
 

@@ -109,7 +109,7 @@ class _Journal:
     """Samples of the files that are decoded so far, and a line for each of these files."""
 
     def __init__(self, stem, lines):
-        """Reads what an earlier process left; what it could not end is dropped."""
+        """Reads the journal of an earlier process, without an unfinished file."""
         self._stem, self._lines, self._entries = stem, lines, []
         self._samples = open(stem.with_suffix(".decoding"), "a+b")  # noqa: SIM115
         lines.seek(0)
@@ -152,7 +152,7 @@ class _Journal:
         self._lines.flush()
 
     def finish(self, lengths_path, samples_path):
-        """Makes arrays of what there is, and keeps what is known of bad files."""
+        """Writes the arrays, and the list of bad files."""
         if self.problems:
             atomic.write_json(_problems_path(self._stem), self.problems)
         with atomic.replacing(lengths_path) as part, open(part, "wb") as file:

@@ -1,4 +1,4 @@
-"""Noise at a known level, from a recorded seed; the clean signal is never touched."""
+"""Adds noise at a known level, from a recorded seed; the clean signal is unchanged."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ class Condition(NamedTuple):
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> "Condition":
-        """That of a row of scores."""
+        """The condition of a row of scores."""
         return cls(row["noise"], row["snr_db"], row["seed"])
 
     @property
@@ -34,7 +34,7 @@ class Condition(NamedTuple):
 
 
 def clip_seed(seed: int, name: str) -> int:
-    """Noise seed of one clip: the same whichever clips are chosen beside it."""
+    """Noise seed of one clip: independent of the other clips that are chosen."""
     # names of files need not be UTF-8
     text = os.fsencode(f"{seed}/{name}")
     return int.from_bytes(hashlib.sha256(text).digest()[:4])

@@ -59,7 +59,7 @@ class State(NamedTuple):
 
 
 def num_frames(num_samples: Any) -> Any:
-    """Frames that lie in a clip as a whole."""
+    """Number of whole frames of a clip."""
     return (num_samples - WINDOW) // HOP + 1
 
 
@@ -150,7 +150,7 @@ def _percentile(ordered, count, percent):
 
 
 class Fluctuations(NamedTuple):
-    """What the fit to one clip gives.
+    """Result of the fit to one clip.
 
     Attributes:
       scores: By number of steps, fluctuations (whole frames, bins); no frames for a clip
@@ -165,7 +165,7 @@ class Fluctuations(NamedTuple):
 
     @property
     def score(self) -> np.ndarray:
-        """That after all steps."""
+        """The score after all steps."""
         return self.scores[max(self.scores)]
 
 
@@ -265,7 +265,7 @@ class DnpProblem(driver.Problem):
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """Numbers of steps that there are scores after."""
+        """Numbers of steps after which scores are kept."""
         return (*self.earlier, self.config.num_steps)
 
     def size(self, inputs):

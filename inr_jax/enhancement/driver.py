@@ -32,7 +32,7 @@ OnClips = Callable[[float], None]
 
 
 class Window(NamedTuple):
-    """What a method denoises at a time: a channel of a recording, or a part of one.
+    """The input of a method: a channel of a recording, or a part of one.
 
     Attributes:
       samples: (samples,) float32, full scale 1; (samples, channels) of linked channels.
@@ -101,12 +101,12 @@ class Denoiser:
     linked: bool = False
 
     def signals(self, samples: np.ndarray) -> list[np.ndarray]:
-        """What is denoised by itself of (samples, channels): each channel, or all."""
+        """What is denoised separately of (samples, channels): each channel, or all linked."""
         return [samples] if self.linked else list(samples.T)
 
     @property
     def is_streaming(self) -> bool:
-        """Whether a recording is read, denoised and given away part after part."""
+        """Whether a recording is read, denoised and returned part by part."""
         return self.receptive_field_s is not None
 
 
@@ -184,7 +184,7 @@ def run(
 
 
 class _Recording:
-    """A recording under way: its parts are given away in order."""
+    """A recording under way: its estimates are given in the order of its parts."""
 
     def __init__(self, position, source):
         self.position, self.source = position, source
@@ -204,7 +204,7 @@ class _Recording:
 
 
 class _Part:
-    """A stretch of a recording whose estimate is given away at once.
+    """A part of a recording, whose estimate is given as a whole.
 
     Attributes:
       noisy: (samples, channels), with margins.
@@ -326,7 +326,7 @@ def _window_length(denoiser, rate):
 
 
 def _put(denoiser, place, samples, work_s) -> Iterator[Estimate]:
-    """Takes the estimate of a window; gives what is complete by it."""
+    """Takes the estimate of a window; yields the estimates that it completes."""
     part, recording = place.part, place.part.recording
     part.work_s += work_s
     part.windows[place.signal][place.index] = samples
@@ -397,7 +397,7 @@ class _Batches:
         self._threads.shutdown(cancel_futures=True)
 
     def add(self, place, window) -> Iterator[Estimate]:
-        """Takes a window; gives what batches have made complete."""
+        """Takes a window; yields the estimates that finished batches complete."""
         kind = place.size, window.sample_rate, window.samples.shape[1:]
         waiting = self._waiting.setdefault(kind, [])
         waiting.append((place, window))

@@ -1,4 +1,4 @@
-"""What a Python user would pick today, to compare with: methods of other packages.
+"""Denoisers of other packages, to compare with.
 
 None is needed for anything else; `pip install 'inr_jax[peers]'` installs all but NSNet2.
 The delay of each is taken out.
@@ -141,7 +141,7 @@ def _by_frames(
     process: Callable[[np.ndarray], np.ndarray],
     delay: int,
 ) -> np.ndarray:
-    """Runs what takes and gives frames of 10 ms at 48 kHz, so many samples late."""
+    """Runs a stream of frames of 10 ms at 48 kHz and removes its delay in samples."""
     fine = np.asarray(samples, np.float32)
     fine = audio.resample(fine, sample_rate, _FULLBAND_RATE)
     count = len(fine) + delay

@@ -1,4 +1,4 @@
-"""Denoises files and folders: what is done stays done, nothing is left half-written."""
+"""Denoises files and folders, resumably; outputs are written atomically."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ RECORD = ".denoised"
 
 @dataclasses.dataclass(frozen=True)
 class DryWetMix:
-    """What is done with an estimate.
+    """How input and estimate are mixed for the output.
 
     Attributes:
       wet: Share of the estimate in the output, the rest is the input.
@@ -71,7 +71,7 @@ class Job(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """What is not denoised.
+    """Files that are not denoised.
 
     Attributes:
       problems: A line for each input, or kind of files, that cannot be read.
@@ -147,7 +147,7 @@ def _is_folder(path):
 
 
 def _names_a_file(path):
-    """Whether a path that is no folder has the extension of a sound."""
+    """Whether a path that is no folder has the extension of an audio file."""
     if _is_folder(path) or not pathlib.Path(path).suffix:
         return False
     try:
@@ -158,7 +158,7 @@ def _names_a_file(path):
 
 
 def _beside(source, residual):
-    """The file for what was removed from one that goes to a file of its own."""
+    """The file of the residual of one input."""
     path = pathlib.Path(residual)
     return path / pathlib.Path(source).name if _is_folder(residual) else path
 
@@ -200,7 +200,7 @@ def _real(path):
 
 
 def _refuse_overwriting(found):
-    """Nothing that is written is a source, or both outputs of a job."""
+    """No output may be a source, or both outputs of a job."""
     sources = {_real(job.source) for job in found}
     for job in found:
         outputs = [path for path in (job.target, job.residual) if path]
@@ -215,7 +215,7 @@ def _refuse_overwriting(found):
 
 
 def _with_outputs_of_their_own(found, problems):
-    """Jobs that alone write their outputs; the others are named, and none is preferred."""
+    """Jobs whose outputs no other job writes; the others become problems."""
     owners = {}
     for job in found:
         for path in filter(None, (job.target, job.residual)):
@@ -232,7 +232,7 @@ def _with_outputs_of_their_own(found, problems):
 
 
 class Record:
-    """What the outputs of a job were made from, once it is done."""
+    """A record of the input and the settings of a finished job, beside its outputs."""
 
     def __init__(self, job: Job, settings: dict):
         """Names the record of a job, and the settings of this run."""
@@ -259,7 +259,7 @@ class Record:
         )
 
     def remove(self) -> None:
-        """Forgets what was done, before the outputs become others."""
+        """Deletes the record, before the outputs are replaced."""
         self._path.unlink(missing_ok=True)
 
     def add(self) -> None:
@@ -282,7 +282,7 @@ def pending(todo: Sequence[Job], settings: dict) -> Iterator[Job]:
 
 
 def writable(todo: Sequence[Job]) -> tuple[list[Job], list["Outcome"]]:
-    """Jobs whose folders can be written to, and what became of the others.
+    """Jobs whose folders can be written to, and the outcomes of the others.
 
     Raises:
       InputError: none can be; names the first.
@@ -312,7 +312,7 @@ def _why_not(folder):
 
 
 class Measured(NamedTuple):
-    """What a job was.
+    """Duration, time and levels of a job.
 
     Attributes:
       seconds: Of sound.
@@ -326,7 +326,7 @@ class Measured(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
       job: The job.
@@ -399,7 +399,7 @@ def _why(job, error):
 
 
 class _Opened(NamedTuple):
-    """A recording under way: a track of the sound of a job, one of one as a rule."""
+    """A recording under way: a track of a job, which usually has one."""
 
     job: Job
     tracks: list[audio.FileSource]
@@ -407,7 +407,7 @@ class _Opened(NamedTuple):
 
 
 class _Measuring:
-    """What a job is, part by part of each of its tracks."""
+    """Measures a job, part by part of each of its tracks."""
 
     def __init__(self, sample_rates):
         self._rates = list(sample_rates)
@@ -560,7 +560,7 @@ class _Writer:
         )
 
     def _carry(self, path):
-        """Gives a finished file what belongs to the recording beside its sound."""
+        """Copies the metadata of the source to a finished file."""
         self._lost.update(metadata.carry(self._tracks[0].path, path))
 
     def _close(self):

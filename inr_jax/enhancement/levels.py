@@ -25,7 +25,7 @@ class Levels(NamedTuple):
     after: float = 0.0
 
     def __add__(self, other: "Levels") -> "Levels":
-        """Of the recordings of both."""
+        """Levels of the recordings of both."""
         return Levels(*(x + y for x, y in zip(self, other, strict=True)))
 
     @property

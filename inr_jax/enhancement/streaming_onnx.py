@@ -1,8 +1,8 @@
-"""Streaming networks in ONNX files: a frame in, a frame out, their state fed back.
+"""Streaming networks in ONNX files, run frame by frame with their state.
 
 The first input and output are the frames: spectra (1, bins, 1, 2), real and imaginary, or
 (1, samples) of a waveform. All others are state, in the same order, of zeros at first.
-Those of `inr-jax export` say their rate and delay.
+Those of `inr-jax export` state their rate and delay.
 """
 
 import dataclasses

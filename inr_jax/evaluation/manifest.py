@@ -1,4 +1,4 @@
-"""`manifest.json` of an evaluation: all that the same one needs again."""
+"""`manifest.json` of an evaluation: all that is needed to repeat it."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ class Manifest(NamedTuple):
     clips: Sequence[Mapping[str, str]]
 
     def choose(self, clips: Sequence[Clip]) -> list[Clip]:
-        """Those that are listed, if they are all there and the same.
+        """The clips that are listed, if all are there and unchanged.
 
         Raises:
           InputError: one is missing, or its file is another.

@@ -1,4 +1,4 @@
-"""Table 1 of "INRs for audio denoising" beside the same means of an evaluation."""
+"""Table 1 of "INRs for audio denoising" and the same means of an evaluation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -65,7 +65,7 @@ def _ours(label, rows):
 
 
 def caption(max_seconds: float | None) -> str:
-    """Which part of each clip a table of ours is of; the paper's figures are of whole ones."""
+    """States which part of each clip was scored; the paper scored whole clips."""
     part = (
         "whole clips"
         if max_seconds is None

@@ -22,7 +22,7 @@ def reference(labels: Sequence[str]) -> str:
 def summarise(
     rows: Store, labels: Sequence[str], conditions: Sequence[Condition]
 ) -> Summaries:
-    """What the tables and the page show of an evaluation.
+    """Summary of an evaluation for tables and page.
 
     Args:
       rows: Of the evaluation.

@@ -44,7 +44,7 @@ def run(
     on_rows: OnRows = lambda rows: None,
     chunk: int = CHUNK,
 ) -> list[str]:
-    """Estimates and scores what is missing; a clip is decoded once for all conditions.
+    """Computes missing estimates and scores; a clip is decoded once for all conditions.
 
     Args:
       place: Gets rows and estimates.
@@ -66,7 +66,7 @@ def run(
 
 
 def rescore(place: Place, source: Source, on_rows: OnRows) -> None:
-    """Scores every kept estimate anew, clip by clip; rows change when all are done.
+    """Scores every kept estimate again, clip by clip; rows change when all are done.
 
     Raises:
       InputError: an estimate or a clip is missing.

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: scores over levels, clip by clip, and over what they cost."""
+"""Figures of an evaluation: scores over levels, over clips and over computing time."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Rows of scores and estimates in a folder, which an interrupted evaluation fills on."""
+"""Rows of scores and estimates in a folder, from which an evaluation resumes."""
 
 import json
 import pathlib
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 
 class Store:
-    """Rows by condition, method and clip; what is written stays, whatever happens.
+    """Rows by condition, method and clip, written durably.
 
     Several processes may fill one folder, each a file of rows of its own.
     """
@@ -77,12 +77,12 @@ class Store:
         return [row for condition in self._rows for row in self.of(condition)]
 
     def add(self, row: Row) -> None:
-        """Keeps a row, for good before this returns."""
+        """Writes a row, durably before this returns."""
         self._put(row)
         atomic.append_line(self._own, json.dumps(row))
 
     def replace(self, rows: Sequence[Row]) -> None:
-        """Has these rows instead of those it had."""
+        """Replaces all rows."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
         atomic.write_text(self._own, text)
         for path in atomic.parts(self.folder / ROWS):
@@ -93,7 +93,7 @@ class Store:
             self._put(row)
 
     def audio_path(self, clip: str, method: str, condition: Condition) -> pathlib.Path:
-        """Where an estimate is: 32-bit float, so that scores of it are the same."""
+        """Path of an estimate: 32-bit float, so that its scores can be computed again."""
         # labels have no commas; a colon and much else is not for names of folders
         folder = urllib.parse.quote(method.replace(":", ","), safe=",= ()+")
         return self.folder / "audio" / condition.title / folder / f"{clip}.wav"

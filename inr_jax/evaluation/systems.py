@@ -1,4 +1,4 @@
-"""What an evaluation scores: a method, or several that share their work."""
+"""Systems under evaluation: a method, or several that share their work."""
 
 import dataclasses
 import os

@@ -28,7 +28,7 @@ _VERSION = 2  # of the states in checkpoints; rises when they change
 
 
 class Problem(abc.ABC):
-    """What is fitted: pure functions of one fit, to trace.
+    """A kind of fit, as traceable pure functions of one fit.
 
     Subclasses are frozen dataclasses of static settings. One of them is `config`, a
     dataclass with a `learning_rate`. `inputs` is a pytree of arrays, the same in shape for
@@ -73,7 +73,7 @@ class Problem(abc.ABC):
 
     @abc.abstractmethod
     def result(self, state, inputs, compute: ComputeConfig) -> Any:
-        """What a fit gives, a pytree of arrays."""
+        """The result of a fit, a pytree of arrays."""
 
     def diverged(self, losses: np.ndarray) -> bool:
         """Whether losses (steps,) end above their first one, or not finite."""
@@ -81,7 +81,7 @@ class Problem(abc.ABC):
 
 
 class Fitted(NamedTuple):
-    """A fit that is done.
+    """A finished fit.
 
     Attributes:
       result: `Problem.result`, on the host.
@@ -262,7 +262,7 @@ def _fill(fits, slots, compute):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class _KeyData:
-    """Keys as numbers: a key may be passed to a program once, and chunks are many."""
+    """Keys as numbers: a key may be passed to a program only once."""
 
     data: np.ndarray
 
@@ -368,7 +368,7 @@ class FitCheckpoints:
         return np.array(steps, np.int32)
 
     def restore(self, fingerprints: Sequence[str], states: Any) -> None:
-        """Fills in what was saved of the fits of a new batch.
+        """Restores the saved states of fits into a new batch.
 
         Args:
           fingerprints: Of the fits.
@@ -381,7 +381,7 @@ class FitCheckpoints:
                     leaf[i] = value
 
     def save(self, fingerprints: Sequence[str], states: Any, steps: np.ndarray) -> None:
-        """Replaces what the folder holds by this batch, `steps` done of each fit."""
+        """Saves this batch, `steps` done of each fit, in place of the last one."""
         self._number += 1
         leaves = jax.tree.leaves(states)
         metadata = {

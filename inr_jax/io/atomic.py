@@ -34,7 +34,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def _beside(path, ending):
-    """A hidden name of any path: its own may be as long as file systems allow."""
+    """A hidden name beside a path, short even where the name of the path is not."""
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     return path.with_name(f".{name}.{ending}")
 
@@ -50,7 +50,7 @@ def check_writable(folder: str | os.PathLike) -> None:
 
 @functools.cache
 def _clear_stale(folder):
-    """Removes what killed processes left half written; once a process will do."""
+    """Removes unfinished files of killed processes, once in each process."""
     for left in folder.glob(".*.part"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_S:
@@ -100,7 +100,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def append_line(path: str | os.PathLike, line: str) -> None:
-    """Adds a line of UTF-8 text, kept for good before this returns.
+    """Appends a line of UTF-8 text, durably before this returns.
 
     A line that a killed process left without its end stays a line of its own.
     """

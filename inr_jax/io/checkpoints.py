@@ -66,7 +66,7 @@ class Checkpoints:
         )
 
     def metadata(self, step: int) -> dict:
-        """What `save` was given beside the arrays."""
+        """The metadata that `save` was given."""
         return self._orbax.metadata(step).custom_metadata
 
     def load(self, step: int, like: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What results come from: versions, commit, processor and device."""
+"""Provenance of results: versions, commit, processor and device."""
 
 import importlib.metadata
 import os
@@ -10,12 +10,12 @@ _PACKAGES = ("inr_jax", "jax", "numpy", "librosa", "soxr", "pesq", "pystoi")
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that results depend on."""
+    """Versions of the packages that results depend on."""
     return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def commit() -> str | None:
-    """Of the source, where it is a git checkout."""
+    """Commit of the source, where it is a git checkout."""
     done = subprocess.run(
         ["git", "-C", pathlib.Path(__file__).parent, "describe", "--always", "--dirty"],
         capture_output=True,

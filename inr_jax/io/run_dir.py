@@ -1,4 +1,4 @@
-"""`config.json` of a folder of results: its settings, so that no others join them."""
+"""`config.json` of a folder of results, which refuses results of other settings."""
 
 import contextlib
 import json

@@ -84,7 +84,7 @@ def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
 
 
 def folder_of(given: str | os.PathLike) -> pathlib.Path:
-    """The folder of weights that is meant: that of a training has them in `model`."""
+    """The folder that holds the weights: `model` in the folder of a training."""
     folder = pathlib.Path(given)
     inner = folder / MODEL
     return inner if _has_weights(inner) and not _has_weights(folder) else folder
@@ -95,7 +95,7 @@ def _has_weights(folder):
 
 
 def _hint(folder) -> str:
-    """Where the weights are that somebody looks for in a folder without any."""
+    """A hint where the weights are, for a folder without any."""
     if _has_weights(folder):
         return ""
     if folder.is_file():

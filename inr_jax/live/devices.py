@@ -111,7 +111,7 @@ class Devices:
 
     @property
     def latency_s(self) -> float:
-        """Seconds from the air to the air, less the engine's delay.
+        """Acoustic round trip in seconds, without the engine's delay.
 
         By the times at which the devices say that samples were in the air, where they do;
         what they state of themselves otherwise.

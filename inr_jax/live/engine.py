@@ -1,4 +1,4 @@
-"""Between sound devices, which cannot wait, and a stream, which computes when it can.
+"""Connects sound devices, which run in real time, with a stream, which computes behind.
 
 Everything goes by position: what came in is played `delay` samples later. Where the estimate
 of a hop is not there in time, the input is played instead, as late as the estimate would
@@ -121,7 +121,7 @@ class Engine:
         return out
 
     def compute(self) -> bool:
-        """Computes the next hop, if it has come in; whether it had."""
+        """Computes the next hop, if it has come in; returns whether it had."""
         stream, number = self.stream, self._next
         hop = stream.hop
         newest = self.recorded.position // hop - 1
@@ -147,7 +147,7 @@ class Engine:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[Callable[[], None]]:
-        """Computes in a thread; yields what raises again the error that ended it."""
+        """Computes in a thread; yields a function that raises the error that ended it."""
         stop = threading.Event()
         thread = threading.Thread(target=self._work, args=(stop,), daemon=True)
         thread.start()

@@ -19,7 +19,7 @@ _FULL = 2**15
 def blocks(
     channels: int, stop: threading.Event
 ) -> Iterator[Float[np.ndarray, "samples channels"]]:
-    """What comes from standard input, as soon as it comes, until it ends or `stop`."""
+    """Blocks of standard input as they arrive, until it ends or `stop` is set."""
     pipe, left = sys.stdin.fileno(), b""
     width = 2 * channels
     while not stop.is_set():

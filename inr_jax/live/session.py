@@ -21,7 +21,7 @@ _ENDLESS = range(2**62)
 
 
 class Mover(Protocol):
-    """What calls `Engine.exchange` in a thread of its own: a device or a clock.
+    """A device or a clock, which calls `Engine.exchange` in its own thread.
 
     Attributes:
       latency_s: Seconds from the air to the engine and back, beyond the engine's delay.
@@ -39,11 +39,11 @@ class Mover(Protocol):
         """
 
     def stop(self) -> None:
-        """Moves no more; any number of times."""
+        """Stops; may be called again."""
 
 
 class Tap:
-    """Hands on what is new in a ring, to a file for example.
+    """Forwards new samples of a ring, to a file for example.
 
     Attributes:
       lost: Samples that were overwritten before they were asked for; silence instead.
@@ -55,7 +55,7 @@ class Tap:
         self.lost = 0
 
     def drain(self) -> None:
-        """Hands on all that there is."""
+        """Forwards all new samples."""
         stop = self._ring.position
         # half of the ring, since the other half may be overwritten meanwhile
         start = max(self._done, stop - self._ring.size // 2)

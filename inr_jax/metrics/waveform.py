@@ -44,7 +44,7 @@ def high_sdr(reference: Signal, estimate: Signal, sample_rate: int) -> float:
 
 
 def highs(signal: Signal, sample_rate: int) -> Signal:
-    """What a signal has from 8 to 20 kHz."""
+    """The band of a signal from 8 to 20 kHz."""
     spectrum = np.fft.rfft(signal)
     frequency = np.fft.rfftfreq(len(signal), 1 / sample_rate)
     low, high = HIGH_HZ

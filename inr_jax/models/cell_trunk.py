@@ -1,4 +1,4 @@
-"""The trunk of the hypernetworks here: what is speech, in cells of frames and bands.
+"""The shared trunk of the hypernetworks: features of cells of frames and bands.
 
 Features are powers relative to a running mean power, which ignores frames of digital
 silence: they do not depend on the level of the signal. Dilated 2-D convolutions over
@@ -24,7 +24,7 @@ _KERNEL, _SQUEEZED = 5, 8
 
 
 class CellTrunk(nn.Module):
-    """What hypernetworks are made of that emit weights for cells of bins.
+    """Base class of hypernetworks that emit weights for cells of bins.
 
     Attributes:
       config: Sizes.

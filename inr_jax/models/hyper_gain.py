@@ -85,7 +85,7 @@ class HyperGain(CellTrunk):
     def emit(
         self, y: Float[Array, "frames cells n"], highs: Float[Array, "frames bands"]
     ) -> GainField:
-        """The weights of the field from what is known of each cell."""
+        """The weights of the field from the features of each cell."""
         hidden, outputs = self.config.field.hidden, self.config.field.outputs
         weights = nn.Dense(
             outputs * hidden, kernel_init=normal(0.3, 100), name="weights"
@@ -102,12 +102,12 @@ class HyperGain(CellTrunk):
     def on_bins(
         self, field: GainField, num_bins: int
     ) -> Float[Array, "frames bins outputs"]:
-        """What it emitted, on the first bins of its STFT."""
+        """The emitted field on the first bins of the STFT."""
         return gain_field.on_bins(field, num_bins, self.config.field)
 
 
 class Highs(nn.Module):
-    """The gates of the bands above the cells, of what is known of each frame."""
+    """The gates of the bands above the cells, from the features of each frame."""
 
     num_bands: int
 

@@ -17,7 +17,7 @@ from inr_jax.models.hyper_gain import HyperGain
 
 
 class State(NamedTuple):
-    """What a stream remembers from hop to hop.
+    """State of a stream between hops.
 
     Attributes:
       samples: The last hop of its input.

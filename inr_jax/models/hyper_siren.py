@@ -6,7 +6,7 @@ values of the SIRENs: the noisy signal has no other way to it than through their
 
 A learned encoder, a strided convolution over the waveform, gives pairs of channels whose
 powers are the features of the trunk (`cell_trunk`). From a second or two of context the
-trunk says, for each channel of a window and of those beside it, how much of it to keep;
+trunk estimates, for each channel of a window and of its neighbours, how much of it to keep;
 a dense head makes the hidden layer's weights of what is kept. Encodings are relative to
 the power in their cell, which the output weights restore: the estimate is exactly
 proportional to the input.
@@ -113,7 +113,7 @@ def _sinusoids(config):
 
 
 def _turns(shape):
-    """How phases turn from window to window and from bin to bin: (times, cells, n).
+    """Phase differences between windows and between bins: (times, cells, n).
 
     Of encodings (times, cells, 2, bins), as products with the conjugates of the one before
     and of the one below. They show where in a bin, and when in a window, its energy is.

@@ -1,4 +1,4 @@
-"""What all figures share: colours, the range of a spectrogram, panels, files."""
+"""Common style of all figures: colours, the range of a spectrogram, panels, files."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Training from noisy to clean: step, loop, validation, what is kept."""
+"""Training from noisy to clean: step, loop, validation, checkpoints."""
 
 import lazy_loader
 

@@ -246,7 +246,7 @@ def compiled_step(
 def above_cells(
     signal: Float[Array, " samples"], window: int, config: FieldConfig
 ) -> Float[Array, " samples"]:
-    """What a signal has above the cells of a field."""
+    """The band of a signal above the cells of a field."""
     hop, window = window // 2, sine_window(window)
     spectrum = stft(signal, window, hop)
     is_above = np.arange(spectrum.shape[1]) >= config.num_cells * config.cell_bins

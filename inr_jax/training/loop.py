@@ -1,4 +1,4 @@
-"""The training loop: steps, log, validation and checkpoints, from where a run stands."""
+"""The training loop: steps, log, validation and checkpoints, resumable."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -41,7 +41,7 @@ _BEGINNINGS = (
 
 
 def carry(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
-    """Gives a finished sound file what belongs to the recording that it was made from.
+    """Copies the metadata of a recording to a sound file that was made from it.
 
     The samples of the target stay as they are, whatever is wrong with the metadata.
 

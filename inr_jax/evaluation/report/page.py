@@ -131,7 +131,7 @@ def _number(value):
 
 
 def _write_clip(folder, position, clip, keys):
-    """Writes sounds and spectrograms; returns what the page is to know of the clip."""
+    """Writes sounds and spectrograms; returns the data of the clip for the page."""
     takes, remarks = _playable(clip)
     rate, methods = clip.sample_rate, [take.method for take in clip.takes]
     powers = [media.spectrogram(take, rate) for take in takes]
@@ -158,7 +158,7 @@ def _write_clip(folder, position, clip, keys):
 
 
 def _playable(clip):
-    """Takes that a 16-bit file holds unclipped, and remarks on what was done for it."""
+    """Takes that a 16-bit file holds unclipped, and remarks on changes made for it."""
     shapes = {take.samples.shape for take in clip.takes}
     if len(shapes) != 1:
         raise ValueError(f"{clip.name}: takes differ in shape: {sorted(shapes)}")
