@@ -10,7 +10,7 @@ from inr_jax.io import atomic
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", ["denoise", "fit_siren"])
-def test_what_is_killed_goes_on_to_the_same_result(script, tmp_path):
+def test_what_is_killed_resumes_to_the_same_result(script, tmp_path):
     kill_at_random.survives(script, 2, tmp_path)
 
 

@@ -157,7 +157,7 @@ def _starts(file, end, stop):
     while start + 12 < stop:
         own = bytes_at(file, start, 12)
         same = own[4:8] == b"ftyp" if is_mp4 else own[:4] == head[:4]
-        if not same or own[8:] == b"AVIX":  # a long AVI file goes on
+        if not same or own[8:] == b"AVIX":  # a long AVI file continues
             return
         yield start
         try:

@@ -278,7 +278,7 @@ def is_cover(stream: Any) -> bool:
 
 
 def _is_kept(stream):
-    """Whether a stream is something beside the sound that is to be kept in time."""
+    """Whether a stream other than the sound is to be kept, with its times."""
     return stream.type in ("video", "subtitle") and not is_cover(stream)
 
 

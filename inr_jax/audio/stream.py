@@ -136,7 +136,7 @@ class FileSource:
             remarks.append(_damaged(reader))
 
     def _link_blocks(self, reader, file, link, num_samples):
-        """Blocks of a link; where libsndfile stops, FFmpeg goes on."""
+        """Blocks of a link; where libsndfile stops, FFmpeg continues."""
         done = 0
         try:
             for rate, block in reader.blocks(num_samples):

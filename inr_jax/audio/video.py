@@ -27,7 +27,7 @@ def open_track_writers(
 ) -> Iterator[list[Add]]:
     """A context that yields functions which append samples, as `audio.open_writer`.
 
-    Where the file can hold what its source has beside one track of sound, each track
+    Where the file can hold the other streams of its source, each track
     has a function, and pictures, subtitles, chapters and attachments are copied when the
     context ends; else the first track has one.
 
@@ -59,8 +59,8 @@ def open_track_writers(
             adds.append(sounds.enter_context(_writer(sound, track, rate)))
         yield adds
         sounds.close()
-        with naming(path), replacing(path) as aside:
-            left_out = _remux(paths, tracks, aside, path)
+        with naming(path), replacing(path) as temporary:
+            left_out = _remux(paths, tracks, temporary, path)
         if left_out:
             remarks.append(f"{path}: cannot hold {', '.join(left_out)} of the source")
         if first.num_parts > 1:
@@ -77,7 +77,7 @@ def _writer(path, track, rate, finish=lambda file: None):
     )
 
 
-def _remux(sounds, tracks, aside, path):
+def _remux(sounds, tracks, temporary, path):
     """Copies all but the sound of a source, and the sound of other files.
 
     Returns:
@@ -86,7 +86,7 @@ def _remux(sounds, tracks, aside, path):
     with ffmpeg.refusing():
         for skipped in ((), ("data",), ("data", "attachment", "subtitle")):
             try:
-                return _remux_without(skipped, sounds, tracks, aside, path)
+                return _remux_without(skipped, sounds, tracks, temporary, path)
             except _CannotHoldError:
                 continue
     raise ValueError("it cannot hold the pictures of its source")
@@ -96,7 +96,7 @@ class _CannotHoldError(Exception):
     """A format refuses a stream."""
 
 
-def _remux_without(skipped, sounds, tracks, aside, path):
+def _remux_without(skipped, sounds, tracks, temporary, path):
     container, _ = formats.ffmpeg_format(path)
     primings = {}
     with contextlib.ExitStack() as files:
@@ -106,7 +106,7 @@ def _remux_without(skipped, sounds, tracks, aside, path):
 
         old, new = opened(files.enter_context(tracks[0].first_part())), iter(sounds)
         rate = tracks[0].sample_rate
-        output = files.enter_context(ffmpeg.created(aside, container, rate))
+        output = files.enter_context(ffmpeg.created(temporary, container, rate))
         output.metadata.update(old.metadata)
         output.set_chapters(old.chapters())
         targets, attached, left_out, packets = {}, {}, set(), []
@@ -141,7 +141,7 @@ def _remux_without(skipped, sounds, tracks, aside, path):
         # by time, so that the muxer need not keep many of one stream
         for _, packet in heapq.merge(*packets, key=lambda item: item[0]):
             output.mux_one(packet)
-    edits.skip_samples(aside, primings)
+    edits.skip_samples(temporary, primings)
     return sorted(left_out)
 
 

@@ -65,8 +65,8 @@ def open_writer(
     errors = []
     with (
         naming(path, errors),
-        replacing(path) as aside,
-        _ErrorKeepingFile(aside, errors) as file,
+        replacing(path) as temporary,
+        _ErrorKeepingFile(temporary, errors) as file,
     ):
         opened = ffmpeg.writer if encoding.library == "ffmpeg" else _sndfile_writer
         with opened(file, encoding) as add:
@@ -75,7 +75,7 @@ def open_writer(
             encoder.finish()
         if errors:
             raise errors[0]
-        finish(aside)
+        finish(temporary)
 
 
 def check_room(path: str | os.PathLike, encoding: Encoding, duration_s: float) -> None:
@@ -182,7 +182,7 @@ class _Encoder:
 def _sndfile_writer(
     file: IO[bytes], encoding: Encoding
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Writes by libsndfile; a WAV file that gets too long goes on as RF64."""
+    """Writes by libsndfile; a WAV file that gets too long becomes RF64."""
     bits = _INTEGER_BITS.get(encoding.codec)
     sounds = [_opened(file, encoding.container, encoding)]
     written, limit = 0, _limit(encoding)

@@ -45,7 +45,7 @@ def _has_fields(value):
 
 
 def _replaced(config, changes):
-    """All at once, since one setting may fit only beside another."""
+    """All at once, since one setting may be valid only together with another."""
     values = {
         name: _replaced(getattr(config, name), value)
         if _has_fields(getattr(config, name))

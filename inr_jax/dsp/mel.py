@@ -26,7 +26,7 @@ def reflect(
       margin: Samples of padding at each end.
 
     Returns:
-      samples + 2 * margin samples; reflection goes on beyond `num_samples + margin`,
+      samples + 2 * margin samples; reflection continues beyond `num_samples + margin`,
       where no valid frame lies.
     """
     period = jnp.maximum(2 * (num_samples - 1), 1)

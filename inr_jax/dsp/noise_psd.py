@@ -131,7 +131,7 @@ def two_sided(power: np.ndarray) -> np.ndarray:
 
     The geometric mean of `mmse_spp` forwards and backwards in time, which sees noise that
     sets in as soon as it does, and clicks, which neither sees: power beyond ten times that
-    one or two windows before and after. Speech that sets in goes on, or has gone on.
+    one or two windows before and after. Speech lasts longer than that, before or after.
     """
     noise = np.sqrt(mmse_spp(power) * mmse_spp(power[::-1])[::-1])
     power = ndimage.uniform_filter1d(power, _CLICK_BINS, axis=1, mode="nearest")
@@ -156,7 +156,7 @@ def _band_floors_db(power):
 
 
 def _trim_ends(power):
-    """Without the frames that reach over an end: zeros beside the signal are no pauses."""
+    """Without the frames that reach over an end: zeros around the signal are no pauses."""
     return power[3:-3] if len(power) > 6 else power
 
 

@@ -257,7 +257,7 @@ class DnpProblem(driver.Problem):
 
     Attributes:
       config: Of the whole fit.
-      earlier: Numbers of steps after which scores are kept, beside that at the end.
+      earlier: Numbers of steps after which scores are kept, besides that at the end.
     """
 
     config: DnpConfig

@@ -110,8 +110,8 @@ def jobs(
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
             raise InputError("standard input and output hold one file, not several")
-        aside = residual and pathlib.Path(residual)
-        return [Job(inputs[0], output, aside, output_format)], left_out
+        residual_path = residual and pathlib.Path(residual)
+        return [Job(inputs[0], output, residual_path, output_format)], left_out
     into_folder = (
         len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
@@ -190,8 +190,8 @@ def _below(item, output, residual, output_format, left_out):
         relative = path.relative_to(item if item.is_dir() else item.parent)
         if output_format:
             relative = relative.with_suffix(f".{output_format}")
-        aside = residual and pathlib.Path(residual) / relative
-        yield Job(str(path), str(output / relative), aside)
+        residual_path = residual and pathlib.Path(residual) / relative
+        yield Job(str(path), str(output / relative), residual_path)
 
 
 def _real(path):
@@ -355,7 +355,7 @@ def denoise(
     Args:
       denoiser: As from `registry.make`.
       todo: What to read and write.
-      settings: What outputs depend on, beside their input, for `pending`.
+      settings: What outputs depend on, besides their input, for `pending`.
       mix: What is done with estimates.
       seed: Of methods that draw.
       on_files: Called with files done since the last call, shares too.

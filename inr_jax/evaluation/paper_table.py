@@ -18,7 +18,7 @@ PRINTED = {
 }
 # The paper's HyperSound emits one network for a clip, ours one for each window.
 LABELS = {"hyper_siren": "hypersound (ours: hyper_siren)"}
-# SSNR rewards silence, so that SI-SDR stands beside it; the paper has none.
+# SSNR rewards silence, so SI-SDR is shown as well; the paper has none.
 SHOWN = ("ssnr", "si_sdr", *METRICS[1:])
 COLUMNS = ("method", "source", "clips", *SHOWN)
 _DIGITS = {"ssnr": 2, "si_sdr": 2}

@@ -53,7 +53,7 @@ class Checkpoints:
         Args:
           step: Its number.
           tree: Pytree of arrays.
-          metadata: JSON beside it.
+          metadata: JSON saved with it.
           score: By which the best are kept.
         """
         self._orbax.save(
@@ -99,7 +99,7 @@ class Checkpoints:
 
     def _score_of(self, checkpoint):
         try:
-            # earlier versions kept the score beside the arrays
+            # earlier versions kept the score with the arrays
             return _score(checkpoint.metrics or self.metadata(checkpoint.step))
         except (KeyError, ValueError, OSError):  # half deleted when it was killed
             return -math.inf

@@ -91,7 +91,7 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
         if len(kept) > 1:
             return []
         rate = old.streams.audio[0].rate
-        with replacing(path) as aside, ffmpeg.created(aside, form, rate) as new:
+        with replacing(path) as temporary, ffmpeg.created(temporary, form, rate) as new:
             _describe(new, old, found, form)
             streams = {stream: new.add_stream_from_template(stream) for stream in kept}
             for packet in ffmpeg.packets(old, streams):

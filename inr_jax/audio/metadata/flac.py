@@ -25,7 +25,7 @@ class Block(NamedTuple):
 
 
 def _blocks(file: IO[bytes]) -> Iterator[Block]:
-    """Blocks; afterwards the file stands where the sound begins.
+    """Blocks; afterwards the file is at the beginning of the sound.
 
     Raises:
       ValueError: they are cut short.

@@ -165,7 +165,11 @@ def splice(path: str | os.PathLike, pieces: Iterable[bytes | Range]) -> None:
       OSError: no space, or the file is shorter than a range of it.
       ValueError: what is new in it hides the sound.
     """
-    with replacing(path) as aside, open(path, "rb") as old, open(aside, "wb") as new:
+    with (
+        replacing(path) as temporary,
+        open(path, "rb") as old,
+        open(temporary, "wb") as new,
+    ):
         for piece in pieces:
             if isinstance(piece, Range):
                 _copy(old, new, piece)
@@ -181,12 +185,12 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       OSError: no space.
       ValueError: programs do not find the same sound in it.
     """
-    with atomic.replacing(path) as aside:
-        yield aside
+    with atomic.replacing(path) as temporary:
+        yield temporary
         try:
-            is_same = _by_libsndfile(aside) == _by_libsndfile(path)
+            is_same = _by_libsndfile(temporary) == _by_libsndfile(path)
         except soundfile.LibsndfileError:  # a format that FFmpeg alone knows
-            is_same = _by_ffmpeg(aside) == _by_ffmpeg(path)
+            is_same = _by_ffmpeg(temporary) == _by_ffmpeg(path)
         if not is_same:
             raise ValueError("not the same sound")
 

@@ -4,7 +4,7 @@ r"""Compares the paper's Table 1 with evaluations in white noise at 0 dB.
       --methods=noisy,silence,lowpass,wiener,log_mmse,siren,gain_field,hyper_gain
   inr-jax table --evaluations=results/evaluation --output_dir=OUT
 
-Writes table1.md and table1.csv. What was not evaluated stands there as not run.
+Writes table1.md and table1.csv. Rows that were not evaluated are marked as not run.
 Evaluations of excerpts (--max_seconds) and of whole clips are in tables of their own.
 """
 

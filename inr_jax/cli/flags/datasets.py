@@ -41,7 +41,7 @@ _FOLDERS = (CLEAN_DIR, PAIRS_DIR, LIBRISPEECH)
 
 
 def settings() -> dict:
-    """All that rows depend on beside condition and method."""
+    """All that rows depend on besides condition and method."""
     paths = {
         flag.name: flag.value and str(pathlib.Path(flag.value).resolve())
         for flag in (CLEAN_DIR, PAIRS_DIR, MANIFEST)

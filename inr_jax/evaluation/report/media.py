@@ -1,4 +1,4 @@
-"""What a report plays and shows of the takes of one clip: sounds, pictures, levels.
+"""Sounds, spectrograms and levels of the takes of one clip in a report.
 
 Takes are arrays (samples, channels) of one shape; spectrograms and waveforms of one clip
 share their scale.
