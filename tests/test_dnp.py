@@ -96,7 +96,7 @@ def test_sixty_steps_in_double_precision_are_the_original_s(golden):
     np.testing.assert_allclose(outputs[59], golden["out59"], atol=1e-4)
     np.testing.assert_allclose(losses, golden["loss"], rtol=1e-4)
     np.testing.assert_allclose(state.score.T, golden["diff_sum"], rtol=1e-3)
-    found = dnp.attenuation(state.score).T
+    found = dnp.attenuation(np.asarray(state.score)).T
     np.testing.assert_allclose(found, golden["atten_map"], atol=1e-4)
 
 

@@ -60,7 +60,7 @@ def test_slope_is_the_derivative_of_the_gain():
 
 def test_a_network_is_blind_to_its_own_bin():
     """Nor does it see frames or bins that share its noise."""
-    margin = gain_field._MARGIN
+    margin = gain_field.MARGIN
     near = {(dt, df) for dt in range(-3, 4) for df in range(-1, 2)}
     assert not near & set(gain_field.CONTEXT)
     context = jnp.zeros((40, 30)).at[20, 15].set(1.0)
@@ -178,7 +178,13 @@ def test_fits_resume_with_the_same_draws(tmp_path, monkeypatch):
     monkeypatch.setattr(gain_field, "CHUNK", 2)
     rng = np.random.default_rng(0)
     ratios = rng.exponential(size=(2, 12, 33)).astype(np.float32)
-    given = list(jax.random.split(jax.random.key(0), 2)), ratios, [12, 9], 2000, TINY
+    given = (
+        list(jax.random.split(jax.random.key(0), 2)),
+        ratios,
+        np.array([12, 9]),
+        2000,
+        TINY,
+    )
     whole = gain_field.fit_gains(*given)
     assert whole.shape == ratios.shape and 0 < whole.min() and whole.max() < 1
     counted = []

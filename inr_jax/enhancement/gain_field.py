@@ -35,7 +35,7 @@ CONTEXT = (
     *((s * 6, df) for s in (-1, 1) for df in range(-2, 3)),
     *((s * 9, df) for s in (-1, 1) for df in (-2, 0, 2)),
 )
-_MARGIN = tuple(max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
+MARGIN = tuple(max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
 NUM_INPUTS = 2 + len(CONTEXT)
 # Posterior SNRs are held below this: gains there are 1 but for half a percent.
 LARGEST_RATIO = 200.0
@@ -82,12 +82,12 @@ def features(
     """Inputs of a network for one bin.
 
     Args:
-      padded: Context, with `_MARGIN` more at all sides.
+      padded: Context, with `MARGIN` more at all sides.
       frame: Index of the bin in time.
       bin_: Index of the bin in frequency.
       scales: Inputs for a frame and for a bin.
     """
-    at = jnp.array(CONTEXT) + jnp.array(_MARGIN)[None, :]
+    at = jnp.array(CONTEXT) + jnp.array(MARGIN)[None, :]
     around = padded[frame + at[:, 0], bin_ + at[:, 1]]
     return jnp.concatenate([jnp.stack([frame, bin_]) * scales, around])
 
@@ -180,7 +180,7 @@ class Prepared(NamedTuple):
 
     Attributes:
       ratios: (frames, bins), held below `LARGEST_RATIO`.
-      context: Their logarithm, the inputs of a network, with `_MARGIN` more at all sides.
+      context: Their logarithm, the inputs of a network, with `MARGIN` more at all sides.
       frames: Of the bins that each step draws, (steps, bins drawn).
       bins: The same.
     """
@@ -256,7 +256,7 @@ class GainFieldProblem(driver.Problem):
         """Ratios held below the largest, and their context with margins."""
         ratios = jnp.minimum(inputs.ratios, LARGEST_RATIO)
         context = self.config.context_scale * jnp.log10(1 + ratios)
-        return ratios, jnp.pad(context, [(m, m) for m in _MARGIN], mode="edge")
+        return ratios, jnp.pad(context, [(m, m) for m in MARGIN], mode="edge")
 
     def _field_at(self, params, context, frame, bin_, compute):
         """Outputs of a network for bins, (bins, 2)."""

@@ -159,7 +159,7 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
                     dnp.apply_mask(noisy, fitted.scores[steps], mask)
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
-                # masks share a fit; each row has the time of the whole fit
+                # masks share a fit; each row has the time of its own steps
                 work_s = sum(fitted.work_s for fitted in fits) * steps / most
                 samples = np.stack(channels, 1).astype(np.float32)
                 yield Output(method.label, i, samples, work_s)
