@@ -78,8 +78,8 @@ def features(
     frame: Int[Array, ""],
     bin_: Int[Array, ""],
     scales: Float[Array, " 2"],
-) -> Float[Array, " {NUM_INPUTS}"]:
-    """Inputs of a network for one bin.
+) -> Float[Array, " inputs"]:
+    """The `NUM_INPUTS` inputs of a network for one bin.
 
     Args:
       padded: Context, with `MARGIN` more at all sides.
