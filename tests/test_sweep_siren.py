@@ -2,9 +2,16 @@
 
 import csv
 
+import numpy as np
 import pytest
 from conftest import CLIPS, is_drawn, run_script
 
+from inr_jax.data.datasets import Example
+from inr_jax.data.noise import Condition
+from inr_jax.evaluation import runner
+from inr_jax.evaluation import sweep as sweeps
+from inr_jax.evaluation.store import Store
+from inr_jax.metrics import pool
 from inr_jax.plots import sweep
 
 TOY = ("--widths=4,8", "--depths=0", "--first_omegas=30", "--learning_rates=1e-2")
@@ -26,17 +33,88 @@ def test_sweep_and_again(tmp_path):
     assert (tmp_path / "sweep.md").read_text() in done.stdout
     for ending in ("png", "svg"):
         assert is_drawn(tmp_path / f"sweep.{ending}")
-    kept = [row for row in rows if row["width"] != "8"]
+    # as earlier versions left a sweep that was interrupted after its first width
+    (tmp_path / "rows.jsonl").unlink()
     with open(tmp_path / "sweep.csv", "w") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
-        writer.writerows(kept)
-    again = run(f"--output_dir={tmp_path}")
-    assert again.stderr.count("0 s left") == 1  # width 4 is not done again
+        writer.writerows(row for row in rows if row["width"] != "8")
+    run(f"--output_dir={tmp_path}")
     with open(tmp_path / "sweep.csv") as file:
         assert list(csv.DictReader(file)) == rows
+    found = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert sum("work_s" in row for row in found) == 2 * 2 * 2  # those of width 8 alone
     other = run(f"--output_dir={tmp_path}", "--seed=1", expect=2)
     assert "seed = 0, not 1" in other.stderr
+
+
+class Cut(Exception):
+    pass
+
+
+class Pool:
+    """Scores in this process; stops at a row."""
+
+    def __init__(self, rows=None):
+        self.rows, self.scored = rows, []
+
+    def submit(self, job):
+        if len(self.scored) == self.rows:
+            raise Cut
+        self.scored.append(job.method)
+        return Scored(pool.score(job))
+
+
+class Scored:
+    def __init__(self, row):
+        self.row = row
+
+    def done(self):
+        return True
+
+    def result(self):
+        return self.row
+
+
+@pytest.mark.parametrize("rows", [1, 6, 9, 20])
+def test_what_is_cut_loses_one_look_at_most(tmp_path, monkeypatch, rows):
+    """Within a look, at its end or in the next shape: rows are those of a whole sweep."""
+    monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)
+    fitted = []
+    trajectories = sweeps.sweep.trajectories
+
+    def counted(*args, **options):
+        for step, signals in trajectories(*args, **options):
+            fitted.append(step)
+            yield step, signals
+
+    monkeypatch.setattr(sweeps.sweep, "trajectories", counted)
+    clean = np.sin(np.arange(800, dtype=np.float32) / 9)[:, None]
+    drawn = np.random.default_rng(0).standard_normal((2, 800, 1)).astype(np.float32)
+    examples = [
+        Example(name, clean, clean + noise, 16_000)
+        for name, noise in zip("ab", drawn, strict=True)
+    ]
+    grid = sweeps.Grid("unit", 6, 2, [4, 8], [0], [30.0], [1e-2])
+
+    def run(folder, workers):
+        folder.mkdir(exist_ok=True)
+        place = runner.Place(Store(folder), workers, False, lambda rate: ("snr",))
+        condition = Condition("white", 0.0, 0)
+        sweeps.run(place, examples, condition, grid, folder / "unfinished")
+        return Store(folder).rows
+
+    whole = run(tmp_path / "whole", Pool())
+    assert len(whole) == 2 + 2 * 2 * 3 * 2
+    first, second = Pool(rows), Pool()
+    with pytest.raises(Cut):
+        run(tmp_path / "cut", first)
+    fitted.clear()
+    found = run(tmp_path / "cut", second)
+    assert str(found) == str(whole)  # NaN among them
+    assert len(first.scored) + len(second.scored) == len(whole)
+    # looks of 4 rows, behind 2 of the noisy clips: none that was done is fitted again
+    assert len(fitted) == 6 - max(0, rows - 2) // 4
 
 
 @pytest.mark.parametrize(

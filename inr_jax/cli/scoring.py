@@ -1,5 +1,6 @@
 """Evaluations as commands run them: progress, what is printed, the exit code."""
 
+import functools
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,8 @@ def run(
     num_labels = sum(len(system.labels) for system in systems)
     total = len(source.clips) * num_labels * len(conditions)
     with pool.ScorePool() as workers, app.progress("evaluating", total, "rows") as done:
-        place = runner.Place(store, workers, keep_audio, dnsmos)
+        metrics = functools.partial(pool.metrics_of, dnsmos=dnsmos)
+        place = runner.Place(store, workers, keep_audio, metrics)
         problems = runner.run(place, source, systems, conditions, done)
     clear_unfinished(store)
     if source.clips:

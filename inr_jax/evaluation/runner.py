@@ -1,7 +1,7 @@
 """Estimates and scores noisy clips, kept row by row."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from inr_jax import audio
@@ -11,7 +11,7 @@ from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Row, Store
-from inr_jax.evaluation.systems import System
+from inr_jax.evaluation.systems import Output, System
 from inr_jax.metrics import pool
 
 # Clips whose samples are in memory at once.
@@ -27,13 +27,13 @@ class Place(NamedTuple):
       store: Gets rows and estimates.
       workers: They score.
       keep_audio: Whether estimates are kept.
-      dnsmos: Whether rows have DNSMOS.
+      metrics: What rows have, by the sample rate of the clip.
     """
 
     store: Store
     workers: pool.ScorePool
     keep_audio: bool = True
-    dnsmos: bool = False
+    metrics: Callable[[int], tuple[str, ...]] = pool.metrics_of
 
 
 def run(
@@ -63,6 +63,41 @@ def run(
         for condition in conditions:
             _run_chunk(place, source, positions, systems, condition, on_rows, problems)
     return list(problems)
+
+
+def score(
+    place: Place,
+    examples: Sequence[Example],
+    condition: Condition,
+    outputs: Iterable[Output],
+) -> None:
+    """Scores estimates that have no row yet; each row is kept as soon as it is there.
+
+    Args:
+      place: Gets rows and estimates.
+      examples: The clips that the outputs are of.
+      condition: What was done to them.
+      outputs: Taken while others are scored; all have rows when this returns.
+    """
+    store, pending = place.store, []
+    for label, position, samples, work_s in outputs:
+        example = examples[position]
+        if example.name in store.done(label, condition):
+            continue
+        if place.keep_audio:
+            path = store.audio_path(example.name, label, condition)
+            audio.write(path, samples, example.sample_rate, "FLOAT")
+        job = pool.Job(
+            *(example.name, label, condition.seed),
+            *(example.clean, samples, example.sample_rate),
+            place.metrics(example.sample_rate),
+        )
+        others = {**condition._asdict(), "work_s": round(work_s, 3)}
+        pending.append((place.workers.submit(job), others))
+        while pending and pending[0][0].done():
+            _keep(store, *pending.pop(0))
+    for scored in pending:
+        _keep(store, *scored)
 
 
 def rescore(place: Place, source: Source, on_rows: OnRows) -> None:
@@ -106,30 +141,11 @@ def _is_done(place, system, clip, condition):
 
 
 def _run_system(place, system, examples, condition, on_rows):
-    """Rows of one system on a few clips, each kept as soon as it is scored."""
-    store, pending = place.store, []
     seeds = [noise.clip_seed(condition.seed, example.name) for example in examples]
     outputs = system.run(
         examples, seeds, lambda clips: on_rows(clips * len(system.labels))
     )
-    for label, position, samples, work_s in outputs:
-        example = examples[position]
-        if example.name in store.done(label, condition):
-            continue
-        if place.keep_audio:
-            path = store.audio_path(example.name, label, condition)
-            audio.write(path, samples, example.sample_rate, "FLOAT")
-        job = pool.Job(
-            *(example.name, label, condition.seed),
-            *(example.clean, samples, example.sample_rate),
-            pool.metrics_of(example.sample_rate, place.dnsmos),
-        )
-        others = {**condition._asdict(), "work_s": round(work_s, 3)}
-        pending.append((place.workers.submit(job), others))
-        while pending and pending[0][0].done():
-            _keep(store, *pending.pop(0))
-    for scored in pending:
-        _keep(store, *scored)
+    score(place, examples, condition, outputs)
 
 
 def _keep(store, future, others):
@@ -154,6 +170,6 @@ def _kept(place, source) -> Iterator[tuple[Row, pool.Job]]:
                 pool.Job(
                     *(clip, row["method"], condition.seed),
                     *(recording.samples, estimate, recording.sample_rate),
-                    pool.metrics_of(recording.sample_rate, place.dnsmos),
+                    place.metrics(recording.sample_rate),
                 ),
             )

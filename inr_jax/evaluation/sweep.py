@@ -1,8 +1,11 @@
 """Scores of SIREN fits over a grid of settings, at several steps of each fit."""
 
 import collections
+import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+import math
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,26 +16,34 @@ from inr_jax.data import noise
 from inr_jax.data.datasets import Example
 from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
+from inr_jax.evaluation import runner
 from inr_jax.evaluation.source import Source
+from inr_jax.evaluation.store import Store
+from inr_jax.evaluation.systems import Output
 from inr_jax.fitting import siren, sweep
-from inr_jax.metrics import pool
+from inr_jax.io import atomic
 from inr_jax.parallel import bucketing
 
 SCORES = ("snr", "si_sdr", "ssnr", "stoi", "pesq")
 GRID = ("width", "depth", "first_omega", "learning_rate")
-COLUMNS = ("clip", "fit", *GRID, "step", *SCORES)
-# What is fitted; and the noisy clip itself, to compare with.
+# What a row is of: which version of the clip is fitted, the settings, and steps done.
+LOOK = ("fit", *GRID, "step")
+COLUMNS = ("clip", *LOOK, *SCORES)
+CSV = "sweep.csv"
 KINDS = ("noisy", "clean")
-UNFITTED = "input"
+# The noisy clip itself, to compare with: its label, and its `fit` in the CSV file.
+NOISY, UNFITTED = "noisy", "input"
 
 
 class Grid(NamedTuple):
-    """What all fits of a sweep have in common, and what those of one shape differ in.
+    """The fits of a sweep.
 
     Attributes:
       coordinates: As in `FitConfig`.
       num_steps: Of each fit.
       every: Steps from one score to the next.
+      widths: As in `SirenConfig`.
+      depths: The same.
       first_omegas: Factors in the first sine.
       learning_rates: Of Adam.
     """
@@ -40,12 +51,14 @@ class Grid(NamedTuple):
     coordinates: str
     num_steps: int
     every: int
+    widths: Sequence[int]
+    depths: Sequence[int]
     first_omegas: Sequence[float]
     learning_rates: Sequence[float]
 
 
 def load(source: Source, condition: Condition) -> tuple[list[Example], list[str]]:
-    """The noisy clips of a sweep, all of the sample rate that most of them have.
+    """First channels of the noisy clips, all of the sample rate that most clips have.
 
     Returns:
       The clips, and a line for each that cannot be used.
@@ -69,101 +82,123 @@ def load(source: Source, condition: Condition) -> tuple[list[Example], list[str]
         for e in examples
         if e.sample_rate != rate
     ]
-    return [e for e in examples if e.sample_rate == rate], problems
-
-
-def noisy_rows(
-    examples: Sequence[Example], seed: int, workers: pool.ScorePool
-) -> list[dict[str, Any]]:
-    """Rows of `COLUMNS` of the noisy clips themselves.
-
-    Args:
-      examples: The clips.
-      seed: Of their noise.
-      workers: They score.
-    """
-    scores = [
-        _submit(workers, e, UNFITTED, seed, e.noisy[:, 0]).result() for e in examples
+    first_channels = [
+        dataclasses.replace(e, clean=e.clean[:, :1], noisy=e.noisy[:, :1])
+        for e in examples
+        if e.sample_rate == rate
     ]
-    return [
-        {"clip": e.name, "fit": UNFITTED} | {name: row[name] for name in SCORES}
-        for e, row in zip(examples, scores, strict=True)
-    ]
+    return first_channels, problems
 
 
-def rows_of_shape(
+def open_store(folder: pathlib.Path, condition: Condition) -> Store:
+    """The rows of a sweep, of one of an earlier version those of its `CSV`."""
+    store, path = Store(folder), folder / CSV
+    if not store.rows and path.exists():
+        store.replace([_row(line, condition) for line in atomic.read_csv(path)])
+    return store
+
+
+def run(
+    place: runner.Place,
     examples: Sequence[Example],
-    seed: int,
-    width: int,
-    depth: int,
+    condition: Condition,
     grid: Grid,
-    workers: pool.ScorePool,
+    checkpoint_dir: pathlib.Path,
     on_fits: Callable[[float], None] = lambda fits: None,
-) -> list[dict[str, Any]]:
-    """Rows of `COLUMNS` of all fits of one width and depth, which run as one batch.
+) -> None:
+    """Fits and scores what is missing; all fits of one width and depth run as one batch.
 
     Args:
-      examples: The clips, of one sample rate; their first channels are fitted, clean and
-        noisy.
-      seed: Of first weights.
-      width: As in `SirenConfig`.
-      depth: The same.
+      place: Gets rows of the noisy clips, and of every fit every so many steps.
+      examples: As from `load`.
+      condition: That of the clips; its seed draws first weights as well.
       grid: The fits.
-      workers: They score.
+      checkpoint_dir: Folder for the state of fits under way, which go on from there.
       on_fits: Called with fits done since the last call, shares too.
-
     """
-    rate = examples[0].sample_rate
-    config = FitConfig(
-        SirenConfig(width, depth),
-        coordinates=grid.coordinates,
-        num_steps=grid.num_steps,
-    )
-    values = itertools.product(grid.first_omegas, grid.learning_rates)
-    fits = list(itertools.product(examples, KINDS, values))
-    inputs, scales = _inputs(fits, seed)
-    rows, pending = [], []
-    for step, signals in sweep.trajectories(inputs, rate, config, grid.every):
-        estimates = np.asarray(signals) * scales[:, None]
-        for (example, kind, value), estimate in zip(fits, estimates, strict=True):
-            place = dict(zip(GRID, (width, depth, *value), strict=True))
-            rows.append({"clip": example.name, "fit": kind, **place, "step": step})
-            estimate = estimate[: len(example.clean)]
-            pending.append(_submit(workers, example, kind, seed, estimate))
-        on_fits(len(fits) * grid.every / grid.num_steps)
-    for row, scores in zip(rows, pending, strict=True):
-        row |= {name: scores.result()[name] for name in SCORES}
-    return rows
+    noisy = [Output(NOISY, i, example.noisy) for i, example in enumerate(examples)]
+    runner.score(place, examples, condition, noisy)
+    names = {example.name for example in examples}
+    steps = range(grid.every, grid.num_steps + 1, grid.every)
+    for shape in itertools.product(grid.widths, grid.depths):
+        settings = _settings(shape, grid)
+        fits = list(itertools.product(range(len(examples)), settings))
+        if all(
+            names <= place.store.done(label(fit, step), condition)
+            for fit, step in itertools.product(settings, steps)
+        ):
+            on_fits(len(fits))
+            continue
+        config = FitConfig(
+            SirenConfig(*shape), coordinates=grid.coordinates, num_steps=grid.num_steps
+        )
+        inputs, scales = _inputs(examples, fits, condition.seed)
+        rate, before = examples[0].sample_rate, 0
+        for step, signals in sweep.trajectories(
+            inputs, rate, config, grid.every, checkpoint_dir=checkpoint_dir
+        ):
+            estimates = np.asarray(signals) * scales[:, None]
+            outputs = [
+                Output(label(fit, step), i, x[: len(examples[i].noisy), None])
+                for (i, fit), x in zip(fits, estimates, strict=True)
+            ]
+            # the state of the fits is saved once all these rows are kept
+            runner.score(place, examples, condition, outputs)
+            on_fits(len(fits) * (step - before) / grid.num_steps)
+            before = step
 
 
 def num_fits(examples: Sequence[Example], grid: Grid) -> int:
-    """Fits of one width and depth."""
-    values = len(grid.first_omegas) * len(grid.learning_rates)
-    return len(examples) * len(KINDS) * values
+    """Fits of all widths and depths."""
+    return math.prod(map(len, (examples, KINDS, *grid[3:])))
 
 
-def _submit(workers, example, kind, seed, estimate):
-    """Scores of an estimate (samples,), as a future."""
-    return workers.submit(
-        pool.Job(
-            *(example.name, kind, seed, example.clean[:, :1], estimate[:, None]),
-            *(example.sample_rate, SCORES),
-        )
-    )
+def label(fit: Mapping[str, Any], step: int | str) -> str:
+    """The method that a row names: a fit by its version of the clip and its `GRID`."""
+    look = {**fit, "step": step}
+    return ":".join(["siren", *(f"{name}={look[name]}" for name in LOOK)])
 
 
-def _inputs(fits, seed):
+def lines(store: Store) -> list[dict[str, Any]]:
+    """Each row as a line of `CSV`."""
+    return [
+        {"clip": row["clip"], "fit": UNFITTED}
+        | dict(setting.split("=") for setting in row["method"].split(":")[1:])
+        | {name: row[name] for name in SCORES}
+        for row in store.rows
+    ]
+
+
+def _row(line, condition):
+    """The row of a line of `CSV`."""
+    method = NOISY if line["fit"] == UNFITTED else label(line, line["step"])
+    scores = {name: float(line[name]) for name in SCORES}
+    return {"clip": line["clip"], "method": method, **condition._asdict(), **scores}
+
+
+def _settings(shape, grid):
+    """Of all fits of one width and depth to a clip."""
+    values = itertools.product(KINDS, grid.first_omegas, grid.learning_rates)
+    return [
+        dict(zip(("fit", *GRID), (kind, *shape, *value), strict=True))
+        for kind, *value in values
+    ]
+
+
+def _inputs(examples, fits, seed):
     """All fits as arrays, signals scaled to a peak of 1, and the scales."""
-    signals = [getattr(example, kind)[:, 0] for example, kind, _ in fits]
+    signals = [getattr(examples[i], fit["fit"])[:, 0] for i, fit in fits]
     scales = np.array([np.max(np.abs(x)) or 1 for x in signals], np.float32)
     size = bucketing.bucket_size(max(map(len, signals)))
     samples = bucketing.pad([x / s for x, s in zip(signals, scales, strict=True)], size)
-    seeds = [noise.clip_seed(seed, example.name) for example, _, _ in fits]
-    values = np.array([value for _, _, value in fits], np.float32)
+    seeds = [noise.clip_seed(seed, examples[i].name) for i, _ in fits]
+    first_omegas, learning_rates = (
+        np.array([fit[name] for _, fit in fits], np.float32) for name in GRID[2:]
+    )
     inputs = sweep.Fits(
         jax.vmap(jax.random.key)(np.array(seeds, np.uint32)),
         siren.Signal(samples, np.array([len(x) for x in signals])),
-        values[:, 0],
-        values[:, 1],
+        first_omegas,
+        learning_rates,
     )
     return inputs, scales

@@ -10,6 +10,7 @@ machine does a share with --num_shards and --shard_index, or with --distributed,
 shard_0, shard_1 and so on of --output_dir; --merge joins them.
 """
 
+import functools
 import pathlib
 
 from absl import flags
@@ -128,5 +129,6 @@ def rescore(store, source, with_dnsmos) -> None:
         pool.ScorePool() as workers,
         app.progress("scoring", len(store.rows), "rows") as on_rows,
     ):
-        place = runner.Place(store, workers, dnsmos=with_dnsmos)
+        metrics = functools.partial(pool.metrics_of, dnsmos=with_dnsmos)
+        place = runner.Place(store, workers, metrics=metrics)
         runner.rescore(place, source, on_rows)

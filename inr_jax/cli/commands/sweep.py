@@ -4,14 +4,12 @@
       --num_steps=500 --every=50 --output_dir=results/sweep
 
 Every clip is fitted clean and in noise. All fits of one width and depth run as one
-batch; interrupted and started again, finished widths and depths are not done again.
+batch; interrupted and started again with the same flags, it resumes in the midst of fits.
 """
-
-import itertools
 
 from absl import flags
 
-from inr_jax.cli import app
+from inr_jax.cli import app, scoring
 from inr_jax.cli.flags import datasets, outputs
 from inr_jax.configs.fitting import COORDINATES as COORDINATE_RULES
 from inr_jax.errors import InputError
@@ -34,7 +32,7 @@ COORDINATES = flags.DEFINE_enum(
 
 
 def main() -> int:
-    from inr_jax.evaluation import sweep
+    from inr_jax.evaluation import runner, sweep, systems
     from inr_jax.io import atomic, run_dir
     from inr_jax.metrics import pool
 
@@ -45,32 +43,31 @@ def main() -> int:
         COORDINATES.value,
         NUM_STEPS.value,
         EVERY.value,
+        app.parse_numbers(WIDTHS, int),
+        app.parse_numbers(DEPTHS, int, 0),
         app.parse_numbers(FIRST_OMEGAS),
         app.parse_numbers(LEARNING_RATES),
     )
-    widths, depths = app.parse_numbers(WIDTHS, int), app.parse_numbers(DEPTHS, int, 0)
     condition = datasets.condition()
     source = datasets.source(condition.seed)
     examples, problems = sweep.load(source, condition)
     settings = {**datasets.settings(), **grid._asdict()}
     settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
-    run_dir.keep_settings(folder, {**settings, "widths": widths, "depths": depths})
-    path = folder / "sweep.csv"
-    rows = atomic.read_csv(path) if path.exists() else []
-    done = {(row["width"], row["depth"]) for row in rows}
+    run_dir.keep_settings(folder, settings)
+    store = sweep.open_store(folder, condition)
     app.start_jax()
-    with pool.ScorePool() as workers:
-        rows = rows or sweep.noisy_rows(examples, condition.seed, workers)
-        for width, depth in itertools.product(widths, depths):
-            if (str(width), str(depth)) in done:
-                continue
-            count = sweep.num_fits(examples, grid)
-            with app.progress("fitting", count, "fits", NUM_STEPS.value) as on_fits:
-                rows += sweep.rows_of_shape(
-                    examples, condition.seed, width, depth, grid, workers, on_fits
-                )
-            atomic.write_csv(path, sweep.COLUMNS, rows)
-    show(folder, rows)
+    total = sweep.num_fits(examples, grid)
+    with (
+        pool.ScorePool() as workers,
+        app.progress("fitting", total, "fits", NUM_STEPS.value) as on_fits,
+    ):
+        place = runner.Place(store, workers, False, lambda rate: sweep.SCORES)
+        unfinished = folder / systems.UNFINISHED
+        sweep.run(place, examples, condition, grid, unfinished, on_fits)
+    scoring.clear_unfinished(store)
+    lines = sweep.lines(store)
+    atomic.write_csv(folder / sweep.CSV, sweep.COLUMNS, lines)
+    show(folder, lines)
     return app.print_problems([*problems, *source.problems])
 
 
