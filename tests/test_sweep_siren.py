@@ -91,8 +91,9 @@ def test_what_is_cut_loses_one_look_at_most(tmp_path, monkeypatch, rows):
     monkeypatch.setattr(sweeps.sweep, "trajectories", counted)
     clean = np.sin(np.arange(800, dtype=np.float32) / 9)[:, None]
     drawn = np.random.default_rng(0).standard_normal((2, 800, 1)).astype(np.float32)
+    condition = Condition("white", 0.0, 0)
     examples = [
-        Example(name, clean, clean + noise, 16_000)
+        Example(name, condition, clean, clean + noise, 16_000)
         for name, noise in zip("ab", drawn, strict=True)
     ]
     grid = sweeps.Grid("unit", 6, 2, [4, 8], [0], [30.0], [1e-2])
@@ -100,7 +101,6 @@ def test_what_is_cut_loses_one_look_at_most(tmp_path, monkeypatch, rows):
     def run(folder, workers):
         folder.mkdir(exist_ok=True)
         place = runner.Place(Store(folder), workers, False, lambda rate: ("snr",))
-        condition = Condition("white", 0.0, 0)
         sweeps.run(place, examples, condition, grid, folder / "unfinished")
         return Store(folder).rows
 
