@@ -91,6 +91,8 @@ def test_it_goes_on_from_the_same_network_and_clip_alone(fit):
         fitted(other, fit)
     with pytest.raises(InputError, match="tone: .* has num_samples = 1400, not 1500"):
         fitted(fit.config, dataclasses.replace(fit, num_samples=1400), names=["tone"])
+    with pytest.raises(InputError, match="has coordinates = seconds, not unit"):
+        fitted(dataclasses.replace(fit.config, coordinates="unit"), fit)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_what_is_cut_loses_one_look_at_most(tmp_path, monkeypatch, rows):
     def run(folder, workers):
         folder.mkdir(exist_ok=True)
         place = runner.Place(Store(folder), workers, False, lambda rate: ("snr",))
-        sweeps.run(place, examples, condition, grid, folder / "unfinished")
+        sweeps.run(place, examples, grid, folder / "unfinished")
         return Store(folder).rows
 
     whole = run(tmp_path / "whole", Pool())

@@ -50,7 +50,7 @@ def run(
       place: Gets rows and estimates.
       source: Of the clips.
       systems: What to score.
-      conditions: What is done to the clips.
+      conditions: Noise and level of the clips.
       on_rows: Called with rows done since the last call, shares too.
       chunk: Clips whose samples are in memory at once.
 
@@ -68,7 +68,6 @@ def run(
 def score(
     place: Place,
     examples: Sequence[Example],
-    condition: Condition,
     outputs: Iterable[Output],
 ) -> None:
     """Scores estimates that have no row yet; each row is kept as soon as it is there.
@@ -76,12 +75,12 @@ def score(
     Args:
       place: Gets rows and estimates.
       examples: The clips that the outputs are of.
-      condition: What was done to them.
       outputs: Taken while others are scored; all have rows when this returns.
     """
     store, pending = place.store, []
     for label, position, samples, work_s in outputs:
         example = examples[position]
+        condition = example.condition
         if example.name in store.done(label, condition):
             continue
         if place.keep_audio:
@@ -133,19 +132,19 @@ def _run_chunk(place, source, positions, systems, condition, on_rows, problems):
         given = [examples[i] for i in missing if i in examples]
         on_rows(len(system.labels) * (len(positions) - len(given)))
         if given:
-            _run_system(place, system, given, condition, on_rows)
+            _run_system(place, system, given, on_rows)
 
 
 def _is_done(place, system, clip, condition):
     return all(clip in place.store.done(label, condition) for label in system.labels)
 
 
-def _run_system(place, system, examples, condition, on_rows):
-    seeds = [noise.clip_seed(condition.seed, example.name) for example in examples]
+def _run_system(place, system, examples, on_rows):
+    seeds = [noise.clip_seed(x.condition.seed, x.name) for x in examples]
     outputs = system.run(
         examples, seeds, lambda clips: on_rows(clips * len(system.labels))
     )
-    score(place, examples, condition, outputs)
+    score(place, examples, outputs)
 
 
 def _keep(store, future, others):

@@ -101,7 +101,6 @@ def open_store(folder: pathlib.Path, condition: Condition) -> Store:
 def run(
     place: runner.Place,
     examples: Sequence[Example],
-    condition: Condition,
     grid: Grid,
     checkpoint_dir: pathlib.Path,
     on_fits: Callable[[float], None] = lambda fits: None,
@@ -110,14 +109,14 @@ def run(
 
     Args:
       place: Gets rows of the noisy clips, and of every fit every so many steps.
-      examples: As from `load`.
-      condition: That of the clips; its seed draws first weights as well.
+      examples: As from `load`, of one condition, whose seed draws first weights as well.
       grid: The fits.
       checkpoint_dir: Folder for the state of fits under way, which go on from there.
       on_fits: Called with fits done since the last call, shares too.
     """
+    condition = examples[0].condition
     noisy = [Output(NOISY, i, example.noisy) for i, example in enumerate(examples)]
-    runner.score(place, examples, condition, noisy)
+    runner.score(place, examples, noisy)
     names = {example.name for example in examples}
     steps = range(grid.every, grid.num_steps + 1, grid.every)
     for shape in itertools.product(grid.widths, grid.depths):
@@ -143,7 +142,7 @@ def run(
                 for (i, fit), x in zip(fits, estimates, strict=True)
             ]
             # the state of the fits is saved once all these rows are kept
-            runner.score(place, examples, condition, outputs)
+            runner.score(place, examples, outputs)
             on_fits(len(fits) * (step - before) / grid.num_steps)
             before = step
 

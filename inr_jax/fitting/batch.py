@@ -174,7 +174,8 @@ def _check_start(name, fit, num_samples, sample_rate, config):
 def _must_agree(num_samples, sample_rate, config):
     of_signal = {"num_samples": num_samples, "sample_rate": sample_rate}
     of_network = dataclasses.asdict(config.siren)
-    return {**of_signal, **of_network, "segment_s": config.segment_s}
+    of_time = {"coordinates": config.coordinates, "segment_s": config.segment_s}
+    return {**of_signal, **of_network, **of_time}
 
 
 def _joined(fits, num_samples, sample_rate, config):

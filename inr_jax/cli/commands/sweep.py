@@ -63,7 +63,7 @@ def main() -> int:
     ):
         place = runner.Place(store, workers, False, lambda rate: sweep.SCORES)
         unfinished = folder / systems.UNFINISHED
-        sweep.run(place, examples, condition, grid, unfinished, on_fits)
+        sweep.run(place, examples, grid, unfinished, on_fits)
     scoring.clear_unfinished(store)
     lines = sweep.lines(store)
     atomic.write_csv(folder / sweep.CSV, sweep.COLUMNS, lines)
