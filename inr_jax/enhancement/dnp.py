@@ -217,31 +217,18 @@ def fit_batch(
             none = np.zeros((0, WINDOW // 2 + 1))
             yield i, Fluctuations(dict.fromkeys(problem.steps, none), np.zeros(0), 0.0)
             on_clips(1)
-    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
-
-        def run(chosen, batch):
-            own = chosen[: batch.num_clips]
-            fitted = driver.run(
-                problem,
-                [clip.inputs(batch.size) for clip in own],
-                compute,
-                lambda steps: on_clips(float(np.sum(steps)) / config.num_steps),
-                checkpoints,
-                slots=len(chosen),
-                labels=[f"signal {clip.clip}" for clip in own],
-            )
-            for clip, one in zip(own, fitted, strict=True):
-                frames = num_frames(len(clip.samples))
-                scores = (score[:frames].copy() for score in one.result)
-                found = dict(zip(problem.steps, scores, strict=True))
-                yield Fluctuations(found, one.losses, one.work_s)
-
-        # its constants are in samples, whatever the rate
-        rates = [0] * len(signals)
-        for i, (fit,) in bucketing.by_clip(
-            clips, rates, compute.batch_samples, compute.num_devices, run
-        ):
-            yield i, fit
+    for i, [(clip, fitted)] in driver.run_clips(
+        lambda rate: problem,
+        clips,
+        [0] * len(signals),  # its constants are in samples, whatever the rate
+        compute,
+        lambda steps: on_clips(steps / config.num_steps),
+        checkpoint_dir,
+    ):
+        frames = num_frames(len(clip.samples))
+        scores = (score[:frames].copy() for score in fitted.result)
+        found = dict(zip(problem.steps, scores, strict=True))
+        yield i, Fluctuations(found, fitted.losses, fitted.work_s)
 
 
 class Inputs(NamedTuple):

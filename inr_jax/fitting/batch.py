@@ -76,26 +76,17 @@ def fit_batch(
         for clip, (signal, rate) in enumerate(zip(signals, sample_rates, strict=True))
         for piece in _pieces(clip, keys[clip], signal, rate, config, starts[clip])
     ]
-    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
-
-        def run(chosen, batch):
-            own = chosen[: batch.num_clips]
-            shares = np.array([1 / piece.of for piece in own])
-            fitted = driver.run(
-                SirenProblem(config, batch.sample_rate),
-                [piece.inputs(batch.size) for piece in own],
-                compute,
-                lambda steps: on_steps(float(shares @ steps)),
-                checkpoints,
-                slots=len(chosen),
-                labels=[names[piece.clip] for piece in own],
-            )
-            return [piece.fit(one) for piece, one in zip(own, fitted, strict=True)]
-
-        for clip, fits in bucketing.by_clip(
-            pieces, sample_rates, compute.batch_samples, compute.num_devices, run
-        ):
-            yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
+    for clip, fits in driver.run_clips(
+        lambda rate: SirenProblem(config, rate),
+        pieces,
+        sample_rates,
+        compute,
+        on_steps,
+        checkpoint_dir,
+        names=names,
+    ):
+        fits = [piece.fit(one) for piece, one in fits]
+        yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
 
 
 def program(

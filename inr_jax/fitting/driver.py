@@ -147,6 +147,57 @@ def run(
     return fitted
 
 
+def run_clips(
+    problem_of: Callable[[int], Problem],
+    pieces: Sequence[Any],
+    sample_rates: Sequence[int],
+    compute: ComputeConfig,
+    on_steps: Callable[[float], None],
+    checkpoint_dir: str | os.PathLike | None = None,
+    steps_per_call: int | None = None,
+    names: Sequence[str] | None = None,
+) -> Iterator[tuple[int, list[tuple[Any, Fitted]]]]:
+    """All steps of a fit to each piece of clips of any lengths and rates, in batches.
+
+    Args:
+      problem_of: Of a sample rate: what is fitted.
+      pieces: As for `bucketing.by_clip`; `piece.inputs(size)` are those of its fit, padded
+        to so many samples.
+      sample_rates: Hz of each clip.
+      compute: Of the batches.
+      on_steps: Called with steps done since the last call, times clips; a piece counts as
+        its share of a clip.
+      checkpoint_dir: Folder for the state of fits under way, which go on from there.
+        Deleted when all fits are taken.
+      steps_per_call: As for `run`.
+      names: Of the clips, for messages; "signal 0" and so on by default.
+
+    Yields:
+      Clip and its pieces, each with its fit, as clips finish, shortest first.
+    """
+    names = names or [f"signal {clip}" for clip in range(len(sample_rates))]
+    with open_checkpoints(checkpoint_dir) as checkpoints:
+
+        def run_batch(chosen, batch):
+            own = chosen[: batch.num_clips]
+            shares = np.array([1 / piece.of for piece in own])
+            fitted = run(
+                problem_of(batch.sample_rate),
+                [piece.inputs(batch.size) for piece in own],
+                compute,
+                lambda steps: on_steps(float(shares @ steps)),
+                checkpoints,
+                slots=len(chosen),
+                steps_per_call=steps_per_call,
+                labels=[names[piece.clip] for piece in own],
+            )
+            return zip(own, fitted, strict=True)
+
+        yield from bucketing.by_clip(
+            pieces, sample_rates, compute.batch_samples, compute.num_devices, run_batch
+        )
+
+
 def _last_loss(fitted):
     return fitted.losses[-1] if np.isfinite(fitted.losses[-1]) else np.inf
 

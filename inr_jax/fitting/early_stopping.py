@@ -94,27 +94,17 @@ def fit_batch(
         _Clip.of_signal(i, keys[i], bucketing.checked(i, signal), noise_variances[i])
         for i, signal in enumerate(signals)
     ]
-    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
-
-        def run(chosen, batch):
-            problem = StoppingProblem(config, batch.sample_rate, rule)
-            own = chosen[: batch.num_clips]
-            fitted = driver.run(
-                problem,
-                [clip.inputs(batch.size) for clip in own],
-                compute,
-                lambda looks: on_clips(float(np.sum(looks)) / problem.num_steps),
-                checkpoints,
-                slots=len(chosen),
-                steps_per_call=max(1, compute.steps_per_call // EVERY),
-                labels=[f"signal {clip.clip}" for clip in own],
-            )
-            return [clip.stopped(one) for clip, one in zip(own, fitted, strict=True)]
-
-        for i, (stopped,) in bucketing.by_clip(
-            clips, sample_rates, compute.batch_samples, compute.num_devices, run
-        ):
-            yield i, stopped
+    num_looks = config.num_steps // EVERY
+    for i, [(clip, fitted)] in driver.run_clips(
+        lambda rate: StoppingProblem(config, rate, rule),
+        clips,
+        sample_rates,
+        compute,
+        lambda looks: on_clips(looks / num_looks),
+        checkpoint_dir,
+        steps_per_call=max(1, compute.steps_per_call // EVERY),
+    ):
+        yield i, clip.stopped(fitted)
 
 
 class Inputs(NamedTuple):
