@@ -13,6 +13,7 @@ import inr_jax
 from inr_jax import audio
 from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
+from inr_jax.fitting import driver as fits
 from inr_jax.io import weights
 from inr_jax.models import hyper_gain, pretrained
 from inr_jax.parallel import compute
@@ -285,3 +286,39 @@ def test_a_source_that_fails_stops_no_other(checkpoint):
         (1, ""),
     ]
     assert sum(shares) == pytest.approx(2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["num_steps=60", "num_steps=400:stop=discrepancy"])
+def test_an_interrupted_fit_goes_on_to_the_same_output(tmp_path, monkeypatch, settings):
+    monkeypatch.setattr(fits, "SAVE_EVERY_S", 0.0)
+    source = tmp_path / "noisy.wav"
+    soundfile.write(source, signal(2000), 16_000, "FLOAT")
+    args = (str(source), f"--method=siren:siren.width=8:siren.depth=1:{settings}")
+    run_script("denoise.py", *args, f"--output={tmp_path / 'whole.wav'}")
+
+    saves, save = [], fits.FitCheckpoints.save
+
+    def cut(self, fingerprints, states, steps):
+        save(self, fingerprints, states, steps)
+        saves.append(steps.max())
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fits.FitCheckpoints, "save", cut)
+        again = (*args, f"--output={tmp_path / 'cut' / 'noisy.wav'}")
+        run_script("denoise.py", *again, expect=130)
+    (state,) = (tmp_path / "cut" / files.RECORD).iterdir()
+    assert state.suffix == ".unfinished" and saves[1] > saves[0] > 0
+    found, steps = [], fits.FitCheckpoints.steps
+    monkeypatch.setattr(
+        fits.FitCheckpoints,
+        "steps",
+        lambda self, names: found.append(steps(self, names)) or found[-1],
+    )
+    run_script("denoise.py", *again)
+    assert found[0].max() == saves[1]
+    whole, other = (tmp_path / "whole.wav", tmp_path / "cut" / "noisy.wav")
+    np.testing.assert_array_equal(soundfile.read(other)[0], soundfile.read(whole)[0])
+    assert not state.exists()

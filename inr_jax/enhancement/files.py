@@ -236,10 +236,11 @@ class Record:
 
     def __init__(self, job: Job, settings: dict):
         """Names the record of a job, and the settings of this run."""
-        target = pathlib.Path(job.target)
-        name = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # of any length
-        self._path = target.parent / RECORD / name
-        self._outputs = [target, *([job.residual] if job.residual else [])]
+        self._path = _record_path(job)
+        self._outputs = [
+            pathlib.Path(job.target),
+            *([job.residual] if job.residual else []),
+        ]
         self._source, self._settings = job.source, json.dumps(settings, sort_keys=True)
 
     @functools.cached_property
@@ -265,6 +266,20 @@ class Record:
     def add(self) -> None:
         """Notes that the job is done."""
         atomic.write_text(self._path, self._key)
+
+
+def _record_path(job):
+    target = pathlib.Path(job.target)
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # of any length
+    return target.parent / RECORD / name
+
+
+def unfinished(jobs: Sequence[Job]) -> pathlib.Path | None:
+    """Folder for the state of fits of these jobs under way; none for standard output."""
+    if jobs[0].target == PIPE:
+        return None
+    # beside the record of the first: commands that write other files have others
+    return _record_path(jobs[0]).with_suffix(".unfinished")
 
 
 def _digest(source):

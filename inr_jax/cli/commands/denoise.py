@@ -7,10 +7,12 @@
 Any format, rate, channel count and length that libsndfile or FFmpeg reads, videos too, of
 which the sound is denoised; rate, channels, length, level and format stay as they are, or
 the extension of the output names another format. Tags, dates, cover art, cue points and
-chapters stay too. Run again, it leaves alone what is done already.
+chapters stay too. Run again, it leaves alone what is done already; siren and dnp resume in
+the midst of a fit.
 """
 
 import dataclasses
+import shutil
 import sys
 import time
 
@@ -101,7 +103,9 @@ def main(inputs: list[str]) -> int:
         report.add(outcome)
     start = time.monotonic()
     if todo:
-        denoise(todo, settings, mix, method, report)
+        # checkpoints are written by all processes together, and files are not
+        unfinished = files.unfinished(jobs) if num_processes == 1 else None
+        denoise(todo, settings, mix, method, report, unfinished)
     report.finish(time.monotonic() - start)
     if num_processes > 1:
         from inr_jax.parallel import distributed
@@ -119,12 +123,12 @@ def with_output_rate(method):
     return dataclasses.replace(method.config, output_rate=OUTPUT_RATE.value)
 
 
-def denoise(todo, settings: dict, mix, method, report) -> None:
-    """Denoises files and reports what became of each."""
+def denoise(todo, settings: dict, mix, method, report, unfinished) -> None:
+    """Denoises files and reports what became of each; fits go on from `unfinished`."""
     from inr_jax.enhancement import files, registry
 
     app.start_jax()
-    denoiser = registry.make(method.name, method.config)
+    denoiser = registry.make(method.name, method.config, unfinished)
     if denoiser.output_rate:
         print("a finer grid holds no new frequencies", file=sys.stderr)
     with app.progress("denoising", len(todo), "files") as on_files:
@@ -132,3 +136,5 @@ def denoise(todo, settings: dict, mix, method, report) -> None:
             denoiser, todo, settings, mix, SEED.value, on_files, KEEP_TIMES.value
         ):
             report.add(outcome)
+    if unfinished:
+        shutil.rmtree(unfinished, ignore_errors=True)
