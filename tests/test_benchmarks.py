@@ -193,3 +193,17 @@ def test_both_heads_of_the_gain_field_are_trained(tmp_path):
     text = run("emitted_field.py", *flags).stdout
     assert "| siren_of_a_cell |" in text and "| output_of_a_bin |" in text
     assert "| white |" in text
+
+
+@pytest.mark.slow
+def test_emitted_weights_are_fitted_on(tmp_path):
+    """Few steps lower the error in white noise; 100 fit the noise."""
+    flags = (f"--clean_dir={CLIPS}", "--snr_db=0", "--max_clips=1", "--max_seconds=2")
+    flags += (f"--output_dir={tmp_path}", "--steps=0,5,100", "--compilation_cache=")
+    text = run("refined_field.py", *flags).stdout
+    assert "| hyper_gain:refine_steps=100 |" in text
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").open()]
+    start, few, many = (row["si_sdr"] for row in rows)
+    assert start < few and many < start - 1
+    wrong = run("refined_field.py", *flags[:-2], "--steps=5,0", expect=2)
+    assert "--steps: give numbers in ascending order" in wrong.stderr
