@@ -201,7 +201,7 @@ def test_open_gains_give_the_clip_back_and_the_tail_stays():
 
 
 def fits(signals, checkpoint_dir=None, on_clips=lambda clips: None):
-    keys = jax.random.split(jax.random.key(0), 3)[: len(signals)]
+    keys = list(jax.random.split(jax.random.key(0), 3))[: len(signals)]
     return dict(dnp.fit_batch(keys, signals, TINY, on_clips, checkpoint_dir))
 
 
@@ -223,7 +223,7 @@ def test_clips_of_any_length(uninterrupted):
 
 @pytest.mark.slow
 def test_a_longer_fit_has_the_scores_of_shorter_ones(uninterrupted):
-    key = jax.random.split(jax.random.key(0), 3)[0]
+    key = list(jax.random.split(jax.random.key(0), 3))[0]
     steps = (TINY.num_steps - 5, 3)
     ((_, fit),) = dnp.fit_batch([key], [NOISY], TINY, earlier=steps)
     assert list(fit.scores) == [*steps, TINY.num_steps]
