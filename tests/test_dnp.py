@@ -223,7 +223,7 @@ def test_clips_of_any_length(uninterrupted):
 
 @pytest.mark.slow
 def test_a_longer_fit_has_the_scores_of_shorter_ones(uninterrupted):
-    key = list(jax.random.split(jax.random.key(0), 3))[0]
+    key = jax.random.split(jax.random.key(0), 3)[0]
     steps = (TINY.num_steps - 5, 3)
     ((_, fit),) = dnp.fit_batch([key], [NOISY], TINY, earlier=steps)
     assert list(fit.scores) == [*steps, TINY.num_steps]

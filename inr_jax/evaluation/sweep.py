@@ -111,7 +111,7 @@ def run(
       place: Gets rows of the noisy clips, and of every fit every so many steps.
       examples: As from `load`, of one condition, whose seed draws first weights as well.
       grid: The fits.
-      checkpoint_dir: Folder for the state of fits under way, which go on from there.
+      checkpoint_dir: Folder for the state of fits under way, which resume from there.
       on_fits: Called with fits done since the last call, shares too.
     """
     condition = examples[0].condition

@@ -167,7 +167,7 @@ def run_clips(
       compute: Of the batches.
       on_steps: Called with steps done since the last call, times clips; a piece counts as
         its share of a clip.
-      checkpoint_dir: Folder for the state of fits under way, which go on from there.
+      checkpoint_dir: Folder for the state of fits under way, which resume from there.
         Deleted when all fits are taken.
       steps_per_call: As for `run`.
       names: Of the clips, for messages; "signal 0" and so on by default.

@@ -124,7 +124,7 @@ def with_output_rate(method):
 
 
 def denoise(todo, settings: dict, mix, method, report, unfinished) -> None:
-    """Denoises files and reports what became of each; fits go on from `unfinished`."""
+    """Denoises files and reports what became of each; fits resume from `unfinished`."""
     from inr_jax.enhancement import files, registry
 
     app.start_jax()
