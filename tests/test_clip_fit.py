@@ -95,6 +95,39 @@ def test_it_goes_on_from_the_same_network_and_clip_alone(fit):
         fitted(dataclasses.replace(fit.config, coordinates="unit"), fit)
 
 
+def test_fits_of_a_vmap_are_taken_one_by_one(tmp_path):
+    keys = jax.random.split(jax.random.key(0), 2)
+    signals = np.stack([tone(), -tone()])
+    fits = jax.vmap(lambda *one: clip_fit.fit(*one, RATE, WHOLE))(keys, signals)
+    one = "2 fits as one pytree; take one of them, jax.tree.map"
+    for use in (
+        lambda: fits([0.0]),
+        lambda: fits.estimate,
+        lambda: fits.save(tmp_path / "fits"),
+    ):
+        with pytest.raises(InputError, match=one):
+            use()
+    assert not list(tmp_path.iterdir())
+    second = jax.tree.map(lambda leaf: leaf[1], fits)
+    alone = clip_fit.fit(keys[1], signals[1], RATE, WHOLE)
+    np.testing.assert_allclose(second.estimate, alone.estimate, atol=1e-4)
+    second.save(tmp_path / "fit")
+    again = clip_fit.load_fit(tmp_path / "fit")
+    np.testing.assert_allclose(again.estimate, second.estimate, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "signal, message",
+    [
+        ([0.1, np.nan], "signal: holds NaN"),
+        (np.zeros(0), "signal: must be .* not empty"),
+    ],
+)
+def test_a_signal_that_cannot_be_fitted_is_refused(signal, message):
+    with pytest.raises(InputError, match=message):
+        clip_fit.fit(jax.random.key(0), signal, RATE, WHOLE)
+
+
 @pytest.mark.parametrize(
     "change, reason",
     [

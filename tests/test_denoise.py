@@ -11,6 +11,8 @@ from conftest import CLIPS, REPOSITORY, run_script
 
 import inr_jax
 from inr_jax import audio
+from inr_jax.configs.fitting import DnpConfig, SirenConfig
+from inr_jax.configs.methods import SirenMethod
 from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
 from inr_jax.fitting import driver as fits
@@ -269,6 +271,26 @@ def test_clips_of_one_size_make_batches_and_the_last_is_filled(checkpoint, monke
     for i, recording in enumerate(noisy):
         alone = whole(model, params, recording.samples[:, 0])
         np.testing.assert_allclose(found[i].samples[:, 0], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "method, config",
+    [
+        ("siren", SirenMethod(SirenConfig(8, 1))),
+        ("siren", SirenMethod(SirenConfig(8, 1), num_steps=25, stop="discrepancy")),
+        ("dnp", DnpConfig(num_levels=1, num_filters=1)),
+    ],
+    ids=["fixed", "stopped", "dnp"],
+)
+def test_warnings_of_fits_name_the_recording(method, config, monkeypatch):
+    """A fit that diverged is fitted again: at rates that no fit survives."""
+    warnings = []
+    monkeypatch.setattr(fits.logging, "warning", lambda *args: warnings.append(args))
+    steps = min(config.num_steps, 50)
+    config = dataclasses.replace(config, learning_rate=1e30, num_steps=steps)
+    noisy = audio.Recording(signal(1024, 1), 16_000, name="call.wav")
+    list(api.denoise_recordings(registry.make(method, config), [noisy], [0]))
+    assert (warnings[0][1], warnings[0][0][:24]) == ("call.wav", "%s: the fit diverged; fi")
 
 
 def test_a_source_that_fails_stops_no_other(checkpoint):

@@ -283,7 +283,7 @@ def test_cosine_schedule_ends_at_rest():
 @pytest.mark.parametrize(
     "signal, message",
     [
-        (np.zeros(0), "signal 0 .*empty"),
+        (np.zeros(0), "signal 0: .*empty"),
         (np.zeros((9, 2)), r"\(9, 2\)"),
         ([np.nan], "NaN"),
     ],

@@ -157,6 +157,25 @@ def _is_rate(value):
         return False
 
 
+def as_signal(source: Any, name: str = "signal") -> np.ndarray:
+    """One channel as float32 (samples,), at least one sample, all finite.
+
+    Args:
+      source: An array or list, as `read` takes.
+      name: What messages call it.
+
+    Raises:
+      InputError: anything else.
+    """
+    signal = as_array(source)
+    if signal.ndim != 1 or signal.size == 0:
+        raise InputError(
+            f"{name}: must be one-dimensional and not empty, got shape {signal.shape}"
+        )
+    stream.checked_samples(signal, name)
+    return signal
+
+
 def as_array(source: Any) -> np.ndarray:
     """float32 of the same shape, integers divided by their full scale.
 

@@ -177,6 +177,7 @@ def fit_batch(
     checkpoint_dir: str | os.PathLike | None = None,
     compute: ComputeConfig | None = None,
     earlier: Sequence[int] = (),
+    names: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, Fluctuations]]:
     """Fits each clip, cut to a multiple of 2^levels samples; clips share nothing.
 
@@ -195,18 +196,19 @@ def fit_batch(
       compute: By default what suits the device.
       earlier: Numbers of steps after which the score is kept as well: that of a fit of so
         many steps.
+      names: Of the clips, for messages, as for `batch.fit_batch`.
 
     Yields:
       Position in `signals` and fit, as clips finish, shortest first.
 
     Raises:
-      ValueError: a signal is empty, not one-dimensional or not finite; `earlier` are not
-        numbers below that of all steps.
+      InputError: a signal is empty, not one-dimensional or not finite.
+      ValueError: `earlier` are not numbers below that of all steps.
     """
     compute = compute or default_compute()
     if not all(0 < steps < config.num_steps for steps in earlier):
         raise ValueError(f"earlier must be from 1 to {config.num_steps - 1}: {earlier}")
-    signals = [bucketing.checked(i, signal) for i, signal in enumerate(signals)]
+    signals, names = driver.checked(signals, names)
     problem = DnpProblem(config, tuple(earlier))
     clips = []
     for i, signal in enumerate(signals):
@@ -224,6 +226,7 @@ def fit_batch(
         compute,
         lambda steps: on_clips(steps / config.num_steps),
         checkpoint_dir,
+        names=names,
     ):
         frames = num_frames(len(clip.samples))
         scores = (score[:frames].copy() for score in fitted.result)

@@ -39,12 +39,14 @@ class Window(NamedTuple):
       sample_rate: In Hz.
       key: For methods that draw.
       context: What `Denoiser.context` gave for the whole channel.
+      name: Of the recording, for messages.
     """
 
     samples: np.ndarray
     sample_rate: int
     key: jax.Array
     context: Any
+    name: str
 
 
 class Result(NamedTuple):
@@ -307,7 +309,7 @@ def _windows(denoiser, part, key) -> Iterator[tuple[_Place, Window]]:
             size = _padded_size(denoiser, part, len(piece), rate)
             yield (
                 _Place(part, s, i, share, size),
-                Window(piece, rate, own_key, context),
+                Window(piece, rate, own_key, context, part.recording.source.name),
             )
 
 

@@ -106,8 +106,8 @@ def _fits(
     """A method that fits something to each channel.
 
     Args:
-      fit: Of keys, signals, sample rates and a function to call with signals done since
-        the last call: positions and fits.
+      fit: Of keys, signals, sample rates, names and a function to call with signals done
+        since the last call: positions and fits.
       estimate: Of a window and its fit, the estimate (samples,).
     """
 
@@ -117,6 +117,7 @@ def _fits(
             [window.key for window in windows],
             [window.samples for window in windows],
             [window.sample_rate for window in windows],
+            [window.name for window in windows],
             on_windows,
         )
         for i, fitted in fits:
@@ -130,12 +131,15 @@ def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
         return _early_stopped_siren(config, checkpoint_dir)
     from inr_jax.fitting import batch
 
-    def fit(keys, signals, sample_rates, on_signals):
-        def on_steps(steps):
-            on_signals(steps / config.num_steps)
-
+    def fit(keys, signals, sample_rates, names, on_signals):
         return batch.fit_batch(
-            keys, signals, sample_rates, config, on_steps, checkpoint_dir
+            keys,
+            signals,
+            sample_rates,
+            config,
+            lambda steps: on_signals(steps / config.num_steps),
+            checkpoint_dir,
+            names=names,
         )
 
     return _fits(fit, lambda window, fitted: fitted.estimate)
@@ -150,7 +154,7 @@ def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
         power = mean_power(spectra(signal, window_of(sample_rate)))
         return noise_psd.white(power).item()
 
-    def fit(keys, signals, sample_rates, on_signals):
+    def fit(keys, signals, sample_rates, names, on_signals):
         return early_stopping.fit_batch(
             keys,
             signals,
@@ -160,6 +164,7 @@ def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
             config.stop,
             on_signals,
             checkpoint_dir,
+            names=names,
         )
 
     return _fits(fit, lambda window, fitted: fitted.estimate)
@@ -168,9 +173,11 @@ def _early_stopped_siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
 def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
     from inr_jax.enhancement import dnp
 
-    def fit(keys, signals, sample_rates, on_signals):
+    def fit(keys, signals, sample_rates, names, on_signals):
         del sample_rates  # its constants are in samples
-        return dnp.fit_batch(keys, signals, config, on_signals, checkpoint_dir)
+        return dnp.fit_batch(
+            keys, signals, config, on_signals, checkpoint_dir, names=names
+        )
 
     def estimate(window, fitted):
         return dnp.apply_mask(window.samples, fitted.score, config.mask)

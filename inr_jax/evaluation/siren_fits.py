@@ -66,7 +66,7 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
         if start_from:
             earlier = [clip_fit.load_fit(path_of(start_from, *of)) for of in channels]
 
-        def fit(keys, signals, sample_rates, on_signals):
+        def fit(keys, signals, sample_rates, names, on_signals):
             return batch.fit_batch(
                 keys,
                 signals,
@@ -75,7 +75,7 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
                 lambda steps: on_signals(steps / config.num_steps),
                 checkpoint_dir,
                 start_from=earlier,
-                names=[name for name, _ in channels],
+                names=names,
             )
 
         for i, fits in systems.each_channel(examples, seeds, on_clips, fit):

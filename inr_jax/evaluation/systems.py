@@ -100,8 +100,8 @@ def each_channel(
       examples: The clips.
       seeds: One for each.
       on_clips: Called with clips done since the last call, shares too.
-      fit: Of keys, signals (samples,), sample rates and a function to call with signals
-        done since the last call: positions and fits, in any order.
+      fit: Of keys, signals (samples,), sample rates, names of the clips and a function to
+        call with signals done since the last call: positions and fits, in any order.
 
     Yields:
       Position of a clip and the fits of its channels.
@@ -111,6 +111,7 @@ def each_channel(
         [jax.random.fold_in(jax.random.key(seeds[i]), c) for i, c in owners],
         [examples[i].noisy[:, c] for i, c in owners],
         [examples[i].sample_rate for i, _ in owners],
+        [examples[i].name for i, _ in owners],
         lambda signals: on_clips(signals * len(examples) / len(owners)),
     )
     done: dict[int, dict[int, Any]] = {}
@@ -146,10 +147,12 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
     *earlier, most = sorted({method.config.num_steps for method in methods})
     config = dataclasses.replace(methods[0].config, num_steps=most, mask=DnpConfig.mask)
 
-    def fit(keys, signals, sample_rates, on_signals):
+    def fit(keys, signals, sample_rates, names, on_signals):
         del sample_rates  # its constants are in samples
         folder = _own(checkpoint_dir, "dnp")
-        return dnp.fit_batch(keys, signals, config, on_signals, folder, earlier=earlier)
+        return dnp.fit_batch(
+            keys, signals, config, on_signals, folder, earlier=earlier, names=names
+        )
 
     def run(examples, seeds, on_clips):
         for i, fits in each_channel(examples, seeds, on_clips, fit):

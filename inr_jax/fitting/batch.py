@@ -8,7 +8,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from inr_jax import audio
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
@@ -57,14 +56,11 @@ def fit_batch(
       Position in `signals` and fit, as clips finish, shortest first.
 
     Raises:
-      ValueError: a signal is empty, not one-dimensional or not finite.
-      InputError: a fit to start from is of another network, length or rate.
+      InputError: a signal is empty, not one-dimensional or not finite, or a fit to start
+        from is of another network, length or rate.
     """
-    signals = [
-        bucketing.checked(i, audio.as_array(signal)) for i, signal in enumerate(signals)
-    ]
+    signals, names = driver.checked(signals, names)
     compute = compute or default_compute()
-    names = names or [f"signal {clip}" for clip in range(len(signals))]
     starts = start_from or [None] * len(signals)
     for name, start, signal, rate in zip(
         names, starts, signals, sample_rates, strict=True

@@ -82,6 +82,7 @@ class ClipFit:
 
         Raises:
           ValueError: a time is not finite, before the clip or behind its end.
+          InputError: these are the fits of a vmap.
         """
         times = np.asarray(times, np.float64)
         if times.size and not (
@@ -97,6 +98,7 @@ class ClipFit:
 
         Raises:
           ValueError: the rate is not positive.
+          InputError: these are the fits of a vmap.
         """
         if sample_rate <= 0:
             raise ValueError(f"sample_rate must be positive, got {sample_rate}")
@@ -128,6 +130,7 @@ class ClipFit:
 
     def _at(self, position):
         """Values at sample positions (n,), which may be fractions."""
+        self._require_one()
         length = segment_length(self.config, self.num_samples, self.sample_rate)
         starts = overlap_add.segment_starts(self.num_samples, length)
         total, weights = np.zeros((2, len(position)), np.float32)
@@ -157,7 +160,11 @@ class ClipFit:
         """Writes `PATH.safetensors`, the weights, and `PATH.json`, what they mean.
 
         A tensor holds one layer's kernels or biases of all segments, (segments, ...).
+
+        Raises:
+          InputError: these are the fits of a vmap.
         """
+        self._require_one()
         tensors = {
             f"{i}.{name}": np.stack(
                 [np.asarray(s.params[i][name]) for s in self.segments]
@@ -176,6 +183,16 @@ class ClipFit:
         with atomic.replacing(_with_suffix(path, ".safetensors")) as temporary:
             safetensors.numpy.save_file(tensors, temporary)
         atomic.write_json(_with_suffix(path, ".json"), described)
+
+
+    def _require_one(self):
+        """Refuses the fits of a vmap, whose arrays have an axis more."""
+        kernel = self.segments[0].params[0]["kernel"]
+        if np.ndim(kernel) > 2:
+            raise InputError(
+                f"these are {len(kernel)} fits as one pytree; take one of them, "
+                "jax.tree.map(lambda leaf: leaf[i], fits)"
+            )
 
 
 _values = precision.jit(evaluate, static_argnames=("sample_rate", "config", "compute"))
@@ -202,12 +219,13 @@ def fit(
       compute: Sine, precision and block; `compute.default_compute()` suits the device.
 
     Raises:
-      InputError: `config.segment_s` is set: `fit_batch` fits segments.
+      InputError: `config.segment_s` is set: `fit_batch` fits segments; or a signal that
+        is not traced is empty, not one-dimensional or not finite.
     """
     if config.segment_s is not None:
         raise InputError("fit takes a whole signal: use fit_batch, or segment_s=None")
     if not isinstance(signal, jax.core.Tracer):  # integers have a full scale
-        signal = audio.as_array(signal)
+        signal = audio.as_signal(signal)
     samples = jnp.asarray(signal, jnp.float32)
     target = Signal(samples, len(samples))
 

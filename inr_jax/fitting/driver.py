@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from inr_jax import audio
 from inr_jax.parallel import bucketing, precision, sharding
 from inr_jax.parallel.compute import ComputeConfig, over_fits
 
@@ -155,7 +156,8 @@ def run_clips(
     on_steps: Callable[[float], None],
     checkpoint_dir: str | os.PathLike | None = None,
     steps_per_call: int | None = None,
-    names: Sequence[str] | None = None,
+    *,
+    names: Sequence[str],
 ) -> Iterator[tuple[int, list[tuple[Any, Fitted]]]]:
     """All steps of a fit to each piece of clips of any lengths and rates, in batches.
 
@@ -170,12 +172,11 @@ def run_clips(
       checkpoint_dir: Folder for the state of fits under way, which resume from there.
         Deleted when all fits are taken.
       steps_per_call: As for `run`.
-      names: Of the clips, for messages; "signal 0" and so on by default.
+      names: Of the clips, for messages.
 
     Yields:
       Clip and its pieces, each with its fit, as clips finish, shortest first.
     """
-    names = names or [f"signal {clip}" for clip in range(len(sample_rates))]
     with open_checkpoints(checkpoint_dir) as checkpoints:
 
         def run_batch(chosen, batch):
@@ -196,6 +197,19 @@ def run_clips(
         yield from bucketing.by_clip(
             pieces, sample_rates, compute.batch_samples, compute.num_devices, run_batch
         )
+
+
+def checked(
+    signals: Sequence[Any], names: Sequence[str] | None
+) -> tuple[list[np.ndarray], list[str]]:
+    """Signals as float32 (samples,), and their names: "signal 0" and so on by default.
+
+    Raises:
+      InputError: as `audio.as_signal`.
+    """
+    names = names or [f"signal {i}" for i in range(len(signals))]
+    pairs = zip(signals, names, strict=True)
+    return [audio.as_signal(*pair) for pair in pairs], list(names)
 
 
 def _last_loss(fitted):

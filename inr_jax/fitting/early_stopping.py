@@ -60,6 +60,7 @@ def fit_batch(
     on_clips: Callable[[float], None] = lambda clips: None,
     checkpoint_dir: str | os.PathLike | None = None,
     compute: ComputeConfig | None = None,
+    names: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, Stopped]]:
     """Fits each clip for all steps of `config` and returns the best look by a rule.
 
@@ -73,13 +74,15 @@ def fit_batch(
       on_clips: Called with clips done since the last call; looks count as shares.
       checkpoint_dir: Folder for the state of fits under way, as for `batch.fit_batch`.
       compute: By default what suits the device.
+      names: Of the clips, for messages, as for `batch.fit_batch`.
 
     Yields:
       Position in `signals` and result, as clips finish, shortest first.
 
     Raises:
-      ValueError: unknown rule, or a signal is empty, not one-dimensional or not finite.
-      InputError: `config` has fewer steps than a look, or segments.
+      ValueError: unknown rule.
+      InputError: `config` has fewer steps than a look, or segments, or a signal is empty,
+        not one-dimensional or not finite.
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
@@ -90,8 +93,9 @@ def fit_batch(
             f"early stopping looks every {EVERY} steps; num_steps is {config.num_steps}"
         )
     compute = compute or default_compute()
+    signals, names = driver.checked(signals, names)
     clips = [
-        _Clip.of_signal(i, keys[i], bucketing.checked(i, signal), noise_variances[i])
+        _Clip.of_signal(i, keys[i], signal, noise_variances[i])
         for i, signal in enumerate(signals)
     ]
     num_looks = config.num_steps // EVERY
@@ -103,6 +107,7 @@ def fit_batch(
         lambda looks: on_clips(looks / num_looks),
         checkpoint_dir,
         steps_per_call=max(1, compute.steps_per_call // EVERY),
+        names=names,
     ):
         yield i, clip.stopped(fitted)
 

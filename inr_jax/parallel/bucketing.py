@@ -144,20 +144,3 @@ def pad(signals: Sequence[np.ndarray], size: int) -> np.ndarray:
     for row, signal in zip(padded, signals, strict=True):
         row[: len(signal)] = signal
     return padded
-
-
-def checked(position: int, signal: np.ndarray) -> np.ndarray:
-    """A signal as float32 (samples,).
-
-    Raises:
-      ValueError: it is empty, not one-dimensional or not finite; names its position.
-    """
-    signal = np.asarray(signal, np.float32)
-    if signal.ndim != 1 or signal.size == 0:
-        raise ValueError(
-            f"signal {position} must be one-dimensional and not empty, "
-            f"got shape {signal.shape}"
-        )
-    if not np.all(np.isfinite(signal)):
-        raise ValueError(f"signal {position} holds NaN or infinite samples")
-    return signal
