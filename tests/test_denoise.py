@@ -290,7 +290,10 @@ def test_warnings_of_fits_name_the_recording(method, config, monkeypatch):
     config = dataclasses.replace(config, learning_rate=1e30, num_steps=steps)
     noisy = audio.Recording(signal(1024, 1), 16_000, name="call.wav")
     list(api.denoise_recordings(registry.make(method, config), [noisy], [0]))
-    assert (warnings[0][1], warnings[0][0][:24]) == ("call.wav", "%s: the fit diverged; fi")
+    assert (warnings[0][1], warnings[0][0][:24]) == (
+        "call.wav",
+        "%s: the fit diverged; fi",
+    )
 
 
 def test_a_source_that_fails_stops_no_other(checkpoint):

@@ -184,7 +184,6 @@ class ClipFit:
             safetensors.numpy.save_file(tensors, temporary)
         atomic.write_json(_with_suffix(path, ".json"), described)
 
-
     def _require_one(self):
         """Refuses the fits of a vmap, whose arrays have an axis more."""
         kernel = self.segments[0].params[0]["kernel"]
