@@ -57,6 +57,17 @@ def test_missing_values_are_left_out_and_counted():
     assert "siren SSNR dB: 1" in text
 
 
+def test_a_mean_needs_finite_values_of_its_own_method_alone():
+    """As where the noisy clips are the clean ones, whose SI-SDR is infinite."""
+    found = rows("noisy", [np.inf, np.inf]) + rows("siren", [2.0, 4.0])
+    text = table_of(found, ["noisy", "siren"])
+    assert "| noisy | none |" in text
+    means, _, differences = text.partition("difference from noisy")
+    assert "| siren | 3.00 |" in means and "| siren | none |" in differences
+    assert "left out: noisy SSNR dB: 2.\n" in text
+    assert "Differences leave out those of noisy as well." in text
+
+
 def test_ssnr_never_stands_without_si_sdr():
     names = [name for name, *_ in tables.SHOWN]
     assert {"ssnr", "si_sdr"} <= set(names)

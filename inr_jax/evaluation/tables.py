@@ -46,10 +46,11 @@ class Cell(NamedTuple):
     """One method in one metric.
 
     Attributes:
-      mean: Over the clips that have a value of it, and of the method it is compared with.
-      difference: From that method, clip by clip; None where it is that method.
-      num_clips: Clips of both.
-      num_left_out: Those of them where a value is NaN.
+      mean: Over the clips with a finite value of it; NaN where there is none.
+      difference: From the method it is compared with, over the clips with finite values of
+        both; None where there is none, and for that method itself.
+      num_clips: Clips that have rows of both.
+      num_left_out: Those of them without a finite value of it.
     """
 
     mean: float
@@ -132,7 +133,9 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
         if cells[name].num_left_out
     ]
     if missing:
-        text += f"Clips without a value, left out: {'; '.join(missing)}.\n"
+        text += f"Clips without a finite value, left out: {'; '.join(missing)}.\n"
+    if any(cell.num_left_out for cell in summary.get(against, {}).values()):
+        text += f"Differences leave out those of {against} as well.\n"
     return text
 
 
@@ -160,13 +163,14 @@ def latex(summary: Summary, against: str = "noisy") -> str:
 
 
 def _cell(pairs, is_reference):
-    finite = pairs[np.isfinite(pairs).all(axis=1)]
+    is_finite = np.isfinite(pairs)
+    mine, both = pairs[is_finite[:, 0], 0], pairs[is_finite.all(axis=1)]
     mean, difference = float("nan"), None
-    if len(finite):
-        mean = float(np.mean(finite[:, 0]))
-        if not is_reference:
-            difference = paired_bootstrap(finite[:, 0] - finite[:, 1])
-    return Cell(mean, difference, len(pairs), len(pairs) - len(finite))
+    if len(mine):
+        mean = float(np.mean(mine))
+    if len(both) and not is_reference:
+        difference = paired_bootstrap(both[:, 0] - both[:, 1])
+    return Cell(mean, difference, len(pairs), len(pairs) - len(mine))
 
 
 def _pairs(mine, theirs, name) -> np.ndarray:
