@@ -54,11 +54,16 @@ def main() -> int:
     from inr_jax.training.run import TrainingRun
 
     sound = training_flags.Sound(folder / run_dir.DECODED, settings.mixing.sample_rate)
-    data = train.load_data(settings, sound)
+    trained = {}
+    with run_dir.filled(folder, train.described(settings)):
+        data = train.load_data(settings, sound)
+        for name, kind in networks().items():
+            model = kind(settings.model)
+            trained[name], _ = train.train_network(
+                model, settings, *data, folder / name
+            )
     rows = []
-    for name, kind in networks().items():
-        model = kind(settings.model)
-        weights, _ = train.train_network(model, settings, *data, folder / name)
+    for name, weights in trained.items():
         log = TrainingRun(folder / name).log()
         last = [line for line in log if "white/pesq" in line][-1]
         noises = dict.fromkeys(key.split("/")[0] for key in last if "/" in key)

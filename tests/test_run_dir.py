@@ -19,6 +19,13 @@ def test_a_block_that_fails_before_its_first_result_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_decoded_sound_is_no_result(tmp_path):
+    with pytest.raises(InputError), run_dir.filled(tmp_path, {"snr_db": 0}):
+        (tmp_path / run_dir.DECODED).mkdir()
+        raise InputError("no weights")
+    assert [path.name for path in tmp_path.iterdir()] == [run_dir.DECODED]
+
+
 def test_a_block_that_fails_later_leaves_results_and_their_settings(tmp_path):
     with pytest.raises(InputError), run_dir.filled(tmp_path, {"snr_db": 0}):
         (tmp_path / "rows.jsonl").touch()

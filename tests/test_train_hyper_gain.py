@@ -113,6 +113,10 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp
             "a number for each folder",
         ),
         (["--set=training.batch_size=3"], "must be a multiple of the 2 devices"),
+        (
+            ["--start_from=nowhere", "--num_devices=1"],
+            "--start_from: nowhere: no trained weights: no such folder\n",
+        ),
         (["--set=training.optimizer=sgd"], "optimizer must be one of"),
     ],
 )
@@ -121,3 +125,4 @@ def test_mistakes_are_one_line(folders, tmp_path, flags, reason):
     done = train(folders, tmp_path / "out", *flags, expect=2, run=run_script)
     assert reason in done.stderr
     assert len(done.stderr.splitlines()) <= 4
+    assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """Training HyperSound by its script, at toy size: resumed, exported, used."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from conftest import CLIPS, COMPILED, REPOSITORY, in_process, is_drawn, run_scri
 from toy_training import HYPERSOUND
 
 from inr_jax import audio
+from inr_jax.io import run_dir
 
 TOY = (
     f"--speech_dirs={CLIPS}",
@@ -101,17 +103,25 @@ def test_examples_are_as_long_as_a_clip_of_the_network():
     assert "mixing.num_samples must be that of the network, 32768" in done.stderr
 
 
-def test_flags_of_before_are_settings_of_now(tmp_path):
+def test_flags_of_before_are_settings_of_now(tmp_path, monkeypatch):
     flags = (*TOY, f"--output_dir={tmp_path}", "--speech_dirs=nowhere", "--num_steps=9")
     flags += ("--mel_weight=1", "--snr_range_db=-5,5", "--set=training.ema_decay=0.5")
+    found = []
+
+    @contextlib.contextmanager
+    def kept(folder, settings):
+        found.append(settings)
+        yield
+
+    monkeypatch.setattr(run_dir, "filled", kept)
     run_script("train_hypersound.py", *flags, expect=2)
-    settings = json.loads((tmp_path / "config.json").read_text())["settings"]
+    (settings,) = found
     model, mixing, training = (settings[x] for x in ("model", "mixing", "training"))
     assert model["num_samples"] == mixing["num_samples"] == 2048
     assert model["encoder_channels"] == 2 and mixing["room_share"] == 0
     assert training["batch_size"] == 2 and training["warmup_steps"] == 1
     assert training["adam_rate"] == 1e-3 and training["ema_decay"] == 0.5
-    assert training["loss"]["mel"] == 1 and mixing["snr_range_db"] == [-5, 5]
+    assert training["loss"]["mel"] == 1 and mixing["snr_range_db"] == (-5, 5)
 
 
 @pytest.mark.slow

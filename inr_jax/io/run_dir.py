@@ -35,7 +35,7 @@ def keep_settings(
     path = folder / NAME
     known = {}
     # settings without results are those of a run that failed at once
-    if path.exists() and {x.name for x in folder.iterdir()} - {NAME, DECODED}:
+    if path.exists() and _has_results(folder):
         before = _read(folder)
         if methods is not None and "methods" not in before:
             raise InputError(
@@ -68,7 +68,7 @@ def filled(
     try:
         yield
     except BaseException:
-        if process == 0 and [path.name for path in folder.iterdir()] == [NAME]:
+        if process == 0 and not _has_results(folder):
             (folder / NAME).unlink()
             for path in new:
                 with contextlib.suppress(OSError):  # others may use it
@@ -92,6 +92,10 @@ def read_methods(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
       InputError: there are none.
     """
     return _read(folder).get("methods", {})
+
+
+def _has_results(folder):
+    return bool({path.name for path in folder.iterdir()} - {NAME, DECODED})
 
 
 def _read(folder) -> dict[str, Any]:

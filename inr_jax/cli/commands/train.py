@@ -56,24 +56,24 @@ def main() -> int:
 
     model = pretrained.build(settings.model)
     sound = training_flags.Sound(folder / run_dir.DECODED, settings.mixing.sample_rate)
-    weights, best = train_network(model, settings, *load_data(settings, sound), folder)
+    with run_dir.filled(folder, described(settings)):
+        data = load_data(settings, sound)
+        weights, best = train_network(model, settings, *data, folder)
     pretrained.save(folder / "model", settings.model, weights, best)
     print(f"the best weights, of step {best}: {folder / 'model'}")
     return sound.exit_code
 
 
 def prepare():
-    """Keeps the settings in the output folder and starts JAX; returns both."""
+    """Checks the flags and starts JAX; returns the output folder and the settings."""
     folder = training_flags.output_dir()
     if not training_flags.SPEECH_DIRS.value:
         raise InputError("--speech_dirs is missing")
     cpu.tune(NUM_DEVICES.value)
 
-    from inr_jax.io import run_dir
     from inr_jax.parallel import sharding
 
     settings = configs()
-    run_dir.keep_settings(folder, described(settings), 0)
     app.start_jax()
     if NUM_DEVICES.value:
         sharding.use_local_devices(NUM_DEVICES.value)
@@ -83,6 +83,8 @@ def prepare():
             f"training.batch_size {settings.training.batch_size} must be a multiple of "
             f"the {num_devices} devices"
         )
+    if training_flags.START_FROM.value:
+        known_params(settings.model)  # before hours of decoding
     return folder, settings
 
 
@@ -98,7 +100,9 @@ def train_network(model, settings, corpus, examples, folder):
     run = TrainingRun(folder)
     params = hypernetwork.fresh_params(jax.random.key(seed), model)
     if training_flags.START_FROM.value:
-        params = known_params(settings.model, params)
+        # those of the bands above the cells may be new
+        known, new = known_params(settings.model), params["params"]
+        params = {"params": {name: known.get(name, x) for name, x in new.items()}}
     params, fixed = hypernetwork.divide(params, training)
     fresh = hypernetwork.init(params, training)
     rate = settings.mixing.sample_rate
@@ -121,16 +125,22 @@ def train_network(model, settings, corpus, examples, folder):
     return hypernetwork.together(weights, fixed), best
 
 
-def known_params(config, fresh):
-    """Weights of --start_from; those of the bands above the cells may be new."""
+def known_params(config) -> dict:
+    """Weights of --start_from by name, of a network that differs in its highs at most.
+
+    Raises:
+      InputError: there are none, or they are of another network.
+    """
     from inr_jax.models import pretrained
 
     folder = training_flags.START_FROM.value
-    known, params = pretrained.load(folder)
+    try:
+        known, params = pretrained.load(folder)
+    except InputError as error:
+        raise InputError(f"--start_from: {error}") from None
     if _without_highs(known.config) != _without_highs(config):
         raise InputError(f"{folder}: weights of other settings of the network")
-    known = params["params"]
-    return {"params": {name: known.get(name, x) for name, x in fresh["params"].items()}}
+    return params["params"]
 
 
 def _without_highs(config):
