@@ -8,6 +8,7 @@ from conftest import CLIPS, is_drawn, run_script
 
 from inr_jax.data.datasets import Example
 from inr_jax.data.noise import Condition
+from inr_jax.errors import InputError
 from inr_jax.evaluation import runner
 from inr_jax.evaluation import sweep as sweeps
 from inr_jax.evaluation.store import Store
@@ -46,6 +47,41 @@ def test_sweep_and_again(tmp_path):
     assert sum("work_s" in row for row in found) == 2 * 2 * 2  # those of width 8 alone
     other = run(f"--output_dir={tmp_path}", "--seed=1", expect=2)
     assert "seed = 0, not 1" in other.stderr
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda text: text.replace("0.5", "half"), lambda text: text[:-20]],
+)
+def test_a_damaged_file_of_scores_is_named(tmp_path, damage):
+    names = ("clip", *sweeps.LOOK, *sweeps.SCORES)
+    line = ("a", "noisy", 8, 1, 30.0, 1e-3, 50, *5 * [0.5])
+    text = "\n".join(",".join(map(str, x)) for x in (names, line, line))
+    path = tmp_path / sweeps.CSV
+    path.write_text(text)
+    condition = Condition("white", 0.0, 0)
+    assert len(sweeps.open_store(tmp_path, condition).rows) == 1
+    (tmp_path / "rows.jsonl").unlink()
+    path.write_text(damage(text))
+    with pytest.raises(InputError, match=r"sweep\.csv: damaged, .* delete it"):
+        sweeps.open_store(tmp_path, condition)
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+def test_scores_of_unknown_settings_are_refused(tmp_path):
+    (tmp_path / sweeps.CSV).write_text("clip,fit\n")
+    done = run(f"--output_dir={tmp_path}", expect=2)
+    assert f"{tmp_path}: holds sweep.csv without config.json" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [sweeps.CSV]
+
+
+def test_a_sweep_that_fails_at_once_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise InputError("no device")
+
+    monkeypatch.setattr(sweeps, "run", fail)
+    run(f"--output_dir={tmp_path / 'new'}", expect=2)
+    assert not (tmp_path / "new").exists()
 
 
 class Cut(Exception):

@@ -1,6 +1,7 @@
 """Scores of SIREN fits over a grid of settings, at several steps of each fit."""
 
 import collections
+import csv
 import dataclasses
 import itertools
 import math
@@ -21,7 +22,7 @@ from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 from inr_jax.evaluation.systems import Output
 from inr_jax.fitting import siren, sweep
-from inr_jax.io import atomic
+from inr_jax.io import atomic, run_dir
 from inr_jax.parallel import bucketing
 
 SCORES = ("snr", "si_sdr", "ssnr", "stoi", "pesq")
@@ -90,11 +91,31 @@ def load(source: Source, condition: Condition) -> tuple[list[Example], list[str]
     return first_channels, problems
 
 
+def require_settings(folder: pathlib.Path) -> None:
+    """Raises InputError where a folder has scores, but does not say of which settings."""
+    if (folder / CSV).exists() and not (folder / run_dir.NAME).exists():
+        raise InputError(
+            f"{folder}: holds {CSV} without {run_dir.NAME}, so it is not known of which "
+            "clips, noise and settings; choose another folder"
+        )
+
+
 def open_store(folder: pathlib.Path, condition: Condition) -> Store:
-    """The rows of a sweep, of one of an earlier version those of its `CSV`."""
+    """The rows of a sweep, of one of an earlier version those of its `CSV`.
+
+    Raises:
+      InputError: that file is damaged.
+    """
     store, path = Store(folder), folder / CSV
     if not store.rows and path.exists():
-        store.replace([_row(line, condition) for line in atomic.read_csv(path)])
+        try:
+            rows = [_row(line, condition) for line in atomic.read_csv(path)]
+        except (KeyError, TypeError, ValueError, csv.Error):
+            raise InputError(
+                f"{path}: damaged, its scores cannot be read; delete it to start the "
+                "sweep anew, or choose another folder"
+            ) from None
+        store.replace(rows)
     return store
 
 
@@ -149,7 +170,9 @@ def run(
 
 def num_fits(examples: Sequence[Example], grid: Grid) -> int:
     """Fits of all widths and depths."""
-    return math.prod(map(len, (examples, KINDS, *grid[3:])))
+    axes = (examples, KINDS, grid.widths, grid.depths)
+    axes += (grid.first_omegas, grid.learning_rates)
+    return math.prod(map(len, axes))
 
 
 def label(fit: Mapping[str, Any], step: int | str) -> str:
@@ -169,8 +192,12 @@ def lines(store: Store) -> list[dict[str, Any]]:
 
 
 def _row(line, condition):
-    """The row of a line of `CSV`."""
-    method = NOISY if line["fit"] == UNFITTED else label(line, line["step"])
+    """The row of a line of `CSV`; a damaged one raises KeyError, TypeError, ValueError."""
+    method = NOISY
+    if line["fit"] != UNFITTED:
+        kinds = (str, int, int, float, float, int)
+        look = {name: kind(line[name]) for name, kind in zip(LOOK, kinds, strict=True)}
+        method = label(look, look["step"])
     scores = {name: float(line[name]) for name in SCORES}
     return {"clip": line["clip"], "method": method, **condition._asdict(), **scores}
 

@@ -53,17 +53,18 @@ def main() -> int:
     examples, problems = sweep.load(source, condition)
     settings = {**datasets.settings(), **grid._asdict()}
     settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
-    run_dir.keep_settings(folder, settings)
-    store = sweep.open_store(folder, condition)
-    app.start_jax()
-    total = sweep.num_fits(examples, grid)
-    with (
-        pool.ScorePool() as workers,
-        app.progress("fitting", total, "fits", NUM_STEPS.value) as on_fits,
-    ):
-        place = runner.Place(store, workers, False, lambda rate: sweep.SCORES)
-        unfinished = folder / systems.UNFINISHED
-        sweep.run(place, examples, grid, unfinished, on_fits)
+    sweep.require_settings(folder)
+    with run_dir.filled(folder, settings):
+        store = sweep.open_store(folder, condition)
+        app.start_jax()
+        total = sweep.num_fits(examples, grid)
+        with (
+            pool.ScorePool() as workers,
+            app.progress("fitting", total, "fits", NUM_STEPS.value) as on_fits,
+        ):
+            place = runner.Place(store, workers, False, lambda rate: sweep.SCORES)
+            unfinished = folder / systems.UNFINISHED
+            sweep.run(place, examples, grid, unfinished, on_fits)
     scoring.clear_unfinished(store)
     lines = sweep.lines(store)
     atomic.write_csv(folder / sweep.CSV, sweep.COLUMNS, lines)
