@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -192,6 +193,21 @@ def test_an_earlier_run_must_have_a_fit_of_the_same_network(tmp_path, clean_dir)
     other = run(*flags, f"--output_dir={out}", expect=2).stderr
     assert "error: one: the fit to start from has width = 4, not 8; " in other
     assert not out.exists()
+
+
+def test_a_fit_resumes_from_the_same_earlier_run_however_it_is_spelt(
+    tmp_path, clean_dir
+):
+    earlier, out = tmp_path / "earlier", tmp_path / "out"
+    flags = (f"--clean_dir={clean_dir}", "--num_steps=1", "--max_clips=1")
+    run(*flags, f"--output_dir={earlier}")
+    flags += (f"--output_dir={out}",)
+    run(*flags, f"--start_from={earlier}")
+    other_spelling = os.path.relpath(earlier, REPOSITORY)  # where `run` runs it
+    again = run(*flags, f"--start_from={other_spelling}")
+    assert "1 of 1 clips are done already" in again.stdout
+    refused = run(*flags, f"--start_from={earlier.name}", expect=2)
+    assert f"start_from = {earlier}, not {REPOSITORY / earlier.name}" in refused.stderr
 
 
 def test_a_folder_without_audio(tmp_path):

@@ -24,7 +24,9 @@ for _module in (app, device_flags, datasets, outputs):
     flags.adopt_module_key_flags(_module)
 flags.DEFINE_alias("seed", datasets.SEEDS.name)
 START_FROM = flags.DEFINE_string(
-    "start_from", None, "Folder of an earlier run, whose fits of these clips go on."
+    "start_from",
+    None,
+    "Folder of an earlier run, whose fits of these clips are continued.",
 )
 # As published, but that the coordinates choose the factor of the first sine.
 DEFAULT = SirenMethod(siren=SirenConfig(first_omega=None))
@@ -48,7 +50,8 @@ def main() -> int:
     condition = datasets.condition()
     source = datasets.source(condition.seed)
     process, num_processes = device_flags.start()
-    settings = {**datasets.settings(), "start_from": START_FROM.value}
+    start_from = datasets.resolved(START_FROM)
+    settings = {**datasets.settings(), "start_from": start_from}
     settings |= {"snr_db": condition.snr_db, "seed": condition.seed}
     baselines = [Method(name, name, METHODS[name]) for name in siren_fits.LABELS[:-1]]
     described = scoring.described([*baselines, method])
@@ -58,7 +61,7 @@ def main() -> int:
         folder,
         # checkpoints are written by all processes together, and fits are not
         folder / systems.UNFINISHED if num_processes == 1 else None,
-        START_FROM.value and pathlib.Path(START_FROM.value),
+        start_from and pathlib.Path(start_from),
     )
     own = source.share(process, num_processes)
     with run_dir.filled(folder, settings, process, described):

@@ -40,13 +40,15 @@ MAX_SECONDS = flags.DEFINE_float(
 _FOLDERS = (CLEAN_DIR, PAIRS_DIR, LIBRISPEECH)
 
 
+def resolved(flag: flags.FlagHolder) -> str | None:
+    """The path that a flag names, the same from any folder; None where it names none."""
+    return flag.value and str(pathlib.Path(flag.value).resolve())
+
+
 def settings() -> dict:
     """All that rows depend on besides condition and method."""
-    paths = {
-        flag.name: flag.value and str(pathlib.Path(flag.value).resolve())
-        for flag in (CLEAN_DIR, PAIRS_DIR, MANIFEST)
-    }
-    noise = NOISE.value if _is_white() else str(pathlib.Path(NOISE.value).resolve())
+    paths = {flag.name: resolved(flag) for flag in (CLEAN_DIR, PAIRS_DIR, MANIFEST)}
+    noise = NOISE.value if _is_white() else resolved(NOISE)
     others = (LIBRISPEECH, SIGMA, MAX_CLIPS, MAX_SECONDS)
     return {**paths, "noise": noise, **{flag.name: flag.value for flag in others}}
 
@@ -138,7 +140,7 @@ def source(seed: int = 0) -> "Source":
 
 def _root(flag) -> str:
     if flag is not LIBRISPEECH:
-        return str(pathlib.Path(flag.value).resolve())
+        return resolved(flag)
     from inr_jax.data import librispeech
 
     return str(librispeech.fetch(flag.value))
