@@ -40,6 +40,15 @@ def test_what_was_done_before_a_resumption_soon_counts_no_more(monkeypatch, caps
     assert left == pytest.approx(11 * 5, abs=1)
 
 
+def test_what_was_all_done_before_has_no_rate(monkeypatch, capsys):
+    monkeypatch.setattr(app.time, "monotonic", iter(range(9)).__next__)
+    monkeypatch.setattr(app, "_RESUMED_WITHIN_S", 5)
+    with app.progress("fitting", 4, "fits", num_steps=100) as on_fits:
+        on_fits(2)
+        on_fits(2)
+    assert capsys.readouterr().err == "fitting 4/4 fits\n"
+
+
 @pytest.mark.parametrize(
     ("command", "argument", "value"),
     [

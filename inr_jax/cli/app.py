@@ -18,6 +18,7 @@ COMPILATION_CACHE = flags.DEFINE_string(
     "user's cache folder by default, none where empty.",
 )
 _RATE_OVER_S = 120.0  # progress shows the rate of the last two minutes
+_RESUMED_WITHIN_S = 1.0  # what is reported so soon was done before a resumption
 EXIT_USAGE = 2  # exit code of bad input
 EXIT_INTERRUPTED = 130
 
@@ -160,9 +161,10 @@ def progress(
         refresh_per_second=2,
     )
     task = bar.add_task(verb, total=num_items, text=f"0/{num_items} {noun}")
-    last_line, done = time.monotonic(), 0.0
+    start, done = time.monotonic(), 0.0
+    last_line = start
     # so that what was done before a resumption soon counts no more
-    marks = collections.deque([(last_line, done)])
+    marks = collections.deque([(start, done)])
 
     def on_items(share: float) -> None:
         nonlocal last_line, done
@@ -170,19 +172,21 @@ def progress(
             return
         done += share
         now = time.monotonic()
+        if now - start < _RESUMED_WITHIN_S:
+            marks.clear()
         while len(marks) > 1 and marks[1][0] < now - _RATE_OVER_S:
             marks.popleft()
+        marks.append((now, done))
         since, before = marks[0]
         rate = (done - before) / max(now - since, 1e-9)
-        marks.append((now, done))
         text = f"{int(done + 1e-3)}/{num_items} {noun}"
-        if num_steps:
+        if num_steps and rate:
             text += f", {rate * num_steps:.1f} steps/s"
         bar.update(task, completed=done, text=text)
         finished = done > num_items - 1e-3
         if not bar.console.is_terminal and (now - last_line > 10 or finished):
-            left = max(0, num_items - done) / max(rate, 1e-9)
-            print(f"{verb} {text}, {left:.0f} s left", file=sys.stderr, flush=True)
+            left = f", {max(0, num_items - done) / rate:.0f} s left" if rate else ""
+            print(f"{verb} {text}{left}", file=sys.stderr, flush=True)
             last_line = now
 
     if not bar.console.is_terminal:

@@ -373,7 +373,8 @@ def denoise(
       settings: What outputs depend on, besides their input, for `pending`.
       mix: What is done with estimates.
       seed: Of methods that draw.
-      on_files: Called with files done since the last call, shares too.
+      on_files: Called with files done since the last call, shares too; not with files
+        that cannot be opened.
       keep_times: Whether outputs get the times of last change of their inputs.
     """
     with contextlib.ExitStack() as spooled:
@@ -456,7 +457,6 @@ class _Sources:
                 job = self._todo[i]
                 if isinstance(found, Exception):
                     self._failures.append(Outcome(job, _why(job, found)))
-                    self._on_files(1)
                     continue
                 tracks = [track for track, _ in found]
                 if len(tracks) > 1:  # together they are one file

@@ -51,7 +51,8 @@ def run(
       source: Of the clips.
       systems: What to score.
       conditions: Noise and level of the clips.
-      on_rows: Called with rows done since the last call, shares too.
+      on_rows: Called with rows done since the last call, shares too; not with those of
+        clips that cannot be read.
       chunk: Clips whose samples are in memory at once.
 
     Returns:
@@ -122,6 +123,8 @@ def _run_chunk(place, source, positions, systems, condition, on_rows, problems):
         ]
         for system in systems
     }
+    for system, missing in todo.items():
+        on_rows(len(system.labels) * (len(positions) - len(missing)))
     examples: dict[int, Example] = {}
     for i in sorted(set().union(*todo.values())):
         try:
@@ -130,7 +133,6 @@ def _run_chunk(place, source, positions, systems, condition, on_rows, problems):
             problems.setdefault(str(error))
     for system, missing in todo.items():
         given = [examples[i] for i in missing if i in examples]
-        on_rows(len(system.labels) * (len(positions) - len(given)))
         if given:
             _run_system(place, system, given, on_rows)
 
