@@ -83,7 +83,9 @@ def test_weights_are_small_open_and_checked(checkpoint, tmp_path):
     weights.save(tmp_path, tensors, described)
     with pytest.raises(InputError, match="do not fit the config"):
         pretrained.load(tmp_path)
-    with pytest.raises(InputError, match="nowhere: no trained weights"):
+    with pytest.raises(
+        InputError, match="^nowhere: no trained weights: no such folder$"
+    ):
         pretrained.load("nowhere")
 
 
@@ -174,6 +176,14 @@ def test_pipe(tmp_path):
         (("-", "b.wav", "--output=-"), "hold one file"),
         ((str(CLIPS), "--output=b.wav"), "b.wav: is a file, but several"),
         ((str(CLIPS), "--output=b", "--method=magic"), "method must be one of"),
+        (
+            ("a", "--output=b", "--method=wiener:noise_estimater=x"),
+            "there are: noise_estimator, channels",
+        ),
+        (
+            (str(CLIPS), "--output=b", "--method=hypersound"),
+            "train it by `inr-jax train --network=hypersound`",
+        ),
         (("a", "--output=b", "--output_rate=48000", "--wet=0.5"), "goes without"),
         (
             ("a", "--output=b", "--method=wiener", "--checkpoint=c"),
@@ -188,6 +198,14 @@ def test_pipe(tmp_path):
 def test_mistakes_end_in_one_line(args, message):
     done = run_script("denoise.py", *args, expect=2)
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_read_is_not_shown_as_done(tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"none")
+    paths = (str(tmp_path / "bad.wav"), f"--output={tmp_path / 'out.wav'}")
+    done = run_script("denoise.py", *paths, "--method=noisy", expect=2)
+    (line,) = done.stderr.splitlines()
+    assert "bad.wav: cannot read" in line
 
 
 def test_what_was_denoised_by_other_weights_is_not_done(tmp_path):

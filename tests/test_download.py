@@ -151,7 +151,7 @@ def test_without_the_extra_it_is_named(tmp_path, fetch, monkeypatch):
 
 def test_files_that_came_by_other_means(tmp_path, fetch):
     """Nothing is asked of the network."""
-    with pytest.raises(InputError, match=r"encoder\.ckpt: no such file"):
+    with pytest.raises(InputError, match="lacks encoder.ckpt, .* `inr-jax download"):
         fetch(tmp_path, fetch=False)
     with pytest.raises(InputError, match="name where to with --output_dir"):
         fetch("", fetch=False)

@@ -380,6 +380,7 @@ def test_results_that_papers_and_programs_read(tmp_path):
         (("--clean_dir=nowhere",), "nowhere: no such folder"),
         ((f"--clean_dir={CLIPS}", "--num_shards=2", "--shard_index=2"), "be below"),
         ((f"--clean_dir={CLIPS}", "--merge=nowhere"), "holds no settings"),
+        (("--merge=nowhere",), "--merge needs the flags of the shards: give one of"),
         (("--manifest=nowhere",), "nowhere: no manifest.json"),
         ((f"--clean_dir={CLIPS}", "--methods=noisy:loud=1"), "no setting 'loud'"),
         ((f"--clean_dir={CLIPS}", "--methods="), "names no method"),

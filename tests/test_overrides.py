@@ -61,7 +61,7 @@ def test_what_may_be_none_is_of_its_type(text, value):
     "text, reason",
     [
         ("low", "must be name=value"),
-        ("lo=1", "there is no setting 'lo'"),
+        ("lo=1", "there is no setting 'lo'; there are: "),
         ("low.x=1", "there is no setting 'x'"),
         ("low=a", "must be a whole number"),
         ("low=1.5", "must be a whole number"),

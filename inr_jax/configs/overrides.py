@@ -36,7 +36,8 @@ def apply(config: Any, settings: Sequence[str]) -> Any:
 def _field(config, name, text):
     names = [f.name for f in dataclasses.fields(config)] if _has_fields(config) else ()
     if name not in names:
-        raise ValueError(f"{text!r}: there is no setting {name!r}")
+        there = ", ".join(names) or "none"
+        raise ValueError(f"{text!r}: there is no setting {name!r}; there are: {there}")
     return getattr(config, name)
 
 

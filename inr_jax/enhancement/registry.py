@@ -198,8 +198,9 @@ def _hyper_siren(config: TrainedMethod) -> Denoiser:
 def _hypersound(config: HyperSoundMethod) -> Denoiser:
     if config.weights is None:
         raise InputError(
-            "hypersound comes without weights: give those of a training, as "
-            "hypersound:weights=FOLDER, or take its successor hyper_siren"
+            "hypersound comes without weights: train it by `inr-jax train "
+            "--network=hypersound` and give the folder as hypersound:weights=FOLDER, or "
+            "use its successor hyper_siren"
         )
     loaded = _pretrained("hypersound", config.weights)
     return _room("neural").hypersound(

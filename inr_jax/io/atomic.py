@@ -44,8 +44,12 @@ def check_writable(folder: str | os.PathLike) -> None:
     folder = pathlib.Path(folder).absolute()
     while not os.path.lexists(folder):
         folder = folder.parent
-    with _naming(folder), tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        error.filename = folder  # not the temporary file
+        raise
 
 
 @functools.cache

@@ -79,7 +79,7 @@ def load(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarra
             return described, dict(arrays)
     # a broken file can raise anything
     except Exception as error:  # noqa: BLE001
-        reason = _hint(folder) or " ".join(str(error).split()) or type(error).__name__
+        reason = _hint(folder) or _reason(error)
         raise InputError(f"{folder}: no trained weights: {reason}") from None
 
 
@@ -98,6 +98,8 @@ def _hint(folder) -> str:
     """A hint where the weights are, for a folder without any."""
     if _has_weights(folder):
         return ""
+    if not folder.exists():
+        return "no such folder"
     if folder.is_file():
         return "is a file; give the folder that it is in"
     if folder.is_dir() and _has_weights(folder.parent / MODEL):
@@ -110,6 +112,12 @@ def _hint(folder) -> str:
     if (folder / "last").is_dir():
         return f"a training that has not ended; its end writes {folder / MODEL}"
     return ""
+
+
+def _reason(error) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{pathlib.Path(error.filename).name}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def stamp(folder: str | os.PathLike) -> tuple:

@@ -12,6 +12,7 @@ shard_0, shard_1 and so on of --output_dir; --merge joins them.
 
 import functools
 import pathlib
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -20,6 +21,9 @@ from inr_jax.cli.flags import datasets, outputs
 from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import methods as method_flags
 from inr_jax.errors import InputError
+
+if TYPE_CHECKING:  # --help answers before anything heavy loads
+    from inr_jax.evaluation.source import Source
 
 for _module in (app, device_flags, method_flags, datasets, outputs):
     flags.adopt_module_key_flags(_module)
@@ -63,7 +67,7 @@ def main() -> int:
         scored = systems.make(methods, folder / systems.UNFINISHED if alone else None)
     if DNSMOS.value:
         require_packages()
-    source = datasets.source()
+    source = clips()
     if MERGE.value:
         results.merge([pathlib.Path(path) for path in MERGE.value], folder)
     else:
@@ -90,6 +94,16 @@ def main() -> int:
     scoring.show(store, source, labels, conditions, settings, drawn, page)
     distributed.wait_for_all("rows")
     return code
+
+
+def clips() -> "Source":
+    """The clips that the flags name, to merge shards as well."""
+    try:
+        return datasets.source()
+    except InputError as error:
+        if not MERGE.value:
+            raise
+        raise InputError(f"--merge needs the flags of the shards: {error}") from None
 
 
 def shard() -> tuple[pathlib.Path, int, int]:

@@ -21,6 +21,10 @@ def folder() -> pathlib.Path:
     # a day of work must not end with it
     try:
         atomic.check_writable(OUTPUT_DIR.value)
+    except NotADirectoryError as error:
+        raise InputError(
+            f"--output_dir: {error.filename}: is a file; name a folder"
+        ) from None
     except OSError as error:
         raise InputError(f"--output_dir: cannot write: {one_line(error)}") from None
     return pathlib.Path(OUTPUT_DIR.value)

@@ -64,12 +64,11 @@ def read(
     Args and errors are those of `load`.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
     original = (folder / "masknet.ckpt").exists()
     if not original and (folder / weights.CONFIG).exists():
         config, tensors = _read_copy(folder)
     else:
+        _require_parts(folder)
         rate = _sample_rate(folder / "hyperparams.yaml") or config.sample_rate
         config = dataclasses.replace(config, sample_rate=rate)
         tensors = {
@@ -85,6 +84,18 @@ def save(folder: str | os.PathLike, config: SepformerConfig, tensors: Tensors) -
     """Writes a copy of 32 bits."""
     described = {"model": "sepformer", "config": dataclasses.asdict(config)}
     weights.save(folder, tensors, described)
+
+
+def _require_parts(folder):
+    lacking = [
+        f"{part}.ckpt" for part in PARTS if not (folder / f"{part}.ckpt").exists()
+    ]
+    if lacking:
+        reason = f"lacks {', '.join(lacking)}" if folder.is_dir() else "no such folder"
+        raise InputError(
+            f"{folder}: {reason}; `inr-jax download --output_dir={folder}` fetches the "
+            "weights of SepFormer"
+        )
 
 
 def _read_copy(folder):
