@@ -1,4 +1,4 @@
-"""The figures of an evaluation: its scores, and a clip that stands for the others."""
+"""Figures of an evaluation: of the scores of all clips, and of the median clip."""
 
 from collections.abc import Sequence
 
