@@ -186,6 +186,15 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert not list(tmp_path.rglob("*.wav"))
 
 
+@pytest.mark.parametrize("line", ["{\x00", '{"clip": "a"}', "[]"])
+def test_a_damaged_row_is_named_and_what_stands_around_it_stays(tmp_path, line):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{line}\nbegun")
+    with pytest.raises(InputError, match="rows.jsonl: line 1 is damaged; delete that"):
+        Store(tmp_path)
+    assert path.read_text() == f"{line}\nbegun"
+
+
 def test_a_clip_that_cannot_be_read_costs_no_other(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.wav").write_text("not sound")

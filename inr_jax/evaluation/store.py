@@ -41,7 +41,7 @@ class Store:
           process: Which of those that share the folder.
 
         Raises:
-          InputError: the folder holds scores of an earlier version.
+          InputError: the folder holds scores of an earlier version, or damaged rows.
         """
         self.folder = folder
         paths = atomic.parts(folder / ROWS)
@@ -116,8 +116,23 @@ class Store:
 
 def _read(path, repair):
     """Rows of a file; one that was cut short is removed from it where asked to."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     whole = text[: text.rfind("\n") + 1]
+    rows = [
+        _row(line, f"{path}: line {number}")
+        for number, line in enumerate(whole.splitlines(), 1)
+    ]
     if repair and whole != text:
         atomic.write_text(path, whole)
-    return [json.loads(line) for line in whole.splitlines()]
+    return rows
+
+
+def _row(line, place) -> Row:
+    try:
+        row = json.loads(line)
+        Condition.of_row(row), row["method"], row["clip"]
+        return row
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{place} is damaged; delete that line, whose clip is then evaluated again"
+        ) from None
