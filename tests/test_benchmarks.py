@@ -1,5 +1,6 @@
 """The benchmarks at toy size, each in a process of its own."""
 
+import csv
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import soundfile
 from conftest import CLIPS, REPOSITORY
 
 from inr_jax import metrics
+from inr_jax.data.datasets import find_clips
 
 
 def run(name, *flags, expect=0):
@@ -207,3 +209,16 @@ def test_emitted_weights_are_fitted_on(tmp_path):
     assert start < few and many < start - 1
     wrong = run("refined_field.py", *flags[:-2], "--steps=5,0", expect=2)
     assert "--steps: give numbers in ascending order" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_two_speakers_are_separated_by_two_fields(tmp_path):
+    """After so few steps not by much; the mask of the clips shows what scores can tell."""
+    flags = (f"--speech_dir={CLIPS}", f"--clean_dir={CLIPS}", "--batch_size=1")
+    flags += (f"--output_dir={tmp_path}", "--num_steps=2", "--max_clips=2")
+    text = run("separation.py", *flags).stdout
+    assert "| two fields |" in text
+    rows = list(csv.DictReader((tmp_path / "separation.csv").open()))
+    assert [row["mixture"] for row in rows] == [c.name for c in find_clips(CLIPS)[:2]]
+    assert all(float(row["ratio mask of the clips"]) > 5 for row in rows)
+    assert all(abs(float(row["two fields"])) < 1 for row in rows)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax import random as jr
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.augment import NOISE_KINDS, AugmentConfig
 from inr_jax.data.rooms import EARLY_S
@@ -109,8 +111,8 @@ def _speech(key, corpus, config):
     def draw(key):
         source_key, crop_key = jr.split(key)
         source = jr.categorical(source_key, corpus.speech.logits)
-        crop = _crop(crop_key, corpus.speech, source, config)
-        return crop, corpus.speech.top_hz[source]
+        found = crop(crop_key, corpus.speech, source, config.num_samples)
+        return found, corpus.speech.top_hz[source]
 
     crops, top_hz = lax.map(draw, jr.split(draw_key, _DRAWS))
     chosen = jnp.argmax(jax.vmap(_rms)(crops) > _QUIET_RMS)
@@ -119,10 +121,24 @@ def _speech(key, corpus, config):
     ), top_hz[chosen]
 
 
-def _crop(key, of, which, config, speed=1.0):
-    """A random crop of a sound, repeated where the sound is shorter."""
+def crop(
+    key: jax.Array,
+    of: Sounds,
+    which: Int[ArrayLike, ""],
+    num_samples: int,
+    speed: Float[ArrayLike, ""] = 1.0,
+) -> Float[Array, " {num_samples}"]:
+    """A random crop of a sound, repeated where the sound is shorter, full scale 1.
+
+    Args:
+      key: Draws where it begins.
+      of: Sounds.
+      which: Of the sounds.
+      num_samples: Of the crop.
+      speed: Samples of the sound for a sample of the crop.
+    """
     first = jr.randint(key, (), 0, of.lengths[which])
-    steps = jnp.floor(jnp.arange(config.num_samples) * speed).astype(jnp.int32)
+    steps = jnp.floor(jnp.arange(num_samples) * speed).astype(jnp.int32)
     place = of.starts[which] + (first + steps) % of.lengths[which]
     return of.samples[place].astype(jnp.float32) / 32768
 
@@ -196,7 +212,7 @@ def _one_recording(key, corpus, config):
     which = jr.categorical(keys[0], corpus.noise.logits)
     slowed = jr.uniform(keys[1], minval=0.7, maxval=1.0)
     speed = jnp.where(jr.bernoulli(keys[2]), slowed, 1.0)
-    return _unit(_crop(keys[3], corpus.noise, which, config, speed))
+    return _unit(crop(keys[3], corpus.noise, which, config.num_samples, speed))
 
 
 def _recording(key, corpus, config):
