@@ -191,12 +191,11 @@ class FitConfig:
 
 @dataclasses.dataclass(frozen=True)
 class GainFieldConfig:
-    """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip.
+    """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip; chosen on 10 clips.
 
-    Chosen on clips of other speakers than those that are reported. The PSD of other noise
-    is not known as well as that of white noise: noise that is left masks what a wrong
-    estimate does to speech, and fewer steps follow it less. What is None therefore depends
-    on the noise of the clip, see `for_noise`.
+    The PSD of other noise is not known as well as that of white noise: noise that is left
+    masks what a wrong estimate does to speech, and fewer steps follow it less. What is
+    None therefore depends on the noise of the clip, see `for_noise`.
 
     Attributes:
       siren: Each network of the ensemble; its frequencies are per unit of the inputs.
@@ -209,8 +208,8 @@ class GainFieldConfig:
       time_scale: Input for a second.
       context_scale: Input for a factor of ten in the power of a bin nearby.
       exponent: Of the gains: above 1 removes more noise than the least squared error
-        would, which listeners prefer; None for 1.2 in white noise and 1.8 in other noise.
-      floor: Smallest gain; None for 0.015 in white noise and 0.16 in other noise.
+        would, which listeners and SSNR prefer.
+      floor: Smallest gain; None for 0.015 in white noise and 0.1 in other noise.
       divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 
@@ -222,7 +221,7 @@ class GainFieldConfig:
     frequency_scale: float = 1.5
     time_scale: float = 15.0
     context_scale: float = 0.3
-    exponent: float | None = None
+    exponent: float = 1.2
     floor: float | None = None
     divergence: bool = True
 
@@ -233,12 +232,9 @@ class GainFieldConfig:
 
     def for_noise(self, is_white: bool) -> "GainFieldConfig":
         """The same, with numbers for what depends on the noise of a clip."""
-        num_steps, exponent, floor = (300, 1.2, 0.015) if is_white else (200, 1.8, 0.16)
+        num_steps, floor = (300, 0.015) if is_white else (200, 0.1)
         return dataclasses.replace(
-            self,
-            num_steps=self.num_steps or num_steps,
-            exponent=self.exponent or exponent,
-            floor=self.floor or floor,
+            self, num_steps=self.num_steps or num_steps, floor=self.floor or floor
         )
 
 
