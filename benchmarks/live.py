@@ -4,9 +4,10 @@
   python benchmarks/live.py --output_dir=results/live --cores=2
   python benchmarks/live.py --output_dir=results/live --soak_s=7200
 
-The share of a hop that its computation takes, and what many streams take as one batch and
-one by one; on --cores, where the system can keep a process there. --soak_s runs `inr-jax live` at the speed of real time, from a file to a file:
-deadlines missed, delay and memory at the beginning and at the end.
+The share of a hop that its computation takes, by JAX and exported, and what many streams
+take as one batch and one by one; on --cores, each of them a device, where the system can keep a process there.
+--soak_s runs `inr-jax live` at the speed of real time, from a file to a file: deadlines
+missed, delay and memory at the beginning and at the end.
 """
 
 import json
@@ -22,6 +23,7 @@ from absl import flags
 
 from inr_jax.cli import app
 from inr_jax.errors import InputError
+from inr_jax.parallel import cpu
 
 flags.adopt_module_key_flags(app)
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the JSON file.")
@@ -41,7 +43,10 @@ def main() -> None:
 
     if not OUTPUT_DIR.value:
         raise InputError("name a folder with --output_dir")
+    if STREAMS.value % CORES.value:
+        raise InputError("--streams must be a multiple of --cores")
     rates = app.parse_numbers(RATES, int, 8000)
+    cpu.tune(CORES.value)
     if hasattr(os, "sched_setaffinity") and not SOAK_S.value:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: CORES.value])
     rows = [(soak if SOAK_S.value else measured)(rate) for rate in rates]
@@ -65,17 +70,50 @@ def measured(rate: int) -> dict:
     stream = Stream(rate, weights=WEIGHTS.value)
     block = noise(stream.hop, 1)
     alone_s = laps(lambda: stream.step(block))
+    exported_s = laps(exported(rate))
     one_by_one_s = laps(one_by_one(rate), HOPS.value // 10)
     batch_s = laps(batch(rate), HOPS.value // 10)
     hop_s = stream.hop / rate
     return {
         "compile s": stream.compile_s,
         "share of a hop, median": statistics.median(alone_s) / hop_s,
-        "share of a hop, p99": statistics.quantiles(alone_s, n=100)[-1] / hop_s,
+        "share of a hop, p99": p99(alone_s) / hop_s,
+        "onnxruntime, median": statistics.median(exported_s) / hop_s,
+        "onnxruntime, p99": p99(exported_s) / hop_s,
         "streams": STREAMS.value,
         "one by one, share": statistics.median(one_by_one_s) / hop_s,
         "one batch, share": statistics.median(batch_s) / hop_s,
     }
+
+
+def p99(times: list[float]) -> float:
+    """Their 99th percentile."""
+    return statistics.quantiles(times, n=100)[-1]
+
+
+def exported(rate: int):
+    """A hop of one stream by onnxruntime, on one thread."""
+    import numpy as np
+
+    from inr_jax.io import onnx_session
+    from inr_jax.live.stream import WEIGHTS as SHIPPED
+    from inr_jax.models import hyper_gain_onnx, load_pretrained
+
+    model, params = load_pretrained(WEIGHTS.value or SHIPPED)
+    made = hyper_gain_onnx.stream(model, params, rate, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "stream.onnx"
+        path.write_bytes(made.SerializeToString())
+        session = onnx_session.load(path)
+    block, *others = session.get_inputs()
+    given = {block.name: noise(*block.shape)}
+    given |= {x.name: np.zeros(x.shape, np.float32) for x in others}
+
+    def run():
+        _, *states = session.run(None, given)
+        given.update(zip((x.name for x in others), states, strict=True))
+
+    return run
 
 
 def noise(*shape):
@@ -105,7 +143,7 @@ def one_by_one(rate: int):
 
 
 def batch(rate: int):
-    """A hop of every stream, in one program."""
+    """A hop of every stream, in one program that each core runs on its share."""
     import functools
 
     import jax
@@ -114,18 +152,21 @@ def batch(rate: int):
 
     from inr_jax.live.stream import WEIGHTS as SHIPPED
     from inr_jax.models import hyper_gain, hyper_gain_stream, load_pretrained
+    from inr_jax.parallel import sharding
 
     model, params = load_pretrained(WEIGHTS.value or SHIPPED)
     hop = hyper_gain.window_of(rate, model.config) // 2
-    step = functools.partial(hyper_gain_stream.step, config=model.config)
-    step = jax.jit(jax.vmap(step, in_axes=(None, 0, 0)))
+    step = functools.partial(hyper_gain_stream.step, params, config=model.config)
+    num_devices = CORES.value
+    step = jax.jit(sharding.over_clips(jax.vmap(step), num_devices), donate_argnums=0)
     one = hyper_gain_stream.init(model.config, hop)
     states = jax.tree.map(lambda x: jnp.stack([x] * STREAMS.value), one)
+    states = sharding.put_clips(states, num_devices)
     blocks = noise(STREAMS.value, hop, 1)
 
     def run():
         nonlocal states
-        states, estimates = step(params, states, blocks)
+        states, estimates = step(states, sharding.put_clips(blocks, num_devices))
         np.asarray(estimates)
 
     return run
