@@ -5,9 +5,9 @@
   python benchmarks/live.py --output_dir=results/live --soak_s=7200
 
 The share of a hop that its computation takes, by JAX and exported, and what many streams
-take as one batch and one by one; on --cores, each of them a device, where the system can keep a process there.
---soak_s runs `inr-jax live` at the speed of real time, from a file to a file: deadlines
-missed, delay and memory at the beginning and at the end.
+take as one batch, shared among --cores, and one by one. --soak_s runs `inr-jax live` at
+the speed of real time, from a file to a file: deadlines missed, delay and memory at the
+beginning and at the end.
 """
 
 import json
@@ -46,7 +46,8 @@ def main() -> None:
     if STREAMS.value % CORES.value:
         raise InputError("--streams must be a multiple of --cores")
     rates = app.parse_numbers(RATES, int, 8000)
-    cpu.tune(CORES.value)
+    if not SOAK_S.value:
+        cpu.tune(CORES.value)
     if hasattr(os, "sched_setaffinity") and not SOAK_S.value:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: CORES.value])
     rows = [(soak if SOAK_S.value else measured)(rate) for rate in rates]

@@ -6,9 +6,9 @@
 An experiment. HyperGain begins with the shipped weights of its trunk, emits two fields
 instead of one, and is trained on mixtures of files of --speech_dir with the loss of the
 better assignment of estimates to speakers (permutation invariance: Yu et al. 2017, arXiv
-1607.00325). Mixtures of the clips of --clean_dir, each with the next one at the same level,
-are scored before, after, and by the ratio mask of the two clips, which no method knows.
-Interrupted, it resumes.
+1607.00325). Files and clips are taken for different speakers. Mixtures of the clips of
+--clean_dir, each with the next one at the same level, are scored against the mixture itself,
+and so is the ratio mask of the two clips, which no method knows. Interrupted, it resumes.
 """
 
 import functools
@@ -45,9 +45,11 @@ def main() -> None:
     folder = outputs.folder()
     app.start_jax()
 
-    from inr_jax.io import atomic, markdown
+    from inr_jax.io import atomic, markdown, run_dir
 
-    params, models = trained(folder)
+    flags_kept = (SPEECH_DIR, WEIGHTS, BATCH_SIZE)
+    with run_dir.filled(folder, {flag.name: flag.value for flag in flags_kept}):
+        params, models = trained(folder)
     rows = scores(params, models)
     columns = tuple(rows[0])
     atomic.write_csv(folder / "separation.csv", columns, rows)
@@ -145,7 +147,11 @@ def make_step(models, training, sounds):
 
     def loss_of(params, key, sounds):
         files_key, crops_key, level_key = jax.random.split(key, 3)
-        files = jax.random.categorical(files_key, sounds.logits, shape=(len(models),))
+        keys = jax.random.split(files_key)
+        first = jax.random.categorical(keys[0], sounds.logits)
+        others = jnp.where(jnp.arange(len(sounds.logits)) == first, -jnp.inf, 0)
+        second = jax.random.categorical(keys[1], sounds.logits + others)
+        files = jnp.stack([first, second])
         keys = jax.random.split(crops_key, len(models))
         crops = jax.vmap(augment.crop, (0, None, 0, None))
         voices = crops(keys, sounds, files, count)
@@ -245,7 +251,7 @@ def tested():
 
 
 def ratio_masked(pair):
-    """The best that gains in [0, 1] from magnitudes give: of each clip's share of power."""
+    """Estimates by the share of each clip in the power of a bin."""
     import numpy as np
 
     from inr_jax.dsp.stft import istft, sine_window, stft

@@ -120,7 +120,7 @@ def _read(path, repair):
     whole = text[: text.rfind("\n") + 1]
     rows = [
         _row(line, f"{path}: line {number}")
-        for number, line in enumerate(whole.splitlines(), 1)
+        for number, line in enumerate(whole.split("\n")[:-1], 1)
     ]
     if repair and whole != text:
         atomic.write_text(path, whole)
@@ -134,5 +134,5 @@ def _row(line, place) -> Row:
         return row
     except (ValueError, KeyError, TypeError):
         raise InputError(
-            f"{place} is damaged; delete that line, whose clip is then evaluated again"
+            f"{place} is damaged; delete that line, whose score is then made again"
         ) from None

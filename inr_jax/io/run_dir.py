@@ -61,7 +61,7 @@ def filled(
 ) -> Iterator[None]:
     """Keeps settings around a block that fills the folder, as `keep_settings` does.
 
-    A block that fails before its first result leaves nothing behind, no new folder either.
+    A block that fails before its first result leaves nothing behind but decoded sound.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     keep_settings(folder, settings, process, methods)
