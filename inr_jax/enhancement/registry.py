@@ -131,17 +131,7 @@ def _siren(config: SirenMethod, checkpoint_dir: Any) -> Denoiser:
         return _early_stopped_siren(config, checkpoint_dir)
     from inr_jax.fitting import batch
 
-    def fit(keys, signals, sample_rates, names, on_signals):
-        return batch.fit_batch(
-            keys,
-            signals,
-            sample_rates,
-            config,
-            lambda steps: on_signals(steps / config.num_steps),
-            checkpoint_dir,
-            names=names,
-        )
-
+    fit = batch.fitter(config, checkpoint_dir)
     return _fits(fit, lambda window, fitted: fitted.estimate)
 
 

@@ -65,19 +65,7 @@ def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:
         earlier = None
         if start_from:
             earlier = [clip_fit.load_fit(path_of(start_from, *of)) for of in channels]
-
-        def fit(keys, signals, sample_rates, names, on_signals):
-            return batch.fit_batch(
-                keys,
-                signals,
-                sample_rates,
-                config,
-                lambda steps: on_signals(steps / config.num_steps),
-                checkpoint_dir,
-                start_from=earlier,
-                names=names,
-            )
-
+        fit = batch.fitter(config, checkpoint_dir, earlier)
         for i, fits in systems.each_channel(examples, seeds, on_clips, fit):
             samples = examples[i].noisy.copy()
             for channel, fitted in enumerate(fits):

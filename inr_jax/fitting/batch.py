@@ -85,6 +85,38 @@ def fit_batch(
         yield clip, _joined(fits, len(signals[clip]), sample_rates[clip], config)
 
 
+def fitter(
+    config: FitConfig,
+    checkpoint_dir: str | os.PathLike | None = None,
+    start_from: Sequence[ClipFit] | None = None,
+) -> Callable[..., Iterator[tuple[int, ClipFit]]]:
+    """`fit(keys, signals, sample_rates, names, on_signals)`: `fit_batch` of one config.
+
+    Args:
+      config: As for `fit_batch`.
+      checkpoint_dir: The same.
+      start_from: The same.
+
+    Returns:
+      A function whose `on_signals` is called with signals done since the last call, shares
+      too.
+    """
+
+    def fit(keys, signals, sample_rates, names, on_signals):
+        return fit_batch(
+            keys,
+            signals,
+            sample_rates,
+            config,
+            lambda steps: on_signals(steps / config.num_steps),
+            checkpoint_dir,
+            start_from=start_from,
+            names=names,
+        )
+
+    return fit
+
+
 def program(
     num_clips: int,
     num_samples: int,
