@@ -14,6 +14,7 @@ from inr_jax.data import augment
 CONFIG = AugmentConfig(num_samples=4096)
 PLAIN = dataclasses.replace(
     CONFIG,
+    speed_share=0.0,
     room_share=0.0,
     equalised_share=0.0,
     moving_share=0.0,
@@ -83,6 +84,37 @@ def test_an_example_follows_from_its_key(corpus):
     assert np.all(np.max(np.abs(one - other), axis=1) > 0)
 
 
+@pytest.mark.parametrize("speed", [0.7, 1.0, 1.18])
+def test_a_sine_played_at_another_speed_is_a_sine_of_that_pitch(speed):
+    hz, length = 1000.0, 16_000
+    time = np.arange(length) / 16_000
+    sine = np.int16(16_384 * np.sin(2 * np.pi * hz * time))
+    sine = jax.device_put(augment.sounds([sine], [1]))
+    found = augment.crop(jax.random.key(0), sine, 0, 4000, speed)
+    quadrature = np.exp(2j * np.pi * hz * speed * time[:4000])
+    parts = np.stack([quadrature.real, quadrature.imag], 1)
+    weights, *_ = np.linalg.lstsq(parts, found)
+    assert np.linalg.norm(weights) == pytest.approx(0.5, rel=2e-3)
+    error = np.asarray(found) - parts @ weights
+    assert np.sqrt(np.mean(error**2)) < 1e-3
+
+
+def test_speech_is_played_faster_and_slower():
+    hz, length = 1000.0, 16_000
+    sine = np.int16(16_384 * np.sin(2 * np.pi * hz * np.arange(length) / 16_000))
+    rooms = np.ones((1, 1), np.float16)
+    sounds = augment.sounds([sine], [1], [6000.0])
+    corpus = jax.device_put(augment.Corpus(sounds, sounds, rooms))
+    config = only("none", speed_share=0.5, speed_range=(0.8, 1.25))
+    keys = jax.random.split(jax.random.key(0), 64)
+    clean = jax.jit(lambda k: augment.examples(k, corpus, config)[1])(keys)
+    frequency = np.fft.rfftfreq(CONFIG.num_samples, 1 / 16_000)
+    pitch = frequency[np.argmax(np.abs(np.fft.rfft(clean)), 1)]
+    assert np.all((pitch > 790) & (pitch < 1260))
+    assert 0.3 < np.mean(np.abs(pitch - hz) < 3) < 0.7
+    assert np.min(pitch) < 850 and np.max(pitch) > 1150
+
+
 @pytest.mark.slow
 def test_a_gap_is_digital_silence_in_both(corpus):
     noisy, clean = drawn(corpus, only("white", gap_share=1.0))
@@ -119,5 +151,7 @@ def test_the_target_of_a_room_is_its_early_part(corpus):
 def test_shares_are_checked():
     with pytest.raises(ValueError, match="gap_share must be from 0 to 1"):
         AugmentConfig(gap_share=1.5)
+    with pytest.raises(ValueError, match="speed_range must be above 0"):
+        AugmentConfig(speed_range=(0.0, 1.0))
     with pytest.raises(ValueError, match="must be 9 numbers"):
         AugmentConfig(noise_shares=(1.0, 2.0))

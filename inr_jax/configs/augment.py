@@ -27,6 +27,9 @@ class AugmentConfig:
       num_samples: Samples of an example.
       snr_range_db: Least and largest ratio of speech to noise, drawn evenly.
       noise_shares: Of each kind of `NOISE_KINDS`, relative to each other.
+      speed_share: Speech played faster or slower, pitch and formants with it: other
+        voices (Ko et al. 2015).
+      speed_range: Least and largest of these speeds.
       room_share: In a reverberant room; the target keeps the first 50 ms.
       equalised_share: Speech with a smooth random gain over frequency.
       moving_share: Noise whose level moves.
@@ -41,6 +44,8 @@ class AugmentConfig:
     num_samples: int = 32_768
     snr_range_db: tuple[float, float] = (-5.0, 25.0)
     noise_shares: tuple[float, ...] = (18, 10, 30, 14, 9, 6, 5, 4, 4)
+    speed_share: float = 0.5
+    speed_range: tuple[float, float] = (0.85, 1.18)
     room_share: float = 0.2
     equalised_share: float = 0.3
     moving_share: float = 0.3
@@ -53,6 +58,9 @@ class AugmentConfig:
     def __post_init__(self):
         require_at_least_1(self, "num_samples")
         require_range(self, "snr_range_db")
+        require_range(self, "speed_range")
+        if self.speed_range[0] <= 0:
+            raise ValueError(f"speed_range must be above 0, got {self.speed_range}")
         if len(self.noise_shares) != len(NOISE_KINDS):
             raise ValueError(f"noise_shares must be {len(NOISE_KINDS)} numbers")
         for name, value in dataclasses.asdict(self).items():

@@ -27,6 +27,10 @@ _DITHER = 1e-5
 # Smooth random spectra: so many points, evenly on a logarithmic axis from 40 Hz.
 _CURVE_POINTS = 7
 _BABBLE_VOICES = (3, 8)
+# Sounds are played at other speeds in steps of 1 / _PHASES, by a windowed sinc that
+# reaches so many samples to each side.
+_PHASES = 1000
+_SIDE_TAPS = 8
 _RUMBLE_HZ = (15.0, 60.0)
 _TELEPHONE_HZ = (300.0, 3400.0)
 
@@ -106,19 +110,22 @@ def example(
 
 def _speech(key, corpus, config):
     """A crop that is not quiet (samples,), and the bandwidth of its source in Hz."""
-    draw_key, dither_key = jr.split(key)
+    draw_key, dither_key, if_key, speed_key = jr.split(key, 4)
 
     def draw(key):
         source_key, crop_key = jr.split(key)
         source = jr.categorical(source_key, corpus.speech.logits)
         found = crop(crop_key, corpus.speech, source, config.num_samples)
-        return found, corpus.speech.top_hz[source]
+        return source, crop_key, _rms(found) > _QUIET_RMS
 
-    crops, top_hz = lax.map(draw, jr.split(draw_key, _DRAWS))
-    chosen = jnp.argmax(jax.vmap(_rms)(crops) > _QUIET_RMS)
-    return crops[chosen] + _DITHER * jr.normal(
-        dither_key, (config.num_samples,)
-    ), top_hz[chosen]
+    sources, crop_keys, loud = lax.map(draw, jr.split(draw_key, _DRAWS))
+    chosen = jnp.argmax(loud)
+    speed = _log_uniform(speed_key, *config.speed_range)
+    speed = jnp.where(jr.bernoulli(if_key, config.speed_share), speed, 1.0)
+    source = sources[chosen]
+    found = crop(crop_keys[chosen], corpus.speech, source, config.num_samples, speed)
+    dither = _DITHER * jr.normal(dither_key, (config.num_samples,))
+    return found + dither, corpus.speech.top_hz[source] * speed
 
 
 def crop(
@@ -135,12 +142,35 @@ def crop(
       of: Sounds.
       which: Of the sounds.
       num_samples: Of the crop.
-      speed: Samples of the sound for a sample of the crop.
+      speed: Samples of the sound for a sample of the crop: pitch, formants and tempo
+        change alike. Rounded to thousandths; at 1 the samples are the sound's own.
     """
-    first = jr.randint(key, (), 0, of.lengths[which])
-    steps = jnp.floor(jnp.arange(num_samples) * speed).astype(jnp.int32)
-    place = of.starts[which] + (first + steps) % of.lengths[which]
-    return of.samples[place].astype(jnp.float32) / 32768
+    length = of.lengths[which]
+    first = jr.randint(key, (), 0, length)
+    index = jnp.arange(num_samples)
+
+    def samples(place):
+        place = of.starts[which] + (first + place) % length
+        return of.samples[place].astype(jnp.float32) / 32768
+
+    def resampled():
+        # integers, as float32 has no fractions left after some seconds
+        place = index * jnp.round(speed * _PHASES).astype(jnp.int32)
+        base, fraction = place // _PHASES, (place % _PHASES) / _PHASES
+        cutoff = jnp.minimum(1.0, 1 / speed)
+        taps = range(1 - _SIDE_TAPS, 1 + _SIDE_TAPS)
+        return sum(
+            cutoff * _windowed_sinc(fraction - k, cutoff) * samples(base + k)
+            for k in taps
+        )
+
+    return lax.cond(speed == 1, lambda: samples(index), resampled)
+
+
+def _windowed_sinc(place, cutoff):
+    """Low-pass of Hann's window at `place` samples; `cutoff` is a share of Nyquist's."""
+    window = jnp.cos(jnp.pi / 2 * place / _SIDE_TAPS) ** 2
+    return window * jnp.sinc(cutoff * place)
 
 
 def _equalised(key, clean, config):
@@ -401,7 +431,7 @@ def _decibels(level):
 
 
 def _log_uniform(key, low, high):
-    return jnp.exp(jr.uniform(key, minval=np.log(low), maxval=np.log(high)))
+    return low * (high / low) ** jr.uniform(key)
 
 
 def _rms(samples):
