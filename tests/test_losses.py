@@ -18,7 +18,9 @@ from inr_jax.losses.weighted import LOSSES
 
 ALL = LossWeights(mse=1, l1=1, smooth_l1=1, stft=1, mel=1)
 
-EVERY = dataclasses.replace(ALL, compressed=1, snr=1, segmental=1, disturbance=1)
+EVERY = dataclasses.replace(
+    ALL, compressed=1, snr=1, segmental=1, disturbance=1, stoi=1
+)
 
 
 # one program for values and gradients

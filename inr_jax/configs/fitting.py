@@ -108,6 +108,7 @@ class LossWeights:
       snr: Weight of the negative SNR, in units of 10 dB.
       segmental: Weight of the negative segmental SNR, in units of 10 dB.
       disturbance: Weight of PMSQE, modelled on the disturbance of PESQ.
+      stoi: Weight of 1 - STOI.
     """
 
     mse: float = 1.0
@@ -119,6 +120,7 @@ class LossWeights:
     snr: float = 0.0
     segmental: float = 0.0
     disturbance: float = 0.0
+    stoi: float = 0.0
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

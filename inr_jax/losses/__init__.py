@@ -8,6 +8,7 @@ from inr_jax.losses.spectral import (
     multi_resolution_mel,
     multi_resolution_stft,
 )
+from inr_jax.losses.stoi import negative_stoi
 from inr_jax.losses.weighted import LOSSES, terms, total
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "multi_resolution_stft",
     "negative_segmental_snr",
     "negative_snr",
+    "negative_stoi",
     "per_sample",
     "pmsqe",
     "smooth_l1",

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from inr_jax.configs.fitting import LossWeights
 from inr_jax.losses import pointwise, snr, spectral
 from inr_jax.losses.pmsqe import pmsqe
+from inr_jax.losses.stoi import negative_stoi
 
 LOSSES: dict[str, Callable] = {
     "mse": pointwise.mse,
@@ -25,6 +26,7 @@ LOSSES: dict[str, Callable] = {
     "snr": snr.negative_snr,
     "segmental": snr.negative_segmental_snr,
     "disturbance": pmsqe,
+    "stoi": negative_stoi,
 }
 
 
