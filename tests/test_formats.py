@@ -350,6 +350,13 @@ def test_half_a_container_is_done_where_its_index_is_there(tmp_path, container, 
         assert "its index is missing" in denoise(path, tmp_path / "c.m4a").error
 
 
+@pytest.mark.parametrize(("size", "rate"), [(111_040, 16_000), (179_202, 48_000)])
+def test_whole_files_are_not_cut_short_by_rounding(tmp_path, size, rate):
+    path = tmp_path / "whole.flac"
+    soundfile.write(path, np.zeros(size), rate)
+    assert audio.read_file(path).remark == ""
+
+
 def riff(data, length, riff_length=None):
     """A WAV file whose header tells of other lengths."""
     at = data.find(b"data") + 4

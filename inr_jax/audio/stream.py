@@ -201,7 +201,8 @@ def _span(file, link):
 
 def _ends_early(reader, file, link, done_s):
     """A remark where less was there than the header states."""
-    declared_s, allowed_s = reader.declared_s or 0.0, 0.0
+    # half a sample, as seconds are summed block by block
+    declared_s, allowed_s = reader.declared_s or 0.0, 0.5 / reader.sample_rate
     found = containers.extent(_span(file, link))
     if found and found.declared and 0 < found.present < found.declared:
         declared_s = done_s * found.declared / found.present
