@@ -62,7 +62,7 @@ def train(folders, output, *flags, expect=0, run=run_process):
 )
 def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path, network):
     # one term of the loss compiles sooner than all of them
-    others = ("compressed", "segmental", "disturbance")
+    others = ("compressed", "segmental", "disturbance", "stoi")
     done = train(
         folders,
         tmp_path,

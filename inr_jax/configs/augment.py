@@ -47,7 +47,7 @@ class AugmentConfig:
     speed_share: float = 0.5
     speed_range: tuple[float, float] = (0.85, 1.18)
     room_share: float = 0.2
-    equalised_share: float = 0.3
+    equalised_share: float = 0.5
     moving_share: float = 0.3
     rumble_share: float = 0.15
     band_limited_share: float = 0.15

@@ -19,9 +19,9 @@ NETWORKS: dict[str, type[NetworkConfig]] = {
     "hypersound": HyperSoundConfig,
 }
 
-# Power-law compressed spectra, negative SNR of the clip and of its segments, PMSQE.
+# Power-law compressed spectra, negative SNR of the clip and of its segments, PMSQE, STOI.
 DENOISING_LOSS = LossWeights(
-    mse=0.0, compressed=100.0, snr=3.0, segmental=2.0, disturbance=3.0
+    mse=0.0, compressed=100.0, snr=3.0, segmental=2.0, disturbance=3.0, stoi=40.0
 )
 
 
