@@ -99,6 +99,30 @@ def test_a_sine_played_at_another_speed_is_a_sine_of_that_pitch(speed):
     assert np.sqrt(np.mean(error**2)) < 1e-3
 
 
+def test_what_a_higher_speed_lifts_above_the_nyquist_frequency_is_filtered_out():
+    sine = np.int16(16_384 * np.sin(2 * np.pi * 7000 / 16_000 * np.arange(16_000)))
+    sine = jax.device_put(augment.sounds([sine], [1]))
+    found = augment.crop(jax.random.key(0), sine, 0, 4000, 1.5)
+    assert np.sqrt(np.mean(np.square(found))) < 0.01
+
+
+@pytest.mark.parametrize(("speed", "top_hz"), [(0.8, 6400), (1.25, 8000)])
+def test_noise_ends_where_slowed_speech_ends(speed, top_hz):
+    rng = np.random.default_rng(0)
+    white = augment.sounds([np.int16(3000 * rng.standard_normal(20_000))], [1])
+    rooms = np.ones((1, 1), np.float16)
+    corpus = jax.device_put(augment.Corpus(white, white, rooms))
+    config = only("white", speed_share=1.0, speed_range=(speed, speed))
+    keys = jax.random.split(jax.random.key(0), 4)
+    noisy, clean = jax.jit(lambda k: augment.examples(k, corpus, config))(keys)
+    frequency = np.fft.rfftfreq(CONFIG.num_samples, 1 / 16_000)
+    power = np.mean(np.abs(np.fft.rfft(noisy - clean)) ** 2, 0)
+    inside = np.mean(power[(frequency > 4000) & (frequency < 5000)])
+    below = (frequency > top_hz - 600) & (frequency < top_hz - 200)
+    assert 0.5 < np.mean(power[below]) / inside < 2
+    assert np.all(power[frequency > top_hz + 200] < 1e-3 * inside)
+
+
 def test_speech_is_played_faster_and_slower():
     hz, length = 1000.0, 16_000
     sine = np.int16(16_384 * np.sin(2 * np.pi * hz * np.arange(length) / 16_000))

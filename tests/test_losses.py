@@ -77,12 +77,15 @@ def test_mel_equals_plain_numpy():
 
 @pytest.mark.slow
 def test_padding_counts_for_nothing():
-    x, y = noise(3000, 0), noise(3000, 1)
-    total = jax.jit(losses.total, static_argnums=(3, 4))
-    alone = total(x, y, 3000, 16_000, EVERY)
+    x, y = noise(9000, 0), noise(9000, 1)
+    weighted = jax.jit(losses.terms, static_argnums=(3, 4))
+    alone = weighted(x, y, 9000, 16_000, EVERY)
     tail = 5 + noise(1096, 2)
-    padded = total(jnp.r_[x, tail], jnp.r_[y, -tail], jnp.array(3000), 16_000, EVERY)
-    np.testing.assert_allclose(padded, alone, rtol=1e-5)
+    padded = weighted(jnp.r_[x, tail], jnp.r_[y, -tail], jnp.array(9000), 16_000, EVERY)
+    assert all(abs(float(term)) > 1e-3 for term in alone.values())
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), alone, padded
+    )
 
 
 def test_negative_snr_is_in_units_of_10_db_and_floored():
@@ -160,13 +163,15 @@ def test_gradient_agrees_with_differences(name):
     """In float64, along the gradient: the logarithm of faint bins is strongly curved."""
     weights = LossWeights(**{"mse": 0, name: 1})
     with jax.enable_x64(True):
-        x, y = (jnp.float64(noise(1024, seed)) for seed in (0, 1))
+        size = 8000 if name == "stoi" else 1024  # stretches of STOI are long
+        x, y = (jnp.float64(noise(size, seed)) for seed in (0, 1))
 
         def loss(x):
-            return value_and_grad(x, y, 1024, 16_000, weights)[0]
+            return value_and_grad(x, y, size, 16_000, weights)[0]
 
-        _, grad = value_and_grad(x, y, 1024, 16_000, weights)
+        _, grad = value_and_grad(x, y, size, 16_000, weights)
         slope = jnp.linalg.norm(grad)
+        assert slope > 0
         step = 1e-6 * grad / slope
         difference = (loss(x + step) - loss(x - step)) / 2e-6
         np.testing.assert_allclose(slope, difference, rtol=1e-3)

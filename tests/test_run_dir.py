@@ -12,6 +12,14 @@ def test_results_are_joined_by_none_of_other_settings(tmp_path):
         run_dir.keep_settings(tmp_path, {"snr_db": 5})
 
 
+def test_a_setting_that_came_later_and_is_off_is_no_other_setting(tmp_path):
+    run_dir.keep_settings(tmp_path, {"loss": {"mse": 1.0}})
+    (tmp_path / "scores.csv").touch()
+    with pytest.raises(InputError, match=r"loss.stoi = None, not 2.0"):
+        run_dir.keep_settings(tmp_path, {"loss": {"mse": 1.0, "stoi": 2.0}})
+    run_dir.keep_settings(tmp_path, {"loss": {"mse": 1.0, "stoi": 0.0}})
+
+
 def test_a_block_that_fails_before_its_first_result_leaves_nothing(tmp_path):
     folder = tmp_path / "results" / "first"
     with pytest.raises(InputError), run_dir.filled(folder, {"snr_db": 0}):

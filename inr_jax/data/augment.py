@@ -125,7 +125,11 @@ def _speech(key, corpus, config):
     source = sources[chosen]
     found = crop(crop_keys[chosen], corpus.speech, source, config.num_samples, speed)
     dither = _DITHER * jr.normal(dither_key, (config.num_samples,))
-    return found + dither, corpus.speech.top_hz[source] * speed
+    # what is slowed has nothing up to the Nyquist frequency
+    nyquist = config.sample_rate / 2
+    top_hz = jnp.where(speed < 1, nyquist, jnp.inf)
+    top_hz = jnp.minimum(corpus.speech.top_hz[source], top_hz) * speed
+    return found + dither, top_hz
 
 
 def crop(
@@ -154,9 +158,10 @@ def crop(
         return of.samples[place].astype(jnp.float32) / 32768
 
     def resampled():
-        # integers, as float32 has no fractions left after some seconds
-        place = index * jnp.round(speed * _PHASES).astype(jnp.int32)
-        base, fraction = place // _PHASES, (place % _PHASES) / _PHASES
+        # integers, as a float32 of some seconds has too few bits for the fraction
+        whole, phase = jnp.divmod(jnp.round(speed * _PHASES).astype(jnp.int32), _PHASES)
+        base = index * whole + index * phase // _PHASES
+        fraction = index * phase % _PHASES / _PHASES
         cutoff = jnp.minimum(1.0, 1 / speed)
         taps = range(1 - _SIDE_TAPS, 1 + _SIDE_TAPS)
         return sum(
@@ -168,7 +173,7 @@ def crop(
 
 
 def _windowed_sinc(place, cutoff):
-    """Low-pass of Hann's window at `place` samples; `cutoff` is a share of Nyquist's."""
+    """Low-pass `place` samples from its centre; `cutoff` in Nyquist frequencies."""
     window = jnp.cos(jnp.pi / 2 * place / _SIDE_TAPS) ** 2
     return window * jnp.sinc(cutoff * place)
 

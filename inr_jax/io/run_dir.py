@@ -111,6 +111,8 @@ def _read(folder) -> dict[str, Any]:
 def _refuse_others(folder, before, after):
     old, new = (dict(_leaves(json.loads(json.dumps(x)))) for x in (before, after))
     for name in sorted({*old, *new}):
+        if name not in old and not new[name]:
+            continue  # a setting that came later, and is off
         if old.get(name) != new.get(name):
             raise InputError(
                 f"{folder}: holds results with {name} = {old.get(name)}, "

@@ -188,6 +188,8 @@ def described(settings) -> dict:
         training["optimizer"] == "muon"
     ):  # so that trainings begun before it was one resume
         del training["optimizer"]
+    if not settings["mixing"]["speed_share"]:  # as for those before it was one
+        del settings["mixing"]["speed_range"]
     return {**{flag.name: flag.value for flag in given}, **settings}
 
 
