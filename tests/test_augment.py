@@ -22,6 +22,7 @@ PLAIN = dataclasses.replace(
     band_limited_share=0.0,
     telephone_share=0.0,
     gap_share=0.0,
+    gated_share=0.0,
     clipped_share=0.0,
 )
 
@@ -144,6 +145,22 @@ def test_a_gap_is_digital_silence_in_both(corpus):
     noisy, clean = drawn(corpus, only("white", gap_share=1.0))
     silent = noisy == 0
     assert np.any(silent) and np.all(clean[silent] == 0)
+
+
+@pytest.mark.slow
+def test_a_gate_silences_both_in_pauses_alone(corpus):
+    rng = np.random.default_rng(0)
+    speech = 3000 * rng.standard_normal(20_000) * (np.arange(20_000) % 8000 < 3000)
+    speech = augment.sounds([np.int16(speech)], [1])
+    gated = corpus._replace(speech=jax.device_put(speech))
+    noisy, clean = drawn(gated, only("white", gated_share=1.0))
+    _, spoken = drawn(gated, only("white"))
+    silent = noisy == 0
+    assert np.any(silent) and np.all(clean[silent] == 0)
+    spoken = np.abs(spoken) > 0.01 * np.max(np.abs(spoken), 1, keepdims=True)
+    assert not np.any(silent & spoken)
+    quiet = ~spoken & ~silent  # a gate closes 50 ms late, and opens as early
+    assert np.mean(quiet) < 0.5
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ class AugmentConfig:
       band_limited_share: Speech and noise with nothing above a random frequency.
       telephone_share: Speech and noise from 300 to 3400 Hz.
       gap_share: A stretch of digital silence in speech and noise.
+      gated_share: The pauses of speech are digital silence, as a gate leaves them.
       clipped_share: Peaks of the noisy signal are clipped.
     """
 
@@ -53,6 +54,7 @@ class AugmentConfig:
     band_limited_share: float = 0.15
     telephone_share: float = 0.06
     gap_share: float = 0.1
+    gated_share: float = 0.06
     clipped_share: float = 0.05
 
     def __post_init__(self):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax import random as jr
+from jax.scipy.signal import fftconvolve
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
@@ -33,6 +34,8 @@ _PHASES = 1000
 _SIDE_TAPS = 8
 _RUMBLE_HZ = (15.0, 60.0)
 _TELEPHONE_HZ = (300.0, 3400.0)
+# A gate hears so long, and closes so far below the loudest speech.
+_GATE_S, _GATE_DB = 0.1, (-45.0, -25.0)
 
 
 class Sounds(NamedTuple):
@@ -360,22 +363,36 @@ _KINDS = {
 
 def _recorded(key, reverberant, target, noise, top_hz, config):
     """Simulates a recording chain and its faults on the noisy and the clean signal."""
-    keys = jr.split(key, 6)
+    keys = jr.split(key, 7)
     reverberant, target, noise = _band(
         keys[0], reverberant, target, noise, top_hz, config
+    )
+    closed = lax.cond(
+        jr.bernoulli(keys[5], config.gated_share),
+        lambda: _pauses(keys[6], target, config),
+        lambda: jnp.zeros(config.num_samples, bool),
     )
     place = np.arange(config.num_samples)
     start, length = jr.uniform(keys[1], (2,))
     start *= config.num_samples
     length = (0.02 + 0.5 * length**2) * config.sample_rate
     gap = (place > start) & (place < start + length)
-    kept = ~(jr.bernoulli(keys[2], config.gap_share) & gap)
+    kept = ~(jr.bernoulli(keys[2], config.gap_share) & gap) & ~closed
     noisy, target = (reverberant + noise) * kept, target * kept
     peak = jnp.max(jnp.abs(noisy))
     limit = jr.uniform(keys[3], minval=0.25, maxval=0.8)
     limit = peak * jnp.where(jr.bernoulli(keys[4], config.clipped_share), limit, 1.0)
     scale = 1 / jnp.maximum(peak, 1e-9)
     return scale * jnp.clip(noisy, -limit, limit), scale * target
+
+
+def _pauses(key, target, config):
+    """Where the target is fainter than the threshold of a gate, (samples,)."""
+    size = round(_GATE_S * config.sample_rate)
+    power = fftconvolve(target**2, jnp.ones(size) / size, "same")
+    low, high = _GATE_DB
+    threshold_db = jr.uniform(key, minval=low, maxval=high)
+    return power < 10 ** (threshold_db / 10) * jnp.max(power)
 
 
 def _band(key, reverberant, target, noise, top_hz, config):
