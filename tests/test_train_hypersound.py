@@ -74,7 +74,7 @@ def test_the_published_training_is_in_white_noise_alone():
     assert training.optimizer == "adamw" and training.num_steps == 625 * 2500
     assert mixing.noise_shares[0] == 1 and not any(mixing.noise_shares[1:])
     shares = {k: share for k, share in vars(mixing).items() if k.endswith("_share")}
-    assert len(shares) == 8 and not any(shares.values())
+    assert len(shares) == 10 and not any(shares.values())
 
 
 @pytest.mark.parametrize(
