@@ -53,6 +53,20 @@ def test_gains_in_steady_state():
         np.testing.assert_allclose(gains[-1, 0], prior / (1 + prior), rtol=1e-6)
 
 
+def test_another_prior_counts_as_much():
+    """Of 16 times the decision-directed prior of the first frame: 4 times that."""
+    priors = []
+
+    def rule(prior, _):
+        priors.append(prior)
+        return prior / (1 + prior)
+
+    posterior = np.full((1, 1), 3.0)
+    classical.decision_directed(posterior, rule)
+    classical.decision_directed(posterior, rule, 16 * priors[0][None])
+    np.testing.assert_allclose(priors[1], 4 * priors[0])
+
+
 def test_log_mmse_gain_at_known_values():
     """exp(E1(v) / 2) xi / (1 + xi): E1(1) = .219384; and above the Wiener gain."""
     gain = classical.log_mmse_gain(np.array([1.0]), np.array([2.0]))

@@ -144,7 +144,7 @@ def test_open_settings_follow_the_noise_of_each_clip(speech):
 
 def test_given_settings_stay():
     for is_white in (True, False):
-        config = GainFieldMethod(num_steps=7, floor=0.5)
+        config = GainFieldMethod(num_steps=7, log_amplitude=False)
         assert config.for_noise(is_white) == config
 
 

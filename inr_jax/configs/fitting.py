@@ -195,9 +195,9 @@ class FitConfig:
 class GainFieldConfig:
     """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip; chosen on 10 clips.
 
-    The PSD of other noise is not known as well as that of white noise: noise that is left
-    masks what a wrong estimate does to speech, and fewer steps follow it less. What is
-    None therefore depends on the noise of the clip, see `for_noise`.
+    The PSD of other noise is not known as well as that of white noise: fewer steps follow
+    a wrong one less, and the estimator of log amplitudes does less harm to speech. What
+    is None therefore depends on the noise of the clip, see `for_noise`.
 
     Attributes:
       siren: Each network of the ensemble; its frequencies are per unit of the inputs.
@@ -209,9 +209,12 @@ class GainFieldConfig:
       frequency_scale: Input for a kHz.
       time_scale: Input for a second.
       context_scale: Input for a factor of ten in the power of a bin nearby.
-      exponent: Of the gains: above 1 removes more noise than the least squared error
-        would, which listeners and SSNR prefer.
-      floor: Smallest gain; None for 0.015 in white noise and 0.1 in other noise.
+      log_amplitude: Whether the gains are those of the log-spectral amplitude (Ephraim
+        and Malah 1985), with the geometric mean of the field's prior SNR and the
+        decision-directed one; None for in noise that is not white.
+      exponent: Of the field's gains where `log_amplitude` is off: above 1 removes more
+        noise than the least squared error would, which listeners and SSNR prefer.
+      floor: Smallest gain where `log_amplitude` is off.
       divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 
@@ -223,20 +226,26 @@ class GainFieldConfig:
     frequency_scale: float = 1.5
     time_scale: float = 15.0
     context_scale: float = 0.3
+    log_amplitude: bool | None = None
     exponent: float = 1.2
-    floor: float | None = None
+    floor: float = 0.015
     divergence: bool = True
 
     def __post_init__(self):
         for field in dataclasses.fields(GainFieldConfig)[1:-1]:
             value = getattr(self, field.name)
-            _require(_positive(value), f"{field.name} must be positive, got {value}")
+            _require(
+                isinstance(value, bool) or _positive(value),
+                f"{field.name} must be positive, got {value}",
+            )
 
     def for_noise(self, is_white: bool) -> "GainFieldConfig":
         """The same, with numbers for what depends on the noise of a clip."""
-        num_steps, floor = (300, 0.015) if is_white else (200, 0.1)
+        log_amplitude = self.log_amplitude
         return dataclasses.replace(
-            self, num_steps=self.num_steps or num_steps, floor=self.floor or floor
+            self,
+            num_steps=self.num_steps or (300 if is_white else 200),
+            log_amplitude=not is_white if log_amplitude is None else log_amplitude,
         )
 
 

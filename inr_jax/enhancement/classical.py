@@ -50,19 +50,24 @@ def log_mmse(
 
 
 def decision_directed(
-    posterior: Float[np.ndarray, "frames bins"], rule: Callable[[Bins, Bins], Bins]
+    posterior: Float[np.ndarray, "frames bins"],
+    rule: Callable[[Bins, Bins], Bins],
+    other_prior: Float[np.ndarray, "frames bins"] | None = None,
 ) -> Float[np.ndarray, "frames bins"]:
     """Gains from posterior SNRs, frame after frame.
 
     Args:
       posterior: Power over noise power.
       rule: Gain from the prior and the posterior SNR of one frame.
+      other_prior: Prior SNRs found otherwise; the geometric mean of both counts.
     """
     posterior = np.minimum(posterior, POSTERIOR_CAP)
     gains, speech = np.empty_like(posterior), np.ones_like(posterior[0])
     for k, ratio in enumerate(posterior):
         instant = np.maximum(ratio - 1, 0)
         prior = np.maximum(SMOOTHING * speech + (1 - SMOOTHING) * instant, PRIOR_FLOOR)
+        if other_prior is not None:
+            prior = np.sqrt(prior * np.maximum(other_prior[k], PRIOR_FLOOR))
         gains[k] = rule(prior, ratio)
         speech = gains[k] ** 2 * ratio
     return gains

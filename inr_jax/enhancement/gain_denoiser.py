@@ -9,6 +9,8 @@ from inr_jax.dsp import noise_psd, overlap_add, stft
 from inr_jax.enhancement import gain_field
 from inr_jax.enhancement.classical import (
     OVERLAP,
+    decision_directed,
+    log_mmse_gain,
     mean_power,
     spectra,
     window_of,
@@ -20,6 +22,8 @@ from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Speech has next to nothing below; rumble and hum may have a lot.
 LOWEST_HZ = 50.0
+# Of least squares, where its prior SNR is 30 dB.
+_LARGEST_GAIN = 0.999
 # Longer clips are denoised in windows that overlap by an eighth.
 WINDOW_S = 20.0
 
@@ -118,7 +122,17 @@ def _denoise(windows, size, config, compute):
         compute,
     )
     lowest = int(np.ceil(LOWEST_HZ * frame / sample_rate))
-    for of_window, gain, window in zip(channels, gains, windows, strict=True):
-        gain = np.maximum(gain[: of_window.shape[1]] ** config.exponent, config.floor)
+    for of_window, ratio, gain, window in zip(
+        channels, ratios, gains, windows, strict=True
+    ):
+        gain = _estimator(gain[: len(ratio)], ratio, config)
         gain[:, :lowest] = 0
         yield with_gain(of_window, gain, window.samples.shape)
+
+
+def _estimator(gain, ratio, config):
+    """Gains to apply, from those of the least squared error and posterior SNRs."""
+    if not config.log_amplitude:
+        return np.maximum(gain**config.exponent, config.floor)
+    prior = gain / (1 - np.minimum(gain, _LARGEST_GAIN))
+    return decision_directed(ratio, log_mmse_gain, prior)
