@@ -261,3 +261,24 @@ def test_hops_of_blocks_end_when_all_was_heard():
     np.testing.assert_array_equal(joined[: len(signal_in)], signal_in)
     assert not np.any(joined[len(signal_in) :])
     assert 0 <= len(joined) - len(signal_in) - engine.delay < HOP
+
+
+def test_a_file_that_stalls_is_not_caught_up_with():
+    """A quarter of a second without input is more than the reserve could bear."""
+    signal_in = noise(30 * HOP)
+
+    def read():
+        for number, hop in enumerate(np.split(signal_in, 30)):
+            if number == 10:
+                time.sleep(0.25)
+            yield number, hop
+        yield 30, None
+
+    engine = Engine(Halved(), reserve_s=0.1)
+    start = time.monotonic()
+    with session.Clock(engine, session.Feed(read())) as clock:
+        for _ in session.moved(engine, clock):
+            pass
+    taken = time.monotonic() - start
+    assert (clock.xruns, engine.missed, engine.recorded.position) == (1, 0, 30 * HOP)
+    assert taken > 0.25 + 28 * HOP / RATE

@@ -120,7 +120,7 @@ class Shown:
         return (
             f"{engine.missed} of {engine.hops + engine.dropped} deadlines missed, "
             f"{engine.dropped} hops dropped, delay corrected {engine.resynced} times, "
-            f"{getattr(self.mover, 'xruns', 0)} blocks lost by devices"
+            f"{getattr(self.mover, 'xruns', 0)} blocks lost by devices or late from files"
         )
 
     def _load(self):

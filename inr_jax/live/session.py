@@ -25,7 +25,7 @@ class Mover(Protocol):
 
     Attributes:
       latency_s: Seconds from the air to the engine and back, beyond the engine's delay.
-      xruns: Blocks that the device lost or could not fill.
+      xruns: Blocks that the device lost or could not fill, or that a file brought late.
     """
 
     latency_s: float
@@ -116,24 +116,37 @@ def feed(hops: Iterator[np.ndarray]) -> Iterator[Feed]:
 
 
 class Clock:
-    """Plays hops into an engine at the speed of real time; what comes out is kept there."""
+    """Plays hops into an engine at the speed of real time; what comes out is kept there.
 
-    latency_s, xruns = 0.0, 0
+    A file that a busy disk brings late is no reason to hurry afterwards, as no microphone
+    would: such hops count as `xruns`, and all that follow come as much later.
+    """
+
+    latency_s = 0.0
 
     def __init__(self, engine: Engine, feed: Feed):
         """Starts; a context manager, which stops it."""
         self._engine, self._feed = engine, feed
+        self.xruns = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
         self._thread.start()
 
     def _play(self):
-        start, stream = time.monotonic(), self._engine.stream
-        while (hop := self._feed.take()) is not None:
-            due = start + self._engine.recorded.position / stream.sample_rate
+        recorded, stream = self._engine.recorded, self._engine.stream
+        hop, start = self._feed.take(), time.monotonic()
+        while hop is not None:
+            due = start + recorded.position / stream.sample_rate
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 return
             self._engine.exchange(hop)
+            due += stream.hop / stream.sample_rate
+            asked = time.monotonic()
+            hop = self._feed.take()
+            late = time.monotonic() - max(due, asked)
+            if hop is not None and late > stream.hop / stream.sample_rate:
+                start += late
+                self.xruns += 1
 
     def is_moving(self) -> bool:
         """False at the end of the file."""
