@@ -163,6 +163,7 @@ def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):
     pretrained.save(tmp_path / "hypersound", config, params, 0)
     for flags, said in (
         ([], "--output is missing"),
+        (["--output=x.onnx", "--sample_rate=1"], "--sample_rate=1"),
         (["--output=x.onnx", f"--model={tmp_path / 'hypersound'}"], "only HyperGain"),
         (["--output=x.onnx", f"--model={tmp_path}"], "no trained weights"),
     ):

@@ -20,3 +20,10 @@ def test_what_a_killed_process_left_goes_when_it_is_old(tmp_path):
     os.utime(tmp_path / ".a.txt.1.part", (0, 0))
     atomic.write_text(tmp_path / "c.txt", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {".b.txt.2.part", "c.txt"}
+
+
+def test_what_cannot_be_replaced_is_named_itself(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError) as raised:
+        atomic.write_text(tmp_path / "folder", "text")
+    assert os.fspath(raised.value.filename) == os.fspath(tmp_path / "folder")

@@ -110,7 +110,7 @@ def standard_pipes(monkeypatch):
 def test_pipes_hold_16_bits(monkeypatch):
     stdin, stdout = standard_pipes(monkeypatch)
     samples = np.array([[0.5, -0.5], [1.5, -1.5], [2**-15, 0]], np.float32)
-    pipes.write(samples)
+    pipes.write(samples, threading.Event())
     os.write(stdout, b"\0")  # half a sample, then the end
     os.close(stdout)
     found = np.concatenate(list(pipes.blocks(2, threading.Event())))
@@ -129,6 +129,38 @@ def test_a_pipe_without_sound_is_left_when_asked(monkeypatch):
     os.close(stdout)
 
 
+def test_a_pipe_that_nobody_empties_is_left_when_asked(monkeypatch):
+    stdin, stdout = standard_pipes(monkeypatch)
+    stop = threading.Event()
+    threading.Timer(0.15, stop.set).start()
+    pipes.write(np.ones((2**20, 1), np.float32), stop)
+    assert stop.is_set()
+    os.close(stdin)
+    os.close(stdout)
+
+
+def test_a_file_without_sound_leaves_an_older_output(run_command, weights, tmp_path):
+    empty, output = tmp_path / "empty.wav", tmp_path / "out.wav"
+    audio.write(empty, np.zeros((0, 1), np.float32), RATE)
+    output.write_text("older")
+    code, _, err = run_command(
+        *("live", f"--input={empty}", f"--output={output}", f"--weights={weights}"),
+        "--fast",
+    )
+    assert code == 2 and "holds no samples" in err.splitlines()[-1]
+    assert output.read_text() == "older"
+
+
+def test_what_is_missing_of_a_file_is_told(run_command, weights, noisy, tmp_path):
+    noisy.write_bytes(noisy.read_bytes()[:-4000])
+    output = tmp_path / "out.wav"
+    code, _, err = run_command(
+        *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
+        "--fast",
+    )
+    assert code == 0 and "noisy.wav: " in err
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -140,7 +172,11 @@ def test_a_pipe_without_sound_is_left_when_asked(monkeypatch):
         (["--input=NOISY", "--output=-", "--weights=none"], "none: no"),
         (["--input=-", "--output=no/out.flac", "--channels=40"], "8 at most"),
         (["--input=-", "--output=a.wav", "--record_output=a.wav"], "twice"),
+        (["--input=-", "--output=a.wav", "--record_output=./a.wav"], "twice"),
+        (["--input=NOISY", "--output=NOISY"], "noisy.wav: is the input"),
+        (["--input=NOISY", "--output=a.wav", "--record_input=NOISY"], "is the input"),
         (["--device_latency=soon"], "low, high or milliseconds"),
+        (["--device_latency=-5"], "low, high or milliseconds"),
     ],
 )
 def test_a_mistake_is_one_line(run_command, noisy, monkeypatch, flags, said):

@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -218,6 +220,32 @@ def test_a_meter_reads_silence():
     engine = Engine(Halved())
     engine.exchange(np.zeros((HOP, 1), np.float32))
     assert meter.reading(engine) == (-99, -99, None)
+
+
+# Prints what a job in the background of a terminal prints, or that it was stopped.
+BACKGROUND = """
+import os, pty, subprocess, sys
+
+job = "from inr_jax.cli import keys\\nwith keys.pressed() as keys: print(repr(keys()))"
+child, terminal = pty.fork()
+if not child:
+    started = subprocess.Popen([sys.executable, "-c", job], process_group=0)
+    _, status = os.waitpid(started.pid, os.WUNTRACED)
+    print("stopped" if os.WIFSTOPPED(status) else "ended", flush=True)
+    os._exit(0)
+try:
+    while block := os.read(terminal, 1024):
+        os.write(1, block)
+except OSError:  # the terminal closes with its last process
+    pass
+"""
+
+
+def test_a_job_in_the_background_goes_on_without_keys():
+    done = subprocess.run(
+        [sys.executable, "-c", BACKGROUND], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["''", "ended"]
 
 
 def test_keys_bypass_and_end(monkeypatch, capsys):

@@ -195,6 +195,9 @@ def test_what_makes_no_stream_is_one_line(weights, tmp_path):
             inr_jax.Stream(rate, weights=weights)
     with pytest.raises(InputError, match="at least one channel"):
         inr_jax.Stream(RATE, 0, weights)
+    for limit_db in (-3, np.nan):
+        with pytest.raises(InputError, match="max_attenuation_db is at least 0"):
+            inr_jax.Stream(RATE, 1, weights, limit_db)
     with pytest.raises(InputError, match="causal"):
         inr_jax.Stream(RATE, weights="hyper_gain")
     with pytest.raises(InputError, match="no trained weights"):

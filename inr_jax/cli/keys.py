@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 def pressed() -> Iterator[Callable[[], str]]:
     """A context that yields a function for the keys since the last call.
 
-    Standard input must be a terminal of a system with termios; elsewhere there are none.
+    Standard input must be a terminal of a system with termios; elsewhere there are none,
+    and none for a job in the background, which would be stopped for asking.
     """
     try:
         import termios
@@ -22,7 +23,10 @@ def pressed() -> Iterator[Callable[[], str]]:
     try:
         terminal = sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
+        in_front = os.tcgetpgrp(terminal) == os.getpgrp()
     except (OSError, ValueError, AttributeError, termios.error):
+        in_front = False
+    if not in_front:
         yield lambda: ""
         return
     tty.setcbreak(terminal)  # keys without Enter; Ctrl-C still interrupts

@@ -26,7 +26,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     _clear_stale(path.parent)
     temporary = _beside(path, f"{os.getpid()}.part")
     try:
-        with _naming(path):
+        with _naming(path, temporary):
             yield temporary
             os.replace(temporary, path)
     finally:
@@ -62,12 +62,16 @@ def _clear_stale(folder):
 
 
 @contextlib.contextmanager
-def _naming(path):
-    """Has errors of the system say which file; that of a full disk does not."""
+def _naming(path, temporary=None):
+    """Has errors of the system say which file, not the one in its place.
+
+    That of a full disk says none.
+    """
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or path
+        if error.filename in (None, temporary, os.fspath(temporary or path)):
+            error.filename = path
         raise
 
 

@@ -35,9 +35,15 @@ def blocks(
         yield audio.as_array(samples)
 
 
-def write(samples: Float[np.ndarray, "samples channels"]) -> None:
-    """Writes to standard output at once."""
+def write(
+    samples: Float[np.ndarray, "samples channels"], stop: threading.Event
+) -> None:
+    """Writes to standard output at once; once `stop` is set, only what it takes."""
     integers = np.rint(samples * _FULL).clip(-_FULL, _FULL - 1).astype("<i2")
-    left = memoryview(integers.tobytes())
+    pipe, left = sys.stdout.fileno(), memoryview(integers.tobytes())
     while left:
-        left = left[os.write(sys.stdout.fileno(), left) :]
+        if select.select([], [pipe], [], _WAIT_S)[1]:
+            # a pipe that is ready takes so much without waiting
+            left = left[os.write(pipe, left[: select.PIPE_BUF]) :]
+        elif stop.is_set():
+            return

@@ -58,8 +58,8 @@ class Stream:
           max_attenuation_db: See the class.
 
         Raises:
-          InputError: a rate or number of channels that is not possible, no such weights,
-            or those of another network.
+          InputError: a rate, number of channels or attenuation that is not possible, no
+            such weights, or those of another network.
         """
         if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
             raise InputError(
@@ -147,7 +147,10 @@ class Stream:
     def _dry_share(self):
         if self.bypass:
             return 1.0
-        return DryWetMix(max_attenuation_db=self.max_attenuation_db).dry
+        limit_db = self.max_attenuation_db
+        if limit_db is not None and not limit_db >= 0:
+            raise InputError(f"max_attenuation_db is at least 0, got {limit_db}")
+        return DryWetMix(max_attenuation_db=limit_db).dry
 
 
 _init = precision.in_32_bits(hyper_gain_stream.init)

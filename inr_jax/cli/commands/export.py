@@ -18,7 +18,7 @@ MODEL = flags.DEFINE_string(
     "model", "hyper_gain_live", "A shipped one, or the folder of a training's weights."
 )
 OUTPUT = flags.DEFINE_string("output", None, "File to write.")
-SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 48_000, "Hz of the sound.", 1)
+SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 48_000, "Hz of the sound.", 8000)
 CHANNELS = flags.DEFINE_integer("channels", 1, "Of the sound, linked by one gain.", 1)
 SECONDS = flags.DEFINE_float(
     "seconds", 10.0, "Longest signal, of a network that looks ahead.", 0.1, 600

@@ -13,6 +13,8 @@ not computed in time is played as it came in. The key b compares with the input,
 """
 
 import contextlib
+import functools
+import math
 import os
 import pathlib
 import sys
@@ -85,7 +87,7 @@ def main() -> None:
 
     source, target, latency = chosen_source(), chosen_target(), device_latency()
     check_sides(source, target)
-    form, outputs = form_of(source), outputs_beside(target)
+    form, outputs = form_of(source), outputs_beside(source, target)
     for path in set(outputs) - {PIPE}:
         # what it cannot hold is known before the work begins
         inr_jax.audio.encoding(path, *form)
@@ -111,27 +113,31 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
         live_shown.Shown(engine, stop) as shown,
         movement(engine, source, target, latency, shown) as moves,
     ):
-        # what cannot be opened has left older files alone
+        # what cannot be opened or holds nothing has left older files alone
         with contextlib.ExitStack() as files:
             taps = [
                 session.Tap(
-                    rings[ring], files.enter_context(written(path, form, source))
+                    rings[ring], files.enter_context(written(path, form, source, stop))
                 )
                 for path, ring in outputs.items()
             ]
             error = session.follow(moves, taps, shown.update, stop)
+            if error and not engine.played.position:
+                raise error
         for path, tap in zip(outputs, taps, strict=True):
             if tap.lost:
                 print(f"{path}: too slow: {tap.lost} samples lost", file=sys.stderr)
+        if remark := getattr(source, "remark", ""):
+            print(remark, file=sys.stderr)
         shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
     return error
 
 
-def outputs_beside(target) -> dict[str, str]:
+def outputs_beside(source, target) -> dict[str, str]:
     """Files and pipes that are written, and whether with what is recorded or played.
 
     Raises:
-      InputError: one is named twice.
+      InputError: one is named twice, or is the input.
     """
     named = [
         (None if target else OUTPUT.value, "played"),
@@ -139,8 +145,14 @@ def outputs_beside(target) -> dict[str, str]:
         (RECORD_OUTPUT.value, "played"),
     ]
     paths = [path for path, _ in named if path]
-    if len(set(paths)) < len(paths):
-        raise InputError(f"{max(paths, key=paths.count)}: named twice as an output")
+    files = [path if path == PIPE else os.path.realpath(path) for path in paths]
+    is_file = isinstance(source, inr_jax.audio.FileSource)
+    given = os.path.realpath(source.path) if is_file else None
+    for path, file in zip(paths, files, strict=True):
+        if files.count(file) > 1:
+            raise InputError(f"{path}: named twice as an output")
+        if file == given:
+            raise InputError(f"{path}: is the input; name another output")
     return {path: ring for path, ring in named if path}
 
 
@@ -188,12 +200,12 @@ def form_of(source) -> tuple[int, int]:
     return RATE.value or usual, CHANNELS.value or 1
 
 
-def written(path, form, source):
+def written(path, form, source, stop):
     """A context that yields what writes to a file or a pipe."""
     from inr_jax.live import pipes
 
     if path == PIPE:
-        return contextlib.nullcontext(pipes.write)
+        return contextlib.nullcontext(functools.partial(pipes.write, stop=stop))
     subtype = getattr(source, "subtype", None)
     return inr_jax.audio.open_writer(path, *form, subtype)
 
@@ -240,9 +252,7 @@ def device_latency() -> str | float:
     text = DEVICE_LATENCY.value
     if text in ("low", "high"):
         return text
-    try:
-        return float(text) / 1000
-    except ValueError:
-        raise InputError(
-            f"--device_latency is low, high or milliseconds, got {text!r}"
-        ) from None
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text) / 1000
+    raise InputError(f"--device_latency is low, high or milliseconds, got {text!r}")
