@@ -3,6 +3,7 @@
 import builtins
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -148,6 +149,26 @@ def test_a_file_without_sound_leaves_an_older_output(run_command, weights, tmp_p
         "--fast",
     )
     assert code == 2 and "holds no samples" in err.splitlines()[-1]
+    assert output.read_text() == "older"
+
+
+def test_ctrl_c_before_the_beginning_leaves_an_older_output(
+    run_command, weights, noisy, tmp_path, monkeypatch
+):
+    compiled = inr_jax.Stream
+
+    def interrupted(*args):
+        signal.raise_signal(signal.SIGINT)
+        return compiled(*args)
+
+    monkeypatch.setattr("inr_jax.live.stream.Stream", interrupted)
+    output = tmp_path / "out.wav"
+    output.write_text("older")
+    code, _, err = run_command(
+        *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
+        "--fast",
+    )
+    assert code == 0, err
     assert output.read_text() == "older"
 
 

@@ -106,6 +106,8 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
     from inr_jax.live.stream import Stream
 
     stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
+    if stop.is_set():  # meanwhile; older files stay
+        return None
     at_once = FAST.value or source == PIPE
     engine = Engine(stream, 0.0 if at_once else RESERVE_MS.value / 1000)
     rings = {"recorded": engine.recorded, "played": engine.played}
