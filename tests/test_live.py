@@ -168,8 +168,18 @@ def test_ctrl_c_before_the_beginning_leaves_an_older_output(
         *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
         "--fast",
     )
-    assert code == 0, err
+    assert code == 130 and "noisy.wav: stopped before its end" in err
     assert output.read_text() == "older"
+
+
+def test_a_file_of_too_high_a_rate_is_named(run_command, weights, tmp_path):
+    high = tmp_path / "high.wav"
+    audio.write(high, np.zeros((4000, 1), np.float32), 192_000)
+    code, _, err = run_command(
+        *("live", f"--input={high}", f"--output={tmp_path / 'out.wav'}"),
+        f"--weights={weights}",
+    )
+    assert code == 2 and "high.wav: has 192000 Hz" in err
 
 
 def test_what_is_missing_of_a_file_is_told(run_command, weights, noisy, tmp_path):

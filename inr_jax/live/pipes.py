@@ -14,6 +14,8 @@ from inr_jax import audio
 _BYTES = 2**16
 _WAIT_S = 0.1
 _FULL = 2**15
+_AT_ONCE = 512  # bytes, of POSIX's PIPE_BUF at least
+_IS_WINDOWS = os.name == "nt"  # whose pipes cannot be waited for
 
 
 def blocks(
@@ -42,8 +44,8 @@ def write(
     integers = np.rint(samples * _FULL).clip(-_FULL, _FULL - 1).astype("<i2")
     pipe, left = sys.stdout.fileno(), memoryview(integers.tobytes())
     while left:
-        if select.select([], [pipe], [], _WAIT_S)[1]:
+        if _IS_WINDOWS or select.select([], [pipe], [], _WAIT_S)[1]:
             # a pipe that is ready takes so much without waiting
-            left = left[os.write(pipe, left[: select.PIPE_BUF]) :]
+            left = left[os.write(pipe, left[:_AT_ONCE]) :]
         elif stop.is_set():
             return

@@ -96,6 +96,9 @@ def main() -> None:
         error = run(source, target, latency, form, outputs, stop)
     if error:
         raise error
+    if stop.is_set() and isinstance(source, inr_jax.audio.FileSource):
+        print(f"{source.name}: stopped before its end", file=sys.stderr)
+        raise SystemExit(app.EXIT_INTERRUPTED)
 
 
 def run(source, target, latency, form, outputs, stop) -> Exception | None:
@@ -103,8 +106,13 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
     from inr_jax.cli import live_shown
     from inr_jax.live import session
     from inr_jax.live.engine import Engine
-    from inr_jax.live.stream import Stream
+    from inr_jax.live.stream import HIGHEST_RATE, LOWEST_RATE, Stream
 
+    if not LOWEST_RATE <= form[0] <= HIGHEST_RATE:
+        raise InputError(
+            f"{INPUT.value or 'the input'}: has {form[0]} Hz, live takes {LOWEST_RATE} to "
+            f"{HIGHEST_RATE}; inr-jax denoise takes files of any rate"
+        )
     stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
     if stop.is_set():  # meanwhile; older files stay
         return None
