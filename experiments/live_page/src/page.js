@@ -142,6 +142,7 @@ async function startLive() {
     late = 0;
     lastLate = -Infinity;
     const session = await start({ rate: RATE, hop, worker, onBlock });
+    closeClip(); // one that was opened while the microphone was asked for
     live = session;
     session.ended.then(() => live === session && stopLive("The microphone is gone."));
   } catch (error) {
