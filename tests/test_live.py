@@ -189,7 +189,7 @@ def test_what_is_missing_of_a_file_is_told(run_command, weights, noisy, tmp_path
         *("live", f"--input={noisy}", f"--output={output}", f"--weights={weights}"),
         "--fast",
     )
-    assert code == 0 and "noisy.wav: " in err
+    assert code == 0 and "noisy.wav: cut short" in err
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_what_is_missing_of_a_file_is_told(run_command, weights, noisy, tmp_path
         (["--input=-", "--output=out.xyz"], "out.xyz: no output device"),
         (["--input=NOISY", "--output=out.wav", "--rate=8000"], "of its own"),
         (["--input=-", "--output=-", "--fast"], "--fast goes from a file"),
-        (["--input=-", "--output=-", "--rate=4000"], "has 4000 Hz, live takes 8000 to 96000"),
+        (["--input=-", "--output=-", "--rate=4000"], "8000 to 96000 Hz"),
         (["--input=NOISY", "--output=-", "--weights=none"], "none: no"),
         (["--input=-", "--output=no/out.flac", "--channels=40"], "8 at most"),
         (["--input=-", "--output=a.wav", "--record_output=a.wav"], "twice"),

@@ -193,7 +193,7 @@ class FitConfig:
 
 @dataclasses.dataclass(frozen=True)
 class GainFieldConfig:
-    """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip; chosen on 10 clips.
+    """How `inr_jax.enhancement.gain_field` fits gains to one noisy clip.
 
     The PSD of other noise is not known as well as that of white noise: fewer steps follow
     a wrong one less, and the estimator of log amplitudes does less harm to speech. What
@@ -212,9 +212,9 @@ class GainFieldConfig:
       log_amplitude: Whether the gains are those of the log-spectral amplitude (Ephraim
         and Malah 1985), with the geometric mean of the field's prior SNR and the
         decision-directed one; None for in noise that is not white.
-      exponent: Of the field's gains where `log_amplitude` is off: above 1 removes more
-        noise than the least squared error would, which listeners and SSNR prefer.
-      floor: Smallest gain where `log_amplitude` is off.
+      exponent: Of the field's gains, without effect where `log_amplitude` is on: above 1
+        removes more noise than the least squared error would, which listeners prefer.
+      floor: Smallest gain, also without effect there.
       divergence: Whether the risk is unbiased; otherwise a term is missing.
     """
 
@@ -240,7 +240,7 @@ class GainFieldConfig:
             )
 
     def for_noise(self, is_white: bool) -> "GainFieldConfig":
-        """The same, with numbers for what depends on the noise of a clip."""
+        """The same, with values for what depends on the noise of a clip."""
         log_amplitude = self.log_amplitude
         return dataclasses.replace(
             self,

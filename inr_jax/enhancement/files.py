@@ -46,6 +46,11 @@ class DryWetMix:
     wet: float = 1.0
     max_attenuation_db: float | None = None
 
+    def __post_init__(self):
+        limit_db = self.max_attenuation_db
+        if limit_db is not None and not limit_db >= 0:
+            raise InputError(f"max_attenuation_db is at least 0, got {limit_db}")
+
     @property
     def dry(self) -> float:
         """Share of the input in the output."""

@@ -22,7 +22,7 @@ from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 # Speech has next to nothing below; rumble and hum may have a lot.
 LOWEST_HZ = 50.0
-# Of least squares, where its prior SNR is 30 dB.
+# Keeps the prior SNR G / (1 - G) at 30 dB or below.
 _LARGEST_GAIN = 0.999
 # Longer clips are denoised in windows that overlap by an eighth.
 WINDOW_S = 20.0

@@ -63,14 +63,14 @@ def _clear_stale(folder):
 
 @contextlib.contextmanager
 def _naming(path, temporary=None):
-    """Has errors of the system say which file, not the one in its place.
+    """Errors of the system name `path`: not the temporary file, and not nothing.
 
-    That of a full disk says none.
+    That of a full disk names nothing.
     """
     try:
         yield
     except OSError as error:
-        if error.filename in (None, temporary, os.fspath(temporary or path)):
+        if error.filename in (None, temporary, str(temporary)):
             error.filename = path
         raise
 

@@ -14,7 +14,7 @@ from inr_jax import audio
 _BYTES = 2**16
 _WAIT_S = 0.1
 _FULL = 2**15
-_AT_ONCE = 512  # bytes, of POSIX's PIPE_BUF at least
+_AT_ONCE = getattr(select, "PIPE_BUF", 2**16)  # bytes that a ready pipe takes at once
 _IS_WINDOWS = os.name == "nt"  # whose pipes cannot be waited for
 
 

@@ -118,8 +118,9 @@ def feed(hops: Iterator[np.ndarray]) -> Iterator[Feed]:
 class Clock:
     """Plays hops into an engine at the speed of real time; what comes out is kept there.
 
-    A file that a busy disk brings late is no reason to hurry afterwards, as no microphone
-    would: such hops count as `xruns`, and all that follow come as much later.
+    A file that a busy disk brings late by more than a hop is no reason to hurry afterwards,
+    as no microphone would: such hops count as `xruns`, and all that follow come as much
+    later.
     """
 
     latency_s = 0.0
@@ -134,7 +135,8 @@ class Clock:
 
     def _play(self):
         recorded, stream = self._engine.recorded, self._engine.stream
-        hop, start = self._feed.take(), time.monotonic()
+        hop = self._feed.take()
+        start = time.monotonic()
         while hop is not None:
             due = start + recorded.position / stream.sample_rate
             if self._stop.wait(max(0.0, due - time.monotonic())):
@@ -143,6 +145,7 @@ class Clock:
             due += stream.hop / stream.sample_rate
             asked = time.monotonic()
             hop = self._feed.take()
+            # a clock that is late itself does not count against the file
             late = time.monotonic() - max(due, asked)
             if hop is not None and late > stream.hop / stream.sample_rate:
                 start += late

@@ -147,10 +147,7 @@ class Stream:
     def _dry_share(self):
         if self.bypass:
             return 1.0
-        limit_db = self.max_attenuation_db
-        if limit_db is not None and not limit_db >= 0:
-            raise InputError(f"max_attenuation_db is at least 0, got {limit_db}")
-        return DryWetMix(max_attenuation_db=limit_db).dry
+        return DryWetMix(max_attenuation_db=self.max_attenuation_db).dry
 
 
 _init = precision.in_32_bits(hyper_gain_stream.init)

@@ -108,10 +108,11 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
     from inr_jax.live.engine import Engine
     from inr_jax.live.stream import HIGHEST_RATE, LOWEST_RATE, Stream
 
-    if not LOWEST_RATE <= form[0] <= HIGHEST_RATE:
+    is_file = isinstance(source, inr_jax.audio.FileSource)
+    if is_file and not LOWEST_RATE <= source.sample_rate <= HIGHEST_RATE:
         raise InputError(
-            f"{INPUT.value or 'the input'}: has {form[0]} Hz, live takes {LOWEST_RATE} to "
-            f"{HIGHEST_RATE}; inr-jax denoise takes files of any rate"
+            f"{source.name}: has {source.sample_rate} Hz, live takes {LOWEST_RATE} to "
+            f"{HIGHEST_RATE}; inr-jax denoise takes any rate"
         )
     stream = Stream(*form, WEIGHTS.value, MAX_ATTENUATION_DB.value)
     if stop.is_set():  # meanwhile; older files stay
