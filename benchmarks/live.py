@@ -5,7 +5,7 @@
   python benchmarks/live.py --output_dir=results/live --soak_s=7200
 
 The share of a hop that its computation takes, by JAX and exported, and what many streams
-take as one batch and one by one, both shared among --cores. --soak_s runs `inr-jax live` at
+take as one batch, shared among --cores, and one by one. --soak_s runs `inr-jax live` at
 the speed of real time, from a file to a file: deadlines missed, delay and memory at the
 beginning and at the end.
 """
@@ -135,18 +135,12 @@ def laps(function, count: int | None = None) -> list[float]:
 
 
 def one_by_one(rate: int):
-    """A hop of every stream, one after the other in a thread of each core."""
-    import concurrent.futures
-
+    """A hop of every stream, one after the other, in one thread."""
     from inr_jax.live import Stream
 
     streams = [Stream(rate, weights=WEIGHTS.value) for _ in range(STREAMS.value)]
     block = noise(streams[0].hop, 1)
-    shares = [streams[i :: CORES.value] for i in range(CORES.value)]
-    pool = concurrent.futures.ThreadPoolExecutor(CORES.value)
-    return lambda: list(
-        pool.map(lambda share: [stream.step(block) for stream in share], shares)
-    )
+    return lambda: [stream.step(block) for stream in streams]
 
 
 def batch(rate: int):
