@@ -104,7 +104,7 @@ def standard_pipes(monkeypatch):
     reading, writing = os.pipe()
     for name, end in (("stdin", reading), ("stdout", writing)):
         file = types.SimpleNamespace(fileno=lambda end=end: end)
-        monkeypatch.setattr(sys, name, file)
+        monkeypatch.setattr(sys, name, types.SimpleNamespace(buffer=file))
     return reading, writing
 
 
@@ -119,6 +119,28 @@ def test_pipes_hold_16_bits(monkeypatch):
     expected = np.array([[0.5, -0.5], [full, -1], [2**-15, 0]])
     np.testing.assert_array_equal(found, expected)
     os.close(stdin)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("live", "--input=-", "--output=FILE"),
+        ("denoise", "-", "--output=FILE", "--method=wiener"),
+    ],
+)
+def test_closed_standard_input_is_a_line(monkeypatch, run_command, tmp_path, argv):
+    monkeypatch.setattr(sys, "stdin", None)
+    argv = [x.replace("FILE", str(tmp_path / "out.wav")) for x in argv]
+    code, _, err = run_command(*argv)
+    assert code != 0 and "Traceback" not in err
+    assert "standard input is closed" in err
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_closed_standard_output_is_a_line(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(InputError, match="standard output is closed"):
+        pipes.write(np.zeros((1, 1)), threading.Event())
 
 
 def test_a_pipe_without_sound_is_left_when_asked(monkeypatch):

@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from inr_jax.enhancement import driver
 from inr_jax.enhancement.driver import Denoiser, Source
 from inr_jax.enhancement.levels import LevelMeter, Levels
 from inr_jax.errors import InputError, listed, one_line
-from inr_jax.io import atomic
+from inr_jax.io import atomic, standard_streams
 
 PIPE = "-"
 # Longer files are read part by part, where the method allows it.
@@ -512,7 +511,7 @@ class _Sources:
         folder = self._spooled.enter_context(tempfile.TemporaryDirectory())
         path = os.path.join(folder, "stdin")
         with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            shutil.copyfileobj(standard_streams.standard_input(), file)
         return path
 
 
@@ -586,9 +585,10 @@ class _Writer:
     def _close(self):
         self._files.close()
         if self._piped:
+            pipe = standard_streams.standard_output()
             with open(self._piped, "rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+                shutil.copyfileobj(file, pipe)
+            pipe.flush()
             self._clear()
         if self._keep_times and self.job.source != PIPE:
             for path in {self.job.target, self.job.residual} - {PIPE, None}:

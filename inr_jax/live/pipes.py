@@ -2,7 +2,6 @@
 
 import os
 import select
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from inr_jax import audio
+from inr_jax.io import standard_streams
 
 _BYTES = 2**16
 _WAIT_S = 0.1
@@ -22,10 +22,10 @@ def blocks(
     channels: int, stop: threading.Event
 ) -> Iterator[Float[np.ndarray, "samples channels"]]:
     """Blocks of standard input as they arrive, until it ends or `stop` is set."""
-    pipe, left = sys.stdin.fileno(), b""
+    pipe, left = standard_streams.standard_input().fileno(), b""
     width = 2 * channels
     while not stop.is_set():
-        if not select.select([pipe], [], [], _WAIT_S)[0]:
+        if not _IS_WINDOWS and not select.select([pipe], [], [], _WAIT_S)[0]:
             continue
         data = os.read(pipe, _BYTES)
         if not data:
@@ -42,7 +42,8 @@ def write(
 ) -> None:
     """Writes to standard output at once; once `stop` is set, only what it takes."""
     integers = np.rint(samples * _FULL).clip(-_FULL, _FULL - 1).astype("<i2")
-    pipe, left = sys.stdout.fileno(), memoryview(integers.tobytes())
+    pipe = standard_streams.standard_output().fileno()
+    left = memoryview(integers.tobytes())
     while left:
         if _IS_WINDOWS or select.select([], [pipe], [], _WAIT_S)[1]:
             # a pipe that is ready takes so much without waiting

@@ -23,6 +23,7 @@ from inr_jax.cli.flags import devices as device_flags
 from inr_jax.cli.flags import methods
 from inr_jax.configs.methods import DEFAULT, METHODS
 from inr_jax.errors import InputError
+from inr_jax.io import standard_streams
 
 flags.adopt_module_key_flags(app)
 flags.adopt_module_key_flags(device_flags)
@@ -95,6 +96,8 @@ def main(inputs: list[str]) -> int:
     already = [job for job in jobs if job not in left]
     todo, blocked = files.writable(todo)
     piped = files.PIPE in (OUTPUT.value, RESIDUAL.value)
+    if piped:
+        standard_streams.standard_output()
     objects = (sys.stderr if piped else sys.stdout) if JSON.value else None
     report = denoised.Report(left_out, already, objects)
     if already:

@@ -24,6 +24,7 @@ from absl import flags
 import inr_jax
 from inr_jax.cli import app
 from inr_jax.errors import InputError
+from inr_jax.io import standard_streams
 
 flags.adopt_module_key_flags(app)
 DEVICES = flags.DEFINE_bool("devices", False, "Lists the sound devices.")
@@ -88,6 +89,8 @@ def main() -> None:
     source, target, latency = chosen_source(), chosen_target(), device_latency()
     check_sides(source, target)
     form, outputs = form_of(source), outputs_beside(source, target)
+    if PIPE in outputs:
+        standard_streams.standard_output()
     for path in set(outputs) - {PIPE}:
         # what it cannot hold is known before the work begins
         inr_jax.audio.encoding(path, *form)
@@ -173,6 +176,7 @@ def chosen_source():
 
     name = INPUT.value
     if name == PIPE:
+        standard_streams.standard_input()
         return PIPE
     if name and (os.path.exists(name) or inr_jax.audio.is_audio(pathlib.Path(name))):
         return inr_jax.audio.FileSource(name)
