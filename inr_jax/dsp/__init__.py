@@ -1,4 +1,4 @@
-"""Signal processing: STFT, mel filterbanks, overlap-add, noise PSD."""
+"""Signal processing: STFT, mel filterbanks, overlap-add, short convolutions, noise PSD."""
 
 import lazy_loader
 

@@ -1,3 +1,4 @@
+from . import fourier_conv as fourier_conv
 from . import mel as mel
 from . import mel_power as mel_power
 from . import noise_psd as noise_psd

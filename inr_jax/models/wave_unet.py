@@ -4,6 +4,8 @@ Stoller et al. 2018 (arXiv 1806.03185) as Michelashvili and Wolf changed it ("Sp
 denoising by accumulating per-frequency modeling fluctuations", arXiv 1904.07612).
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import DnpConfig
+from inr_jax.dsp.fourier_conv import fourier_conv
 
 _SLOPE = 0.1  # of the leaky ReLU
 _NORM_FLOOR = 1e-5  # added to variances
+_MANY_CHANNELS = 16
 # U(-a, a) with a = 1 / sqrt(fan_in), PyTorch's initialisation of convolutions
 _KERNEL_INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
@@ -92,18 +96,12 @@ class WaveUNet(nn.Module):
 
 def _convolution(x, kernel, *_, **__):
     """The convolution of `nn.Conv`: (1, samples, channels), stride 1, same size."""
-    return _convolve(x, kernel)
+    return _convolve(x[0], kernel)[None]
 
 
 @jax.custom_vjp
 def _convolve(x, kernel):
-    return _padded(x, kernel, len(kernel) // 2)
-
-
-def _padded(x, kernel, side):
-    return jax.lax.conv_general_dilated(
-        x, kernel, (1,), [(side, side)], dimension_numbers=("NWC", "WIO", "NWC")
-    )
+    return _on_this_platform(kernel, _fourier, _direct)(x, kernel)
 
 
 def _forward(x, kernel):
@@ -111,20 +109,50 @@ def _forward(x, kernel):
 
 
 def _backward(residuals, gradient):
+    gradients = _on_this_platform(residuals[1], _fourier_gradients, _direct_gradients)
+    return gradients(*residuals, gradient)
+
+
+_convolve.defvjp(_forward, _backward)
+
+
+def _on_this_platform(kernel, fourier, direct):
+    """Fourier transforms on CPUs, and where they save products: of many channels."""
+    if len(kernel) == 1 or min(kernel.shape[1:]) < _MANY_CHANNELS:
+        return direct
+    return functools.partial(jax.lax.platform_dependent, cpu=fourier, default=direct)
+
+
+def _fourier(x, kernel):
+    return fourier_conv(x, kernel)
+
+
+def _fourier_gradients(x, kernel, gradient):
+    return jax.vjp(fourier_conv, x, kernel)[1](gradient)
+
+
+def _direct(x, kernel):
+    return _padded(x[None], kernel)[0]
+
+
+def _direct_gradients(x, kernel, gradient):
     """Gradients as convolutions in the one layout that XLA runs fast inside loops.
 
     On CPUs it optimises other layouts outside of loops only: a scanned step took 25
     times as long. The barriers keep XLA from fusing the transpositions.
     """
-    x, kernel = residuals
     flipped = jax.lax.optimization_barrier(jnp.transpose(kernel[::-1], (0, 2, 1)))
-    channels = jax.lax.optimization_barrier(jnp.transpose(x, (2, 1, 0)))
+    channels = jax.lax.optimization_barrier(jnp.transpose(x)[..., None])
     # input channels as signals, gradients of output channels as kernels
-    taps = _padded(channels, jnp.transpose(gradient, (1, 0, 2)), len(kernel) // 2)
-    return _convolve(gradient, flipped), jnp.transpose(taps, (1, 0, 2))
+    taps = _padded(channels, gradient[:, None], len(kernel) // 2)
+    return _direct(gradient, flipped), jnp.transpose(taps, (1, 0, 2))
 
 
-_convolve.defvjp(_forward, _backward)
+def _padded(x, kernel, side=None):
+    side = len(kernel) // 2 if side is None else side
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1,), [(side, side)], dimension_numbers=("NWC", "WIO", "NWC")
+    )
 
 
 def _zero_padding(x, num_samples):
