@@ -46,7 +46,8 @@ class FieldConfig:
         return 1 + 2 * FILTER_TAPS
 
 
-# Taps of the deep filter, one before, at and after the frame, `hop_s` apart.
+# Taps of the deep filter, `hop_s` apart: at the frame, one before and one after; causal,
+# at the frame and at the two before.
 FILTER_TAPS = 3
 
 
@@ -61,11 +62,16 @@ class HyperGainConfig(TrunkConfig):
     field: FieldConfig = dataclasses.field(default_factory=FieldConfig)
 
     @property
-    def receptive_field(self) -> int:
-        """Frames to either side that the estimate at one time depends on."""
-        return super().receptive_field + FILTER_TAPS // 2
+    def receptive_field(self) -> tuple[int, int]:
+        """Frames before and after that the estimate at one time depends on."""
+        before, after = super().receptive_field
+        taps = FILTER_TAPS - 1
+        if self.causal:
+            return before + taps, after
+        return before + taps // 2, after + taps // 2
 
     @property
-    def look_ahead_s(self) -> float:
-        """Seconds of the future that a sample of the estimate depends on."""
-        return (self.receptive_field + 2) * self.field.hop_s
+    def receptive_field_s(self) -> tuple[float, float]:
+        """Seconds of the past and the future that a sample of the estimate depends on."""
+        before, after = self.receptive_field
+        return (before + 2) * self.field.hop_s, (after + 2) * self.field.hop_s

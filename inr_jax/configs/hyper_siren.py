@@ -74,7 +74,7 @@ class HyperSirenConfig(TrunkConfig):
         return self.hop // math.gcd(self.hop, self.sample_rate)
 
     @property
-    def look_ahead_s(self) -> float:
-        """Seconds of the future that a sample of the estimate depends on."""
-        frames = self.receptive_field + self.taps // 2 + 2
-        return frames * self.windows.hop_s
+    def receptive_field_s(self) -> tuple[float, float]:
+        """Seconds of the past and the future that a sample of the estimate depends on."""
+        before, after = (x + self.taps // 2 + 2 for x in self.receptive_field)
+        return before * self.windows.hop_s, after * self.windows.hop_s

@@ -94,7 +94,7 @@ class Denoiser:
     padded_size: Callable[[int], int] | None = None
     sample_rate: int | None = None
     window_s: float | None = None
-    receptive_field_s: float | None = None
+    receptive_field_s: tuple[float, float] | None = None
     alignment: Callable[[int], int] = lambda rate: rate
     upsample: int = 1
     output_rate: int | None = None
@@ -251,39 +251,38 @@ def _parts(denoiser, recording) -> Iterator[_Part]:
         samples = _joined(list(source.blocks(_WHOLE)))
         yield _Part(denoiser, recording, samples, 0, len(samples), True, True)
         return
-    length, margin = _streaming(denoiser, source.sample_rate)
+    length, past, future = _streaming(denoiser, source.sample_rate)
     blocks = source.blocks(length)
     held, before = next(blocks), 0
     while True:
-        while len(held) <= before + length + margin:
+        while len(held) <= before + length + future:
             if (block := next(blocks, None)) is None:
                 break
             held = np.concatenate([held, block])
         count = min(length, len(held) - before)
         is_last = before + count == len(held)
-        noisy = held[: before + count + margin]
+        noisy = held[: before + count + future]
         is_only = is_last and not before
         yield _Part(denoiser, recording, noisy, before, count, is_last, is_only)
         if is_last:
             return
-        dropped = max(0, before + count - margin)
+        dropped = max(0, before + count - past)
         held, before = held[dropped:], before + count - dropped
 
 
 def _streaming(denoiser, rate):
-    """Samples of a window and of each of its margins."""
+    """Samples of a window and of its margins before and after."""
     step = denoiser.alignment(rate)
-    margin_s = denoiser.receptive_field_s
-    if denoiser.sample_rate not in (None, rate):
-        margin_s += _RESAMPLING_S
-    length, margin = (
-        step * math.ceil(s * rate / step) for s in (denoiser.window_s, margin_s)
+    is_resampled = denoiser.sample_rate not in (None, rate)
+    margins_s = (s + _RESAMPLING_S * is_resampled for s in denoiser.receptive_field_s)
+    length, past, future = (
+        step * math.ceil(s * rate / step) for s in (denoiser.window_s, *margins_s)
     )
     if denoiser.padded_size:  # what would be padding holds sound instead
         ratio = (denoiser.sample_rate or rate) / rate
-        size = denoiser.padded_size(math.ceil((length + 2 * margin) * ratio))
-        length = (math.floor(size / ratio) - 2 * margin) // step * step
-    return length, margin
+        size = denoiser.padded_size(math.ceil((length + past + future) * ratio))
+        length = (math.floor(size / ratio) - past - future) // step * step
+    return length, past, future
 
 
 def _joined(blocks):
@@ -318,8 +317,7 @@ def _padded_size(denoiser, part, count, rate):
         return 0
     if denoiser.is_streaming and not part.is_only:  # one size for all of a recording
         own_rate = part.recording.source.sample_rate
-        length, margin = _streaming(denoiser, own_rate)
-        count = math.ceil((length + 2 * margin) * rate / own_rate)
+        count = math.ceil(sum(_streaming(denoiser, own_rate)) * rate / own_rate)
     return denoiser.padded_size(count)
 
 

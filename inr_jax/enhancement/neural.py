@@ -46,7 +46,7 @@ def hyper_gain(model: HyperGain, params: dict, linked: bool = False) -> Denoiser
         batch_size,
         bucketing.bucket_size,
         window_s=HYPER_WINDOW_S,
-        receptive_field_s=config.look_ahead_s,
+        receptive_field_s=config.receptive_field_s,
         alignment=lambda rate: hyper_gains.window_of(rate, config) // 2,
         linked=linked,
     )
@@ -79,7 +79,7 @@ def hyper_siren(
         bucketing.bucket_size,
         sample_rate=config.sample_rate,
         window_s=HYPER_WINDOW_S,
-        receptive_field_s=config.look_ahead_s,
+        receptive_field_s=config.receptive_field_s,
         alignment=lambda rate: config.alignment_s * rate,
         upsample=upsample,
         output_rate=output_rate,

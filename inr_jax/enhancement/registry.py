@@ -57,7 +57,7 @@ def make(
 def _signal_by_signal(
     function: Callable[[np.ndarray, int], np.ndarray],
     window_s: float | None = None,
-    receptive_field_s: float | None = None,
+    receptive_field_s: tuple[float, float] | None = None,
     linked: bool = False,
     sample_rate: int | None = None,
 ) -> Denoiser:
@@ -84,7 +84,9 @@ def _function(module: str, name: str, config: NoSettings) -> Denoiser:
 
 def _sample_by_sample(name: str, config: NoSettings) -> Denoiser:
     del config
-    return _signal_by_signal(getattr(_room("trivial"), name), SAMPLE_WINDOW_S, 0.0)
+    return _signal_by_signal(
+        getattr(_room("trivial"), name), SAMPLE_WINDOW_S, (0.0, 0.0)
+    )
 
 
 def _classical(name: str, config: ClassicalConfig) -> Denoiser:
