@@ -186,8 +186,8 @@ def test_pipe(tmp_path):
         ),
         (("a", "--output=b", "--output_rate=48000", "--wet=0.5"), "goes without"),
         (
-            ("a", "--output=b", "--method=wiener", "--checkpoint=c"),
-            "--checkpoint is not for wiener",
+            ("a", "--output=b", "--method=wiener", "--weights=c"),
+            "--weights is not for wiener",
         ),
         (
             ("a", "--output=b", "--method=siren", "--channels=linked"),

@@ -127,7 +127,7 @@ def test_whole_signals_are_as_by_jax(tmp_path):
 
 def test_the_command_writes_what_the_method_onnx_runs(folder, run_command, tmp_path):
     path = tmp_path / "new" / "stream.onnx"
-    flags = [f"--model={folder}", "--sample_rate=8000", f"--output={path}"]
+    flags = [f"--weights={folder}", "--sample_rate=8000", f"--output={path}"]
     code, out, err = run_command("export", "--format=onnx", *flags)
     assert (code, err) == (0, "")
     assert "stream, latency 32 ms; 8000 Hz, 1 channels" in out
@@ -164,8 +164,8 @@ def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):
     for flags, said in (
         ([], "--output is missing"),
         (["--output=x.onnx", "--sample_rate=1"], "--sample_rate=1"),
-        (["--output=x.onnx", f"--model={tmp_path / 'hypersound'}"], "only HyperGain"),
-        (["--output=x.onnx", f"--model={tmp_path}"], "no trained weights"),
+        (["--output=x.onnx", f"--weights={tmp_path / 'hypersound'}"], "only HyperGain"),
+        (["--output=x.onnx", f"--weights={tmp_path}"], "no trained weights"),
     ):
         code, _, err = run_command("export", *flags)
         assert code == 2 and said in err and len(err.splitlines()) == 1

@@ -118,14 +118,11 @@ def test_parts_of_a_long_clip_share_one_noise_and_no_seam(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("estimate", ["stationary", "mmse_spp", "auto", 1e-2])
+@pytest.mark.parametrize("estimate", ["stationary", "mmse_spp", "auto"])
 def test_other_estimates_of_the_noise(speech, estimate):
     noisy = noise.add_white(speech[:16_000], seed=0, sigma=0.1)
-    if isinstance(estimate, float):
-        (found,) = denoise([noisy], noise_variance=estimate)
-    else:
-        config = dataclasses.replace(TINY, noise_estimator=estimate)
-        (found,) = denoise([noisy], config)
+    config = dataclasses.replace(TINY, noise_estimator=estimate)
+    (found,) = denoise([noisy], config)
     assert np.isfinite(found).all() and np.std(found) < np.std(noisy)
 
 
@@ -183,36 +180,3 @@ def test_one_program_for_clips_of_a_bucket(speech):
 def test_settings_that_make_no_sense(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         dataclasses.replace(TINY, **change)
-
-
-@pytest.mark.slow
-def test_fits_resume_with_the_same_draws(tmp_path, monkeypatch):
-    """In chunks or all steps at once; killed in between."""
-    monkeypatch.setattr("inr_jax.fitting.driver.SAVE_EVERY_S", 0.0)
-    monkeypatch.setattr(gain_field, "CHUNK", 2)
-    rng = np.random.default_rng(0)
-    ratios = rng.exponential(size=(2, 12, 33)).astype(np.float32)
-    given = (
-        list(jax.random.split(jax.random.key(0), 2)),
-        ratios,
-        np.array([12, 9]),
-        2000,
-        TINY,
-    )
-    whole = gain_field.fit_gains(*given)
-    assert whole.shape == ratios.shape and 0 < whole.min() and whole.max() < 1
-    counted = []
-
-    def killed(clip_steps):
-        counted.append(clip_steps)
-        if len(counted) == 2:
-            raise KeyboardInterrupt
-
-    folder = tmp_path / "fits"
-    with pytest.raises(KeyboardInterrupt):
-        gain_field.fit_gains(*given, on_steps=killed, checkpoint_dir=folder)
-    counted.clear()
-    found = gain_field.fit_gains(*given, on_steps=counted.append, checkpoint_dir=folder)
-    assert counted == [2 * 2, 2 * 2, 2 * 1]  # saved, then the rest of five steps
-    np.testing.assert_allclose(found, whole, atol=1e-6)
-    assert not folder.exists()

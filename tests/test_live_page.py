@@ -121,9 +121,11 @@ def address(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("live") / "live_page"
     left_out = shutil.ignore_patterns("node_modules", "dist")
     shutil.copytree(PAGE, folder, ignore=left_out)
-    model = folder / "stream.onnx"
-    model.write_bytes(hyper_gain_onnx.stream(*network, RATE).SerializeToString())
-    for line in ("npm ci --ignore-scripts", "npm run build -- stream.onnx"):
+    for channels, name in enumerate(("mono", "stereo"), 1):
+        model = hyper_gain_onnx.stream(*network, RATE, channels)
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+    build = "npm run build -- mono.onnx stereo.onnx"
+    for line in ("npm ci --ignore-scripts", build):
         done = subprocess.run(
             line.split(), cwd=folder, capture_output=True, text=True, check=False
         )
@@ -284,10 +286,12 @@ def test_a_recording_is_what_was_heard(heard):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [None, 12])
-def test_a_dropped_file_comes_back_denoised(page, network, noisy, limit):
+@pytest.mark.parametrize(("limit", "channels"), [(None, 1), (12, 1), (None, 2)])
+def test_a_dropped_file_comes_back_denoised(page, network, noisy, limit, channels):
     content = io.BytesIO()
     given = noisy[: 2 * RATE + 100]
+    if channels == 2:  # from one side
+        given = np.stack([0.3 * np.roll(given, 30), given], 1)
     soundfile.write(content, given, RATE, format="WAV", subtype="PCM_16")
     content.seek(0)
     samples = soundfile.read(content, dtype="float32")[0]  # of 16 bits
@@ -310,7 +314,8 @@ def test_a_dropped_file_comes_back_denoised(page, network, noisy, limit):
     assert (rate, found.shape) == (RATE, samples.shape)
     model, params = network
     denoise = jax.jit(hyper_gain.denoise, static_argnums=(0, 3))
-    wet = denoise(model, params, samples[:, None], 2 * HOP)[:, 0]
+    wet = denoise(model, params, samples.reshape(len(samples), -1), 2 * HOP)
+    wet = wet.reshape(samples.shape)
     dry = 0 if limit is None else 10 ** (-limit / 20)
     np.testing.assert_allclose(found, dry * samples + (1 - dry) * wet, atol=1e-3)
     # noise of 10 dB is three tenths of the sound

@@ -454,7 +454,7 @@ def test_a_training_that_has_not_ended_is_told(training):
 def test_the_command_takes_the_folder_of_a_training(training, tiny, tmp_path):
     folder = with_model(training, tiny)
     source, out = put(tmp_path / "a.flac"), tmp_path / "out.flac"
-    args = (str(source), f"--output={out}", f"--checkpoint={folder}")
+    args = (str(source), f"--output={out}", f"--weights={folder}")
     run_script("denoise.py", *args)
     again = run_script("denoise.py", str(source), f"--output={out}", args[2])
     assert "1 of 1 files are done" in again.stderr  # weights are known by their digest

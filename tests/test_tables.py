@@ -102,6 +102,14 @@ def test_the_paper_s_table_beside_ours():
         paper_table.lines(louder)
 
 
+def test_the_paper_s_table_counts_clips_without_a_value():
+    ours = rows("wiener", [1.0, float("nan"), 3.0], noise="white", snr_db="0.0")
+    result = paper_table.lines(ours)
+    text = paper_table.markdown(result)
+    assert "| wiener | 3 | 2.00 |" in text and "wiener: clips without a value: " in text
+    assert result[-1]["without_value"].startswith("SSNR 1")
+
+
 def test_the_paper_s_table_says_which_network_of_ours_a_row_is_of():
     condition = {"noise": "white", "snr_db": "0.0"}
     ours = rows("hyper_siren", [2.0], **condition)

@@ -45,7 +45,7 @@ def test_train_again_and_denoise(tmp_path):
         str(CLIPS / "letter.flac"),
         f"--output={tmp_path / 'out.flac'}",
         "--method=hypersound",
-        f"--checkpoint={tmp_path}",
+        f"--weights={tmp_path}",
         "--finetune_steps=1",
     )
     before, after = audio.read(CLIPS / "letter.flac"), audio.read(tmp_path / "out.flac")

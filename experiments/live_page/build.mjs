@@ -1,7 +1,7 @@
 // Builds dist/: the page, onnxruntime's WebAssembly, and the network beside them.
 //
-//   npm run build               hyper_gain_live, by `inr-jax export`
-//   npm run build -- FILE.onnx  another stream of one channel at 48 kHz
+//   npm run build                            hyper_gain_live, by `inr-jax export`
+//   npm run build -- MONO.onnx STEREO.onnx   other streams at 48 kHz
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
@@ -11,7 +11,11 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const runtime = join(here, "node_modules", "onnxruntime-web", "dist");
-const model = process.argv[2];
+const given = process.argv.slice(2);
+if (given.length !== 0 && given.length !== 2) {
+  console.error("give no network, or two: npm run build -- MONO.onnx STEREO.onnx");
+  process.exit(2);
+}
 
 rmSync(dist, { recursive: true, force: true });
 cpSync(join(here, "src"), dist, { recursive: true });
@@ -23,10 +27,13 @@ for (const name of [
 ]) {
   cpSync(join(runtime, name), join(dist, "ort", name));
 }
-if (model) {
-  cpSync(resolve(model), join(dist, "model.onnx"));
-} else {
-  const flags = ["--model=hyper_gain_live", `--output=${join(dist, "model.onnx")}`];
-  execFileSync("inr-jax", ["export", ...flags], { stdio: "inherit" });
-}
+["mono", "stereo"].forEach((name, i) => {
+  const file = join(dist, `${name}.onnx`);
+  if (given.length) {
+    cpSync(resolve(given[i]), file);
+  } else {
+    const flags = [`--channels=${i + 1}`, `--output=${file}`];
+    execFileSync("inr-jax", ["export", ...flags], { stdio: "inherit" });
+  }
+});
 console.log(`${dist}: serve it, as by python -m http.server -d dist`);

@@ -45,7 +45,7 @@ class HypernetworkTraining:
       adam_rate: Rate of Adam, for all else; the largest one of "one_cycle".
       weight_decay: Of Muon or of AdamW.
       max_gradient_norm: Gradients are scaled down to it.
-      ema_decay: Of the running mean of the weights, which is validated and shipped.
+      ema_decay: Of the running mean of the weights, which is validated and saved.
       trained: "all", or "highs" for the bands above the cells of a gain field alone, whose
         loss is that of the signal above the cells.
     """

@@ -1,6 +1,6 @@
 from . import fourier_conv as fourier_conv
+from . import magnitudes as magnitudes
 from . import mel as mel
-from . import mel_power as mel_power
 from . import noise_psd as noise_psd
 from . import overlap_add as overlap_add
 from . import stft as stft

@@ -1,61 +1,51 @@
-"""STFT magnitudes of one padded signal, differentiable and masked.
+"""Mel filterbanks and mel power spectrograms in numpy, for pictures and metrics.
 
-Frames are centred: frame k is centred at sample `k * hop`, the signal is reflected at
-its true ends (librosa's `center=True, pad_mode="reflect"`), whatever padding follows.
+librosa's, but for its `librosa.feature`, whose first import compiles for half a minute.
 """
 
-import jax.numpy as jnp
+import functools
+import warnings
+
 import numpy as np
-from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int
-
-from inr_jax.dsp.stft import frame
-
-# Floor of the magnitudes, below which the gradient is 0: silence is differentiable.
-MAGNITUDE_FLOOR = 1e-4
+from jaxtyping import Float
 
 
-def reflect(
-    signal: Float[Array, " samples"], num_samples: Int[ArrayLike, ""], margin: int
-) -> Float[Array, " padded"]:
-    """The first `num_samples` of `signal` with reflection padding at both ends.
+@functools.cache
+def mel_matrix(
+    sample_rate: int, window: int, num_mels: int
+) -> Float[np.ndarray, "bins {num_mels}"]:
+    """Slaney mel filterbank, of window // 2 + 1 bins.
 
-    Args:
-      signal: Padded to any length.
-      num_samples: Length of the signal proper.
-      margin: Samples of padding at each end.
-
-    Returns:
-      samples + 2 * margin samples; reflection continues beyond `num_samples + margin`,
-      where no valid frame lies.
+    Bands narrower than a bin may be empty.
     """
-    period = jnp.maximum(2 * (num_samples - 1), 1)
-    position = jnp.mod(jnp.arange(-margin, signal.shape[0] + margin), period)
-    return signal[jnp.minimum(position, period - position)]
+    from librosa import filters
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Empty filters")
+        bank = filters.mel(sr=sample_rate, n_fft=window, n_mels=num_mels)
+    return np.ascontiguousarray(bank.T, dtype=np.float32)
 
 
-def magnitudes(
-    signal: Float[Array, " samples"],
-    num_samples: Int[ArrayLike, ""],
+def mel_power(
+    signal: Float[np.ndarray, " samples"],
+    sample_rate: int,
     window: int,
     hop: int,
-) -> tuple[Float[Array, "frames bins"], Bool[Array, "frames 1"]]:
-    """STFT magnitudes of one signal with a periodic Hann window, unscaled.
+    num_mels: int,
+) -> Float[np.ndarray, "{num_mels} frames"]:
+    """Mel power spectrogram: frames around every `hop` samples, zeros beyond the signal.
 
     Args:
-      signal: Padding follows the first `num_samples` samples.
-      num_samples: Length of the signal proper.
-      window: Window and FFT length in samples, a multiple of `hop`.
+      signal: In any units.
+      sample_rate: In Hz.
+      window: Samples of the periodic Hann window and of the FFT.
       hop: Samples from frame to frame.
-
-    Returns:
-      Magnitudes of window // 2 + 1 bins, at least `MAGNITUDE_FLOOR`, and the mask of
-      the `1 + num_samples // hop` valid frames.
+      num_mels: Bands up to half the sample rate.
     """
-    num_frames = 1 + signal.shape[0] // hop
-    frames = frame(reflect(signal, num_samples, window // 2), window, hop)
+    padded = np.pad(np.asarray(signal, np.float32), window // 2)
+    padded = np.pad(padded, (0, max(0, window - len(padded))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     hann = np.hanning(window + 1)[:-1].astype(np.float32)
-    spectrum = jnp.fft.rfft(frames * hann[None, :])
-    power = spectrum.real**2 + spectrum.imag**2
-    valid = jnp.arange(num_frames) < 1 + num_samples // hop
-    return jnp.sqrt(jnp.maximum(power, MAGNITUDE_FLOOR**2)), valid[:, None]
+    spectrum = np.fft.rfft(frames * hann)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    return (power @ mel_matrix(sample_rate, window, num_mels)).T

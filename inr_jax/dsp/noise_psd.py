@@ -10,6 +10,7 @@ the noise floor: they see the pauses of speech.
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 from scipy import ndimage
 
 from inr_jax.errors import InputError
@@ -45,7 +46,9 @@ _STRETCH_FRAMES = 250
 _OVER_TIME_DB = 3.5
 
 
-def estimate(power: np.ndarray, estimator: str = "auto") -> np.ndarray:
+def estimate(
+    power: Float[np.ndarray, "frames bins"], estimator: str = "auto"
+) -> Float[np.ndarray, "..."]:
     """Noise PSD by the estimator of this name.
 
     Args:
@@ -64,12 +67,12 @@ def estimate(power: np.ndarray, estimator: str = "auto") -> np.ndarray:
     return ESTIMATORS[estimator](power)
 
 
-def auto(power: np.ndarray) -> np.ndarray:
+def auto(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "..."]:
     """`white` (1, 1) where the noise is white by `is_white`, else `two_sided`."""
     return white(_without_silence(power)) if is_white(power) else two_sided(power)
 
 
-def is_white(power: np.ndarray) -> bool:
+def is_white(power: Float[np.ndarray, "frames bins"]) -> bool:
     """Whether noise is flat over frequency and constant over time, speech or not.
 
     The noise floors, low quantiles of power, of 16 bands are compared. White noise has
@@ -91,20 +94,22 @@ def is_white(power: np.ndarray) -> bool:
     )
 
 
-def white(power: np.ndarray) -> np.ndarray:
+def white(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "1 1"]:
     """White noise, (1, 1): a low quantile over bins of low quantiles over time."""
     bins = _mean_from_quantile(power[:, 1:-1])
     return np.maximum(np.quantile(bins, _BIN_QUANTILE), SMALLEST).reshape(1, 1)
 
 
-def stationary(power: np.ndarray) -> np.ndarray:
+def stationary(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "1 bins"]:
     """Stationary noise, (1, bins): quantiles over time, smoothed over five bins."""
     bins = np.pad(_mean_from_quantile(power), 2, mode="edge")
     smooth = np.convolve(bins, np.full(5, 0.2), mode="valid")
     return np.maximum(smooth, SMALLEST)[None, :]
 
 
-def mmse_spp(power: np.ndarray) -> np.ndarray:
+def mmse_spp(
+    power: Float[np.ndarray, "frames bins"],
+) -> Float[np.ndarray, "frames bins"]:
     """Non-stationary noise, (frames, bins): MMSE with speech presence probability.
 
     Gerkmann and Hendriks, "Unbiased MMSE-based noise power estimation with low
@@ -126,7 +131,9 @@ def mmse_spp(power: np.ndarray) -> np.ndarray:
     return psd * _SPP_BIAS
 
 
-def two_sided(power: np.ndarray) -> np.ndarray:
+def two_sided(
+    power: Float[np.ndarray, "frames bins"],
+) -> Float[np.ndarray, "frames bins"]:
     """Non-stationary noise, (frames, bins), from what comes before and after.
 
     The geometric mean of `mmse_spp` forwards and backwards in time, which sees noise that

@@ -28,26 +28,17 @@ _LARGEST_GAIN = 0.999
 WINDOW_S = 20.0
 
 
-def denoiser(
-    config: GainFieldMethod,
-    noise_variance: float | None = None,
-    compute: ComputeConfig | None = None,
-) -> Denoiser:
+def denoiser(config: GainFieldMethod, compute: ComputeConfig | None = None) -> Denoiser:
     """Fits gain fields to windows and applies them.
 
     Args:
-      config: Of the fits; its noise estimator is used where `noise_variance` is None.
-        What it leaves open follows from the noise of each channel.
-      noise_variance: Of white noise, where it is known.
+      config: Of the fits. What it leaves open follows from the noise of each channel.
       compute: By default what suits the device.
     """
     compute = compute or default_compute()
 
     def context(signal, sample_rate):
-        if noise_variance is None:
-            return _noise_of(signal, sample_rate, config.noise_estimator)
-        known = np.full((1, 1), max(noise_variance, noise_psd.SMALLEST))
-        return _Noise(True, "white", known)
+        return _noise_of(signal, sample_rate, config.noise_estimator)
 
     def run(windows, size, on_windows):
         del on_windows

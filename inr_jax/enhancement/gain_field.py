@@ -5,13 +5,12 @@ a gain in (0, 1). It is fitted to the noisy clip alone, by Stein's unbiased risk
 (Stein 1981), which needs the noise PSD but no clean signal. The network is a blind-spot
 network (Noise2Void, Krull et al. 2019; Laine et al. 2019): its inputs leave out its own bin
 and those whose noise is correlated with it, so that the divergence in the estimate is known
-exactly. The bin itself enters by a closed form with a known derivative. The gains of
-several networks are averaged.
+exactly. The bin itself enters by a closed form with a known derivative. The gain that is
+applied is the geometric mean of those of several networks.
 """
 
 import dataclasses
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -39,8 +38,6 @@ MARGIN = tuple(max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
 NUM_INPUTS = 2 + len(CONTEXT)
 # Posterior SNRs are held below this: gains there are 1 but for half a percent.
 LARGEST_RATIO = 200.0
-# Steps between checkpoints, where they are kept.
-CHUNK = 50
 
 
 def gain_of(
@@ -99,8 +96,6 @@ def fit_gains(
     sample_rate: int,
     config: GainFieldConfig,
     compute: ComputeConfig | None = None,
-    on_steps: Callable[[float], None] = lambda clip_steps: None,
-    checkpoint_dir: str | os.PathLike | None = None,
 ) -> Float[np.ndarray, "clips frames bins"]:
     """Fits an ensemble of gain fields to each clip; clips share nothing.
 
@@ -111,10 +106,6 @@ def fit_gains(
       sample_rate: In Hz.
       config: Networks and fit.
       compute: By default what suits the device.
-      on_steps: Called with steps done since the last call, times clips; a network
-        counts as its share of a clip.
-      checkpoint_dir: Folder for the state of fits under way. Called again with the same
-        clips, or some of them, fits resume from there. Deleted when all are done.
 
     Returns:
       Gains: the geometric mean over the networks of a clip.
@@ -126,22 +117,18 @@ def fit_gains(
         for key, ratio, count in zip(keys, ratios, num_frames, strict=True)
         for field in range(config.num_fields)
     ]
-    with driver.open_checkpoints(checkpoint_dir) as checkpoints:
-        fitted = driver.run(
-            GainFieldProblem(config, sample_rate),
-            fits,
-            compute,
-            lambda steps: on_steps(float(np.sum(steps)) / config.num_fields),
-            checkpoints,
-            slots=bucketing.num_slots(len(fits), compute.num_devices),
-            # each call draws all bins anew
-            steps_per_call=CHUNK if checkpoints else config.num_steps,
-            labels=[
-                f"clip {i}, network {field}"
-                for i in range(len(ratios))
-                for field in range(config.num_fields)
-            ],
-        )
+    fitted = driver.run(
+        GainFieldProblem(config, sample_rate),
+        fits,
+        compute,
+        slots=bucketing.num_slots(len(fits), compute.num_devices),
+        steps_per_call=config.num_steps,  # each call draws all bins anew
+        labels=[
+            f"clip {i}, network {field}"
+            for i in range(len(ratios))
+            for field in range(config.num_fields)
+        ],
+    )
     gains = np.stack([one.result for one in fitted])
     gains = gains.reshape(len(ratios), config.num_fields, *ratios.shape[1:])
     with np.errstate(divide="ignore"):  # a gain of 0 stays one

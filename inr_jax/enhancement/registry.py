@@ -79,18 +79,18 @@ def _signal_by_signal(
 
 def _function(module: str, name: str, config: NoSettings) -> Denoiser:
     del config
-    return _signal_by_signal(getattr(_room(module), name))
+    return _signal_by_signal(getattr(_module(module), name))
 
 
 def _sample_by_sample(name: str, config: NoSettings) -> Denoiser:
     del config
     return _signal_by_signal(
-        getattr(_room("trivial"), name), SAMPLE_WINDOW_S, (0.0, 0.0)
+        getattr(_module("trivial"), name), SAMPLE_WINDOW_S, (0.0, 0.0)
     )
 
 
 def _classical(name: str, config: ClassicalConfig) -> Denoiser:
-    function = getattr(_room("classical"), name)
+    function = getattr(_module("classical"), name)
     return _signal_by_signal(
         functools.partial(function, noise_estimator=config.noise_estimator),
         CLASSICAL_WINDOW_S,
@@ -99,7 +99,7 @@ def _classical(name: str, config: ClassicalConfig) -> Denoiser:
 
 
 def _gain_field(config: GainFieldMethod) -> Denoiser:
-    return _room("gain_denoiser").denoiser(config)
+    return _module("gain_denoiser").denoiser(config)
 
 
 def _fits(
@@ -179,12 +179,12 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
 
 def _hyper_gain(name: str, config: HyperGainMethod) -> Denoiser:
     loaded = _pretrained("hyper_gain", trained_dir(name, config.weights))
-    return _room("neural").hyper_gain(*loaded, config.channels == "linked")
+    return _module("neural").hyper_gain(*loaded, config.channels == "linked")
 
 
 def _hyper_siren(config: TrainedMethod) -> Denoiser:
     loaded = _pretrained("hyper_siren", config.weights)
-    return _room("neural").hyper_siren(*loaded, config.output_rate)
+    return _module("neural").hyper_siren(*loaded, config.output_rate)
 
 
 def _hypersound(config: HyperSoundMethod) -> Denoiser:
@@ -195,7 +195,7 @@ def _hypersound(config: HyperSoundMethod) -> Denoiser:
             "use its successor hyper_siren"
         )
     loaded = _pretrained("hypersound", config.weights)
-    return _room("neural").hypersound(
+    return _module("neural").hypersound(
         *loaded, config.output_rate, config.finetune_steps
     )
 
@@ -214,15 +214,15 @@ def _pretrained(name, folder):
 def _sepformer(config: SepformerMethod) -> Denoiser:
     from inr_jax.models.sepformer import weights
 
-    return _room("neural").sepformer(*weights.load(config.weights))
+    return _module("neural").sepformer(*weights.load(config.weights))
 
 
 def _onnx(config: OnnxMethod) -> Denoiser:
-    network = _room("streaming_onnx").load(config)
+    network = _module("streaming_onnx").load(config)
     return _signal_by_signal(network.denoise, sample_rate=network.rate)
 
 
-def _room(module):
+def _module(module):
     """A module of this folder, loaded by the methods that need it alone."""
     return importlib.import_module(f"inr_jax.enhancement.{module}")
 

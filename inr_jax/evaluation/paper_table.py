@@ -20,7 +20,7 @@ PRINTED = {
 LABELS = {"hyper_siren": "hypersound (ours: hyper_siren)"}
 # SSNR rewards silence, so SI-SDR is shown as well; the paper has none.
 SHOWN = ("ssnr", "si_sdr", *METRICS[1:])
-COLUMNS = ("method", "source", "clips", *SHOWN)
+COLUMNS = ("method", "source", "clips", *SHOWN, "without_value")
 _DIGITS = {"ssnr": 2, "si_sdr": 2}
 _NOT_RUN = {"sepformer": "weights not given"}
 
@@ -34,6 +34,7 @@ def lines(rows: Sequence[Mapping]) -> list[dict]:
 
     Returns:
       Dicts of `COLUMNS`; composites are held to [1, 5] clip by clip before the mean.
+      Means are of the clips that have a value; `without_value` counts the others.
 
     Raises:
       ValueError: there are none.
@@ -56,12 +57,22 @@ def lines(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def _ours(label, rows):
-    values = {
-        name: round(float(np.nanmean([float(row[name]) for row in rows])), 4)
-        for name in SHOWN
+    scores = {name: np.array([float(row[name]) for row in rows]) for name in SHOWN}
+    values = {name: round(float(np.nanmean(x)), 4) for name, x in scores.items()}
+    missing = {name: np.count_nonzero(np.isnan(x)) for name, x in scores.items()}
+    return {
+        "method": label,
+        "source": "inr_jax",
+        "clips": len({row["clip"] for row in rows}),
+        **values,
+        "without_value": ", ".join(
+            f"{_title(name)} {count}" for name, count in missing.items() if count
+        ),
     }
-    clips = len({row["clip"] for row in rows})
-    return {"method": label, "source": "inr_jax", "clips": clips, **values}
+
+
+def _title(name):
+    return name.upper().replace("_", "-")
 
 
 def caption(max_seconds: float | None) -> str:
@@ -75,14 +86,22 @@ def caption(max_seconds: float | None) -> str:
 
 
 def markdown(result: Sequence[Mapping]) -> str:
-    """The lines of `lines`, the paper's value before ours in every cell."""
-    titles = [name.upper().replace("_", "-") for name in SHOWN]
+    """The lines of `lines`, the paper's value before ours in every cell.
+
+    Below is a line for each method that some clips have no value of.
+    """
     rows = []
     for method in dict.fromkeys(line["method"] for line in result):
         sources = {x["source"]: x for x in result if x["method"] == method}
         clips = sources.get("inr_jax", {}).get("clips", _NOT_RUN.get(method, "not run"))
         rows.append([method, clips, *(_cell(name, sources) for name in SHOWN)])
-    return table(["paper / ours", "clips", *titles], rows)
+    notes = [
+        f"\n{line['method']}: clips without a value: {line['without_value']}\n"
+        for line in result
+        if line.get("without_value")
+    ]
+    titles = map(_title, SHOWN)
+    return "".join([table(["paper / ours", "clips", *titles], rows), *notes])
 
 
 def _cell(name, sources):

@@ -3,7 +3,7 @@
 Everything goes by position: what came in is played `delay` samples later. Where the estimate
 of a hop is not there in time, the input is played instead, as late as the estimate would
 have been; hops that cannot be in time any more are not computed. Where the clocks of two
-devices have drifted apart by two hops, these are left out or repeated. So a computation that
+devices have drifted apart too far, sound is left out or repeated. So a computation that
 takes too long costs noise, never words, and the delay does not grow.
 """
 

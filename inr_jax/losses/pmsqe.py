@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from inr_jax.dsp import mel
+from inr_jax.dsp import magnitudes
 
 WINDOW = 512  # samples, with 50 % overlap
 NUM_BANDS = 42
@@ -59,7 +59,8 @@ def pmsqe(
     scale = jnp.sqrt(_SPEECH_POWER / (power + 1e-8))
     bands = _bands(sample_rate)[0]
     estimate, target = (
-        mel.magnitudes(scale * x, num_samples, WINDOW, WINDOW // 2)[0] ** 2 @ bands
+        magnitudes.magnitudes(scale * x, num_samples, WINDOW, WINDOW // 2)[0] ** 2
+        @ bands
         for x in (estimate, target)
     )
     valid = jnp.arange(len(target)) < 1 + num_samples // (WINDOW // 2)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from inr_jax.dsp import mel, mel_power
+from inr_jax.dsp import magnitudes, mel
 from inr_jax.dsp.stft import sqrt_hann, stft
 
 # (window, hop) in samples, those of HyperSound.
@@ -86,8 +86,8 @@ def _compress(spectrum):
 
 
 def _stft_loss(estimate, target, num_samples, window, hop):
-    estimate, valid = mel.magnitudes(estimate, num_samples, window, hop)
-    target, _ = mel.magnitudes(target, num_samples, window, hop)
+    estimate, valid = magnitudes.magnitudes(estimate, num_samples, window, hop)
+    target, _ = magnitudes.magnitudes(target, num_samples, window, hop)
     difference = jnp.where(valid, estimate - target, 0)
     convergence = _safe_norm(difference) / _safe_norm(jnp.where(valid, target, 0))
     log_difference = jnp.abs(jnp.log(estimate) - jnp.log(target))
@@ -95,9 +95,9 @@ def _stft_loss(estimate, target, num_samples, window, hop):
 
 
 def _mel_loss(estimate, target, num_samples, sample_rate, window, hop):
-    estimate, valid = mel.magnitudes(estimate, num_samples, window, hop)
-    target, _ = mel.magnitudes(target, num_samples, window, hop)
-    bank = mel_power.mel_matrix(sample_rate, window, NUM_MELS)
+    estimate, valid = magnitudes.magnitudes(estimate, num_samples, window, hop)
+    target, _ = magnitudes.magnitudes(target, num_samples, window, hop)
+    bank = mel.mel_matrix(sample_rate, window, NUM_MELS)
     difference = jnp.where(valid, (estimate - target) @ bank, 0)
     count = NUM_MELS * jnp.sum(valid)
     mean = jnp.sum(jnp.abs(difference)) / count

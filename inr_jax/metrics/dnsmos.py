@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from inr_jax.dsp.mel_power import mel_power
+from inr_jax.dsp.mel import mel_power
 from inr_jax.errors import InputError
 from inr_jax.io import onnx_session
 from inr_jax.metrics.value import Signal, Undefined, Value, require_not_silent

@@ -162,6 +162,7 @@ def _decay(frames):
 
 
 def masked(x, valid):
+    """(frames, ...) with zeros where `valid` (frames,) is not; None means all are."""
     if valid is None:
         return x
     return jnp.where(valid.reshape(-1, *[1] * (x.ndim - 1)), x, 0)
@@ -172,4 +173,5 @@ def _activate(x, name):
 
 
 def normal(scale, fan_in):
+    """Initialiser of kernels: their sums have the standard deviation `scale`."""
     return nn.initializers.normal(scale / np.sqrt(fan_in))

@@ -8,7 +8,7 @@ import matplotlib.patches
 import numpy as np
 
 from inr_jax import metrics
-from inr_jax.dsp.mel_power import mel_power
+from inr_jax.dsp.mel import mel_power
 from inr_jax.plots import style
 
 # librosa's own defaults, which the figures of the field use.

@@ -12,7 +12,7 @@ class State(NamedTuple):
 
     Attributes:
       params: Weights of the denoiser.
-      ema: Their exponential moving average, which is what is validated and shipped.
+      ema: Their exponential moving average, which is validated and saved as `model/`.
       opt_state: Of the optimizer.
       step: Steps done.
     """

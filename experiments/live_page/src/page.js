@@ -323,7 +323,7 @@ worker.onmessage = ({ data }) => {
     else say(`Denoising, ${Math.floor(100 * data.done)} %`);
   }
 };
-worker.postMessage({ type: "load", url: "./model.onnx" });
+worker.postMessage({ type: "load" });
 
 setInterval(showFigures, 500);
 (function draw() {

@@ -1,4 +1,5 @@
 // A stream: blocks of one hop go in, the estimate of the block before comes out.
+// Where it has two channels, they follow one another in a block.
 import * as ort from "./ort/ort.wasm.min.mjs";
 
 ort.env.wasm.numThreads = 1; // more need headers that not every server sends
@@ -17,7 +18,7 @@ export class Stream {
   }
 
   async step(samples) {
-    this.feeds.block = new ort.Tensor("float32", samples, [1, this.hop]);
+    this.feeds.block = new ort.Tensor("float32", samples, this.feeds.block.dims);
     const found = await this.session.run(this.feeds);
     for (const name of Object.keys(this.feeds)) {
       if (name !== "block") this.feeds[name] = found[`next_${name}`];

@@ -3,8 +3,8 @@
   inr-jax demo --output_dir=DIR
 
 Adds white noise at 5 dB to the beginnings of four sentences, denoises them by several
-methods, prints their scores and writes a page to listen to. A SIREN that represents one
-of the sentences is kept in DIR/siren.
+methods, prints their scores and writes a page to listen to. SIRENs that represent one
+of the sentences are kept in DIR/siren.
 """
 
 import pathlib
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def fit(source, folder: pathlib.Path) -> str:
-    """Fits a SIREN to the first clip and keeps it; returns a line about it."""
+    """Fits SIRENs to the first clip and keeps them; returns a line about them."""
     import jax
 
     from inr_jax import audio, metrics
@@ -60,6 +60,6 @@ def fit(source, folder: pathlib.Path) -> str:
     audio.write(f"{path}.wav", fitted.estimate, rate)
     snr_db = metrics.snr(signal, fitted.estimate, rate)
     return (
-        f"A SIREN of {fitted.num_params} weights for {len(signal)} samples, SNR "
+        f"SIRENs of {fitted.num_params} weights in all for {len(signal)} samples, SNR "
         f"{snr_db:.1f} dB: {path}.safetensors; inr_jax.load_fit reads it"
     )

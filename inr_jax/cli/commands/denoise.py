@@ -45,7 +45,7 @@ WET = flags.DEFINE_float(
     "wet", 1.0, "Share of the denoised signal in the output.", 0, 1
 )
 MAX_ATTENUATION_DB = flags.DEFINE_float(
-    "max_attenuation_db", None, "Leaves the noise no further down than this.", 0
+    "max_attenuation_db", None, "Largest attenuation of the noise in dB.", 0
 )
 OUTPUT_RATE = flags.DEFINE_integer(
     "output_rate",
@@ -58,7 +58,7 @@ flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
 KEEP_TIMES = flags.DEFINE_bool(
     "keep_times", False, "Outputs get the file times of their inputs."
 )
-SEED = flags.DEFINE_integer("seed", 0, "Of methods that draw.", 0)
+SEED = flags.DEFINE_integer("seed", 0, "Seed of methods that use random numbers.", 0)
 JSON = flags.DEFINE_bool(
     "json",
     False,

@@ -14,7 +14,8 @@ OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the weights.")
 REPOSITORY = flags.DEFINE_string(
     "repository",
     "speechbrain/sepformer-wham16k-enhancement",
-    "On the hub; others of this architecture will do, as those for 8 kHz.",
+    "Repository of the Hugging Face hub; others of this architecture, as those for "
+    "8 kHz, will do too.",
 )
 REVISION = flags.DEFINE_string("revision", "main", "Branch, tag or commit of it.")
 FETCH = flags.DEFINE_bool(

@@ -1,6 +1,6 @@
 r"""Writes a trained HyperGain as a file that other programs run without JAX.
 
-  inr-jax export --model=DIR --output=hyper_gain.onnx
+  inr-jax export --output=stream.onnx
 
 A causal network becomes the step of a stream, one hop in and one hop out with its states;
 one that looks ahead takes a whole signal of at most --seconds. By the package onnx:
@@ -13,15 +13,19 @@ from inr_jax.cli import app
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
-FORMAT = flags.DEFINE_enum("format", "onnx", ["onnx"], "Of the file.")
-MODEL = flags.DEFINE_string(
-    "model", "hyper_gain_live", "A shipped one, or the folder of a training's weights."
+FORMAT = flags.DEFINE_enum("format", "onnx", ["onnx"], "Format of the file.")
+WEIGHTS = flags.DEFINE_string(
+    "weights",
+    "hyper_gain_live",
+    "Shipped ones by name (hyper_gain, hyper_gain_live), or the folder of a training.",
 )
 OUTPUT = flags.DEFINE_string("output", None, "File to write.")
 SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 48_000, "Hz of the sound.", 8000)
-CHANNELS = flags.DEFINE_integer("channels", 1, "Of the sound, linked by one gain.", 1)
+CHANNELS = flags.DEFINE_integer(
+    "channels", 1, "Channels of the sound, linked by one gain.", 1
+)
 SECONDS = flags.DEFINE_float(
-    "seconds", 10.0, "Longest signal, of a network that looks ahead.", 0.1, 600
+    "seconds", 10.0, "Longest signal, for a network that looks ahead.", 0.1, 600
 )
 
 
@@ -33,9 +37,9 @@ def main() -> None:
     from inr_jax.io import atomic
     from inr_jax.models import hyper_gain, hyper_gain_onnx, pretrained
 
-    model, params = pretrained.load_pretrained(MODEL.value)
+    model, params = pretrained.load_pretrained(WEIGHTS.value)
     if not isinstance(model, hyper_gain.HyperGain):
-        raise InputError(f"--model={MODEL.value}: only HyperGain can be exported")
+        raise InputError(f"--weights={WEIGHTS.value}: only HyperGain can be exported")
     rate, channels = SAMPLE_RATE.value, CHANNELS.value
     if model.config.causal:
         made = hyper_gain_onnx.stream(model, params, rate, channels)

@@ -49,7 +49,7 @@ WEIGHTS = flags.DEFINE_string(
     "weights", None, "Folder of those of a causal network; the shipped ones by default."
 )
 MAX_ATTENUATION_DB = flags.DEFINE_float(
-    "max_attenuation_db", None, "Leaves the noise no further down than this.", 0
+    "max_attenuation_db", None, "Largest attenuation of the noise in dB.", 0
 )
 RESERVE_MS = flags.DEFINE_float(
     "reserve_ms",

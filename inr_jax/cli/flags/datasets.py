@@ -24,7 +24,7 @@ MANIFEST = flags.DEFINE_string(
     "manifest.json of an evaluation: its clips, checked, in its folder or in that which "
     "another flag names.",
 )
-NOISE = flags.DEFINE_string("noise", "white", "White, or a folder of recorded noise.")
+NOISE = flags.DEFINE_string("noise", "white", "`white`, or a folder of recorded noise.")
 SNR_DB = flags.DEFINE_list("snr_db", ["0"], "Levels of the noise that is added, dB.")
 SIGMA = flags.DEFINE_float(
     "sigma",
@@ -32,7 +32,9 @@ SIGMA = flags.DEFINE_float(
     "Standard deviation of white noise, full scale 1, instead of --snr_db.",
     0,
 )
-SEEDS = flags.DEFINE_list("seeds", ["0"], "Of noise and of methods that draw.")
+SEEDS = flags.DEFINE_list(
+    "seeds", ["0"], "Seeds of the noise, and of methods that use random numbers."
+)
 MAX_CLIPS = flags.DEFINE_integer("max_clips", None, "Clips to draw; all by default.", 1)
 MAX_SECONDS = flags.DEFINE_float(
     "max_seconds", None, "Only the beginning of each clip.", 0.01

@@ -16,8 +16,10 @@ DISTRIBUTED = flags.DEFINE_bool(
 COORDINATOR_ADDRESS = flags.DEFINE_string(
     "coordinator_address", None, "HOST:PORT of the first process."
 )
-NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many share.", 1)
-PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which this is, from 0.", 0)
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of processes.", 1)
+PROCESS_ID = flags.DEFINE_integer(
+    "process_id", None, "Number of this process, from 0.", 0
+)
 
 
 def start() -> tuple[int, int]:

@@ -9,9 +9,12 @@ from inr_jax.configs import methods
 from inr_jax.configs.fitting import DnpConfig
 from inr_jax.errors import InputError
 
-CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "Folder of a trained model instead of the shipped one."
+WEIGHTS = flags.DEFINE_string(
+    "weights",
+    None,
+    "Folder of trained weights, or of the training, instead of the shipped ones.",
 )
+flags.DEFINE_alias("checkpoint", WEIGHTS.name)  # its former name
 FINETUNE_STEPS = flags.DEFINE_integer(
     "finetune_steps", 0, "Steps of fits that start from hypersound's weights.", 0
 )
@@ -53,10 +56,10 @@ _SHARED = {
     "channels": CHANNELS,
 }
 _OWN = {
-    "hyper_gain": {"weights": CHECKPOINT},
-    "hyper_gain_live": {"weights": CHECKPOINT},
-    "hyper_siren": {"weights": CHECKPOINT},
-    "hypersound": {"weights": CHECKPOINT},
+    "hyper_gain": {"weights": WEIGHTS},
+    "hyper_gain_live": {"weights": WEIGHTS},
+    "hyper_siren": {"weights": WEIGHTS},
+    "hypersound": {"weights": WEIGHTS},
     "sepformer": {"weights": SEPFORMER_DIR},
     "dnp": {"num_steps": DNP_NUM_STEPS},
 }
@@ -92,7 +95,7 @@ def parse_one(text: str) -> methods.Method:
     known = {field.name for field in dataclasses.fields(method.config)}
     own = {name: flag.name for name, flag in _OWN.get(method.name, {}).items()}
     usable = {flag.name for name, flag in _SHARED.items() if name in known}
-    for flag in (CHECKPOINT, SEPFORMER_DIR, DNP_NUM_STEPS, *_SHARED.values()):
+    for flag in (WEIGHTS, SEPFORMER_DIR, DNP_NUM_STEPS, *_SHARED.values()):
         if flag.present and flag.name not in {*own.values(), *usable}:
             raise InputError(f"--{flag.name} is not for {method.name}")
     return method

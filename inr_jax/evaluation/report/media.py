@@ -12,7 +12,7 @@ import matplotlib.image
 import numpy as np
 
 from inr_jax.audio import loudness
-from inr_jax.dsp.mel_power import mel_power
+from inr_jax.dsp.mel import mel_power
 from inr_jax.plots import style
 
 _WIDTH, _NUM_MELS, _WINDOW_S = 600, 64, 0.064
