@@ -13,17 +13,17 @@ import itertools
 from absl import flags
 
 from inr_jax.cli import app, scoring
-from inr_jax.cli.flags import datasets, outputs
+from inr_jax.cli.flags import datasets, methods, outputs
 from inr_jax.errors import InputError
 
 for _module in (app, datasets, outputs):
     flags.adopt_module_key_flags(_module)
 STEPS = flags.DEFINE_list("steps", ["0", "3", "10", "30"], "Of Adam, ascending.")
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-2, "Of Adam.", 0)
-WEIGHTS = flags.DEFINE_string("weights", "hyper_gain", "A shipped name, or a folder.")
 DNSMOS = flags.DEFINE_bool(
     "dnsmos", False, "Adds DNSMOS, and a row of the clean clips."
 )
+flags.declare_key_flag(methods.WEIGHTS.name)
 FITTED = ("phases", "weights", "bias")
 
 
@@ -41,7 +41,7 @@ def main() -> int:
         datasets.source(),
     )
     settings = datasets.settings() | {
-        flag.name: flag.value for flag in (STEPS, LEARNING_RATE, WEIGHTS)
+        flag.name: flag.value for flag in (STEPS, LEARNING_RATE, methods.WEIGHTS)
     }
     refined = system(steps)
     scored = [refined, *([systems.clean()] if DNSMOS.value else [])]
@@ -61,7 +61,7 @@ def system(steps: list[int]):
     from inr_jax.evaluation.systems import Output, System
     from inr_jax.models import hyper_gain, load_pretrained
 
-    model, params = load_pretrained(WEIGHTS.value)
+    model, params = load_pretrained(methods.WEIGHTS.value or "hyper_gain")
     labels = tuple(f"hyper_gain:refine_steps={count}" for count in steps)
     program = jax.jit(refined, static_argnames=("model", "window", "steps"))
 

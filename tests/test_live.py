@@ -104,7 +104,7 @@ def standard_pipes(monkeypatch):
     reading, writing = os.pipe()
     for name, end in (("stdin", reading), ("stdout", writing)):
         file = types.SimpleNamespace(fileno=lambda end=end: end)
-        monkeypatch.setattr(sys, name, types.SimpleNamespace(buffer=file))
+        monkeypatch.setattr(sys, name, file)
     return reading, writing
 
 

@@ -511,7 +511,7 @@ class _Sources:
         folder = self._spooled.enter_context(tempfile.TemporaryDirectory())
         path = os.path.join(folder, "stdin")
         with open(path, "wb") as file:
-            shutil.copyfileobj(standard_streams.standard_input(), file)
+            shutil.copyfileobj(standard_streams.standard_input().buffer, file)
         return path
 
 
@@ -585,7 +585,7 @@ class _Writer:
     def _close(self):
         self._files.close()
         if self._piped:
-            pipe = standard_streams.standard_output()
+            pipe = standard_streams.standard_output().buffer
             with open(self._piped, "rb") as file:
                 shutil.copyfileobj(file, pipe)
             pipe.flush()

@@ -1,12 +1,12 @@
-"""Standard input and output as bytes; who starts the program may have closed them."""
+"""Standard input and output, which whoever starts the program may have closed."""
 
 import sys
-from typing import BinaryIO
+from typing import TextIO
 
 from inr_jax.errors import InputError
 
 
-def standard_input() -> BinaryIO:
+def standard_input() -> TextIO:
     """Standard input.
 
     Raises:
@@ -15,7 +15,7 @@ def standard_input() -> BinaryIO:
     return _opened(sys.stdin, "input")
 
 
-def standard_output() -> BinaryIO:
+def standard_output() -> TextIO:
     """Standard output.
 
     Raises:
@@ -27,4 +27,4 @@ def standard_output() -> BinaryIO:
 def _opened(stream, name):
     if stream is None:
         raise InputError(f"standard {name} is closed: give a file in place of -")
-    return stream.buffer
+    return stream
