@@ -312,17 +312,94 @@ class FakeStream:
     abort = close = start
 
 
-def test_the_delay_of_devices_is_that_of_their_clocks(monkeypatch):
+def open_by(monkeypatch, kind):
+    """Devices are opened as streams of this kind; those that are."""
     opened = []
 
     def open_one(**settings):
-        opened.append(FakeStream(**settings))
+        opened.append(kind(**settings))
         return opened[-1]
 
     sounddevice = fake_sounddevice()
     sounddevice.InputStream = sounddevice.OutputStream = open_one
     sounddevice.PortAudioError = OSError
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
+    return opened
+
+
+class PacedStream(FakeStream):
+    """A device that calls at its own pace, and ends the run behind its last block."""
+
+    blocks: np.ndarray  # of a microphone
+
+    def start(self):
+        self.heard, self.stopped = [], threading.Event()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        clock = types.SimpleNamespace(inputBufferAdcTime=0, outputBufferDacTime=0)
+        for given in self.blocks:
+            block = given.copy()
+            self.called(block, HOP, clock, None)
+            self.heard.append(block)
+            if self.stopped.wait(HOP / RATE):
+                return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def abort(self):
+        self.stopped.set()
+
+    close = abort
+
+
+def assert_is_estimate(found, expected, samples, delay):
+    """At its delay; a busy machine may be late with some, which are as they came in."""
+    assert not np.any(found[:delay])
+    found = found[delay:]
+    count = min(len(found), len(expected))
+    assert count > 20 * HOP
+    late = np.isclose(found[:count], samples[:count], atol=1e-6).all(axis=1)
+    wrong = ~np.isclose(found[:count], expected[:count], atol=1e-4).all(axis=1)
+    assert np.mean(late) < 0.5 and not np.any(wrong & ~late)
+
+
+@pytest.mark.parametrize("output", ["out.wav", "-"])
+def test_from_a_microphone_to_a_file(
+    run_command, monkeypatch, weights, noisy, tmp_path, output
+):
+    samples, expected = estimate(weights, noisy)
+    PacedStream.blocks = np.split(samples[: 40 * HOP], 40)
+    open_by(monkeypatch, PacedStream)
+    written = []
+    monkeypatch.setattr(pipes, "write", lambda x, stop: written.append(x.copy()))
+    path = tmp_path / output
+    code, _, err = run_command(
+        *("live", "--input=1", f"--output={output if output == '-' else path}"),
+        *(f"--weights={weights}", f"--rate={RATE}", "--channels=2"),
+        "--reserve_ms=100",
+    )
+    assert code == 0, err
+    found = np.concatenate(written) if written else audio.read(path).samples
+    assert_is_estimate(found, expected, samples, 2 * HOP + RATE // 10)
+
+
+def test_from_a_file_to_a_speaker(run_command, monkeypatch, weights, noisy):
+    samples, expected = estimate(weights, noisy)
+    PacedStream.blocks = np.zeros((80, HOP, 2), np.float32)
+    opened = open_by(monkeypatch, PacedStream)
+    code, _, err = run_command(
+        *("live", f"--input={noisy}", "--output=0", f"--weights={weights}"),
+        "--reserve_ms=100",
+    )
+    assert code == 0, err
+    delay = 2 * HOP + RATE // 10
+    found = np.concatenate(opened[0].heard)
+    assert len(found) >= delay + len(samples) - HOP  # to its end
+    assert_is_estimate(found, expected, samples, delay)
+
+
+def test_the_delay_of_devices_is_that_of_their_clocks(monkeypatch):
+    opened = open_by(monkeypatch, FakeStream)
     stream = types.SimpleNamespace(hop=HOP, channels=1, sample_rate=RATE)
     engine = Engine(stream, reserve_s=HOP / RATE)
     with devices.Devices() as moved:

@@ -142,13 +142,20 @@ class Devices:
                 )
         return True
 
-    def listen(self, device: Found, engine: Engine, latency: str | float) -> None:
+    def listen(
+        self,
+        device: Found,
+        engine: Engine,
+        latency: str | float,
+        is_alone: bool = False,
+    ) -> None:
         """Lets a microphone record for the engine.
 
         Args:
           device: Of `find`.
           engine: Its stream has the rate and the channels.
           latency: Of the device: "low", "high" or seconds.
+          is_alone: Whether no device plays: what would be played is for files alone.
 
         Raises:
           InputError: the device cannot be opened like this.
@@ -158,6 +165,8 @@ class Devices:
             begin = engine.recorded.position / engine.stream.sample_rate
             self._note_time(self._recorded_at, clock.inputBufferAdcTime, begin)
             engine.record(block)
+            if is_alone:
+                engine.play(len(block))
             self._note(device, status)
 
         self._open("InputStream", device, engine, latency, called)

@@ -248,7 +248,7 @@ def movement(engine, source, target, latency, shown):
             if target:
                 mover.play(target, engine, latency, feed)
             if not feed:
-                mover.listen(source, engine, latency)
+                mover.listen(source, engine, latency, is_alone=not target)
         shown.mover = mover
         yield session.moved(engine, mover)
 
