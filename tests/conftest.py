@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from unittest import mock
 
+import hypothesis
 import numpy as np
 import pytest
 from absl import flags, logging
@@ -44,6 +45,9 @@ jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_num_cpu_devices", 4)
 sharding.use_local_devices(1)
 flags.FLAGS.mark_as_parsed()
+# The same examples in every run, however busy the machine is.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 # Fixtures of the tests that open a report, and of those that need sound devices.
 pytest_plugins = ("browser", "sound_server")
@@ -168,6 +172,11 @@ def _own_flags() -> Iterator[None]:
         flags.FLAGS.mark_as_parsed()
 
 
+# The same examples in every run, however busy the machine is.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
+
 def _flags_of_commands() -> list[tuple[str, flags.Flag]]:
     """Those of our modules and scripts, each with its module."""
     places = ("inr_jax.cli", "__main__", sys.argv[0])
@@ -205,7 +214,11 @@ def _same_jax() -> Iterator[None]:
 
 @contextlib.contextmanager
 def count_compiles() -> Iterator[list[str]]:
-    """Gathers an entry for each program that XLA is asked for, kept on disk or not."""
+    """Gathers an entry for each program that XLA is asked for, kept on disk or not.
+
+    Raises:
+      AssertionError: JAX tells of no programs any more, by this name.
+    """
     compiled = []
 
     def listen(event, *_, **__):
@@ -214,6 +227,9 @@ def count_compiles() -> Iterator[list[str]]:
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
+        jax.jit(lambda x: x + 1)(np.float32(0))  # a new function: it is compiled
+        assert compiled
+        compiled.clear()
         yield compiled
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)

@@ -53,6 +53,56 @@ def local_peak(energy, slope, i):
     return energy[n + 1]
 
 
+# Critical bands of Klatt 1982 as the MATLAB code lists them: centre and width in Hz.
+BANDS = (
+    *((50, 70), (120, 70), (190, 70), (260, 70), (330, 70), (400, 70), (470, 70)),
+    *((540, 77.3724), (617.372, 86.0056), (703.378, 95.3398), (798.717, 105.411)),
+    *((904.128, 116.256), (1020.38, 127.914), (1148.30, 140.423), (1288.72, 153.823)),
+    *((1442.54, 168.154), (1610.70, 183.457), (1794.16, 199.776), (1993.93, 217.153)),
+    *((2211.08, 235.631), (2446.71, 255.255), (2701.97, 276.072), (2978.04, 298.126)),
+    *((3276.17, 321.465), (3597.63, 346.136)),
+)
+
+
+def band_energies(windowed, sample_rate):
+    """Band by band and bin by bin, in dB."""
+    size = 1
+    while size < 2 * len(windowed):
+        size *= 2
+    power = np.abs(np.fft.fft(windowed, size)) ** 2
+    energies = []
+    for centre, width in BANDS:
+        at = np.floor(centre / (sample_rate / 2) * (size // 2))
+        spread = width / (sample_rate / 2) * (size // 2)
+        total = 0.0
+        for k in range(size // 2):
+            gain = np.exp(-11 * ((k - at) / spread) ** 2 + np.log(BANDS[0][1] / width))
+            total += power[k] * gain * (gain > np.exp(-30 / (2 * 2.303)))
+        energies.append(10 * np.log10(max(total, 1e-10)))
+    return energies
+
+
+def wss(reference, estimate, sample_rate):
+    values = []
+    for k in range(num_frames(reference, sample_rate)):
+        a, b = (
+            band_energies(frame(signal, k, sample_rate), sample_rate)
+            for signal in (reference, estimate)
+        )
+        total = weight_sum = 0.0
+        for i in range(len(BANDS) - 1):
+            weights = []
+            for energy in (a, b):
+                slope = np.diff(energy)
+                highest = 20 / (20 + max(energy) - energy[i])
+                weights.append(highest / (1 + local_peak(energy, slope, i) - energy[i]))
+            weight = sum(weights) / 2
+            total += weight * ((a[i + 1] - a[i]) - (b[i + 1] - b[i])) ** 2
+            weight_sum += weight
+        values.append(total / weight_sum)
+    return np.mean(np.sort(values)[: round(0.95 * len(values))])
+
+
 def stft_magnitudes(signal, window, hop):
     """Frame by frame, mirrored ends."""
     padded = np.pad(signal, window // 2, mode="reflect")

@@ -90,7 +90,8 @@ def test_resampling_there_and_back(speech, to_rate):
 @pytest.mark.slow  # its first import compiles for long
 @pytest.mark.parametrize("rates", [(16_000, 44_100), (22_050, 16_000), (8000, 8001)])
 def test_resampling_is_that_of_librosa(rates):
-    librosa = pytest.importorskip("librosa")
+    import librosa
+
     samples = sound(3001, 2)[::-1]
     kwargs = dict(zip(("orig_sr", "target_sr"), rates, strict=True))
     expected = librosa.resample(samples, **kwargs, res_type="soxr_hq", axis=0)

@@ -196,3 +196,19 @@ def test_shares_are_checked():
         AugmentConfig(speed_range=(0.0, 1.0))
     with pytest.raises(ValueError, match="must be 9 numbers"):
         AugmentConfig(noise_shares=(1.0, 2.0))
+
+
+def test_speech_without_highs_has_no_noise_there_either():
+    """As a recording that was band-limited as a whole."""
+    rng = np.random.default_rng(0)
+    white = [np.int16(3000 * rng.standard_normal(20_000))]
+    rooms = np.ones((1, 1), np.float16)
+    limited = augment.Corpus(
+        augment.sounds(white, [1], [2000.0]), augment.sounds(white, [1]), rooms
+    )
+    noisy, clean = map(np.asarray, drawn(jax.device_put(limited), only("white")))
+    for signal in (noisy, noisy - clean):
+        power = np.mean(np.abs(np.fft.rfft(np.hanning(4096) * signal)) ** 2, axis=0)
+        hz = np.fft.rfftfreq(4096, 1 / CONFIG.sample_rate)
+        above, below = power[hz > 2400].mean(), power[hz < 1600].mean()
+        assert above < 1e-3 * below

@@ -53,6 +53,12 @@ def test_every_method_keeps_shape_and_level(method, shape):
     assert np.all(np.isfinite(found)) and np.abs(found).max() < 2 * np.abs(noisy).max()
 
 
+@pytest.mark.parametrize("method", ["noisy", "lowpass", "wiener", "log_mmse"])
+def test_a_voice_keeps_its_level(method, speech):
+    found = inr_jax.denoise(speech, 16_000, method)
+    assert 0.8 < np.std(found) / np.std(speech) < 1.1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_trained_methods_take_any_rate(checkpoint, rate):

@@ -138,6 +138,24 @@ def test_the_command_writes_what_the_method_onnx_runs(folder, run_command, tmp_p
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_the_command_writes_whole_signals_of_two_channels(run_command, tmp_path):
+    folder = tiny_weights.save(tmp_path / "weights", tiny(causal=False))
+    path = tmp_path / "whole.onnx"
+    code, out, err = run_command(
+        *("export", f"--weights={folder}", f"--output={path}", "--sample_rate=8000"),
+        *("--channels=2", "--seconds=0.5"),
+    )
+    assert (code, err) == (0, "")
+    assert "signals of at most 0.5 s; 8000 Hz, 2 channels" in out
+    noisy = noise(2, 4000)
+    session = onnx_session.load(path)
+    given = {"noisy": noisy, "num_samples": np.array(4000, np.int32)}
+    (found,) = session.run(None, given)
+    model, params = pretrained.load(folder)
+    expected = DENOISE(model, params, noisy.T, 256).T
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_the_example_in_the_docs_denoises_a_file(causal, tmp_path, monkeypatch):
     text = (REPOSITORY / "docs" / "export.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

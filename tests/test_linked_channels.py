@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tiny_weights
 
 import inr_jax
 from inr_jax.data import noise
@@ -10,10 +11,20 @@ RATE = 16_000
 # a fit of fewer steps than for listening
 GAIN_FIELD = {"method": "gain_field", "num_steps": 50}
 LINKED = (
+    {"method": "hyper_gain"},
     {"method": "wiener"},
     {"method": "log_mmse"},
     pytest.param(GAIN_FIELD, marks=pytest.mark.slow),
 )
+
+
+@pytest.fixture(params=LINKED, ids=lambda settings: settings["method"])
+def settings(request, tmp_path):
+    """Of a method; a tiny network stands for a large one."""
+    if request.param["method"] != "hyper_gain":
+        return request.param
+    weights = tiny_weights.save(tmp_path / "weights", tiny_weights.CONFIG)
+    return {**request.param, "weights": str(weights)}
 
 
 def stereo(speech):
@@ -23,7 +34,6 @@ def stereo(speech):
     return noise.add_white(clean, 0, 10.0)
 
 
-@pytest.mark.parametrize("settings", LINKED, ids=lambda settings: settings["method"])
 def test_what_two_channels_share_keeps_its_level_difference(speech, settings):
     noisy = noise.add_white(speech[:RATE], 0, 5.0)
     both = np.stack([noisy, -0.3 * noisy], axis=1)
@@ -32,7 +42,6 @@ def test_what_two_channels_share_keeps_its_level_difference(speech, settings):
     assert np.std(found[:, 0] - noisy) > 0.1 * np.std(noisy)
 
 
-@pytest.mark.parametrize("settings", LINKED, ids=lambda settings: settings["method"])
 def test_one_channel_is_linked_to_nothing(speech, settings):
     noisy = noise.add_white(speech[:RATE], 0, 5.0)
     expected = inr_jax.denoise(noisy, RATE, **settings)
@@ -40,7 +49,6 @@ def test_one_channel_is_linked_to_nothing(speech, settings):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("settings", LINKED, ids=lambda settings: settings["method"])
 def test_independent_channels_are_denoised_as_if_alone(speech, settings):
     both = stereo(speech)
     found = inr_jax.denoise(both, RATE, **settings)

@@ -121,7 +121,7 @@ def test_devices_of_the_server_are_listed(server):
 
 
 @pytest.mark.slow
-def test_a_device_of_another_rate_is_one_line(server, weights):
+def test_more_channels_than_a_device_has_are_one_line(server, weights):
     done = server.start(
         *(*LIVE, f"--weights={weights}", "--channels=64"),
         stderr=subprocess.PIPE,

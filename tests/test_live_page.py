@@ -243,6 +243,8 @@ def test_what_is_heard_is_what_python_gives(network, heard):
         previous = index
     on = slice(0, round((SECONDS - 1) * RATE / HOP))
     np.testing.assert_allclose(found.after[on], expected[on], atol=1e-3)
+    assert np.mean(found.late[on]) < 0.1
+    assert np.std(expected[on] - found.before[on]) > 0.1 * np.std(found.before[on])
     np.testing.assert_array_equal(found.after[-20:], found.before[-20:])  # off
 
 
@@ -269,9 +271,9 @@ def test_nothing_is_late_and_the_delay_stays(heard, capsys):
     delays = found.times - HOP / RATE * np.arange(len(found.times))
     # the page is told late where it is slow; the sound is not late for it
     assert np.min(delays[-500:]) < np.min(delays[:500]) + 0.02
-    if np.any(found.late) and (found.stall > 0.02 or highest > 1):
-        pytest.xfail(f"{np.sum(found.late)} blocks late on a machine that is busy")
-    assert not np.any(found.late)
+    # where the machine itself stands still, some must be late
+    stalled = found.stall > 0.02
+    assert np.mean(found.late) <= (0.05 if stalled else 0)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import resource
 import struct
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -18,8 +19,6 @@ import soundfile
 from inr_jax.audio import metadata
 from inr_jax.audio.metadata import aiff, caf, flac, id3, model, mp4, ogg, wav
 from inr_jax.enhancement import files, registry
-
-av = pytest.importorskip("av")
 
 RATE = 16_000
 TITLE, ARTIST = "Interview 7 – Nähe", "N. N."

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import inr_jax
-from inr_jax import metrics
+from inr_jax import audio, metrics
 from inr_jax.data import noise
 from inr_jax.io import weights
 from inr_jax.models import pretrained
 
-pytestmark = pytest.mark.slow
 # SI-SDR dB at which clean speech passes, at least.
 METHODS = {"hyper_gain": 25, "hyper_gain_live": 25, "hyper_siren": 18}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_shipped_weights_denoise_a_sentence(method, speech):
     noisy = noise.add_white(speech, 0, 5.0)
@@ -29,6 +29,7 @@ def test_shipped_weights_denoise_a_sentence(method, speech):
     assert np.all(np.array(gains) > (6, 4, 0.3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_shipped_weights_pass_clean_speech(method, speech):
     found = inr_jax.denoise(speech, 16_000, method=method)
@@ -40,3 +41,27 @@ def test_shipped_weights_fit_their_settings(model, tmp_path):
     # a folder from elsewhere is checked when it is loaded
     copy = shutil.copytree(weights.trained_dir(model), tmp_path / model)
     assert model.startswith(pretrained.name_of(pretrained.load(copy)[0].config))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["hyper_gain", "hyper_gain_live"])
+def test_shipped_weights_denoise_a_telephone_band(method, speech):
+    """At 8 kHz the STFT has fewer bins than the field."""
+    clean = audio.resample(speech, 16_000, 8000)
+    noisy = noise.add_white(clean, 0, 5.0)
+    found = inr_jax.denoise(noisy, 8000, method=method)
+    before, after = (metrics.si_sdr(clean, x, 8000) for x in (noisy, found))
+    assert after > before + 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["hyper_gain", "hyper_gain_live"])
+def test_shipped_weights_take_noise_above_8_khz_out(method, speech):
+    """Where the speech has nothing."""
+    clean = audio.resample(speech, 16_000, 48_000)
+    noisy = noise.add_white(clean, 0, 10.0)
+    found = inr_jax.denoise(noisy, 48_000, method=method)
+    before, after = (
+        np.sum(np.abs(np.fft.rfft(x)[len(x) // 5 :]) ** 2) for x in (noisy, found)
+    )  # from 9.6 kHz on
+    assert after < before / 30

@@ -1,5 +1,6 @@
 """A stream of blocks of any length is the causal network over the whole signal, late."""
 
+import dataclasses
 import functools
 
 import jax
@@ -83,6 +84,17 @@ def test_blocks_of_any_length_are_the_whole(stream, expected, sizes):
 
 def test_the_estimate_is_not_the_input(expected):
     assert np.max(np.abs(expected - mono())) > 0.01
+
+
+def test_a_rate_whose_stft_has_fewer_bins_than_the_field(tmp_path):
+    """As telephone speech in the shipped networks: what is missing counts as silence."""
+    field = dataclasses.replace(CAUSAL.field, num_cells=20, high_edges_hz=())
+    weights = save(tmp_path, dataclasses.replace(CAUSAL, field=field))
+    stream = inr_jax.Stream(RATE, weights=weights)
+    assert stream.hop + 1 < 20 * field.cell_bins
+    found = streamed(stream, mono(), [HOP])
+    np.testing.assert_allclose(found, whole(weights, mono()), atol=1e-5)
+    assert np.std(found - mono()) > 0.1 * np.std(mono())
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000])

@@ -6,8 +6,10 @@ import jax
 import numpy as np
 import pytest
 import soundfile
-from conftest import CLIPS, COMPILED, run_process, run_script
+import tiny_weights
+from conftest import CLIPS, COMPILED, REPOSITORY, run_process, run_script
 
+from inr_jax.configs.hyper_gain import HyperGainConfig
 from inr_jax.models import pretrained
 from inr_jax.parallel import sharding
 
@@ -97,6 +99,37 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp
         pretrained.load(tmp_path / name / "model")[1] for name in ("whole", "parts")
     ]
     jax.tree.map(np.testing.assert_array_equal, *weights)
+
+
+@pytest.mark.slow
+def test_bands_above_the_cells_are_trained_by_themselves(folders, tmp_path):
+    """As from weights without them; all others stay to the last bit."""
+    config = HyperGainConfig(
+        channels=4,
+        frame_channels=8,
+        dilations_before=((1, 1),),
+        dilations_after=((1, 1),),
+    )
+    params = tiny_weights.fresh(config)
+    pretrained.save(tmp_path / "start", config, params, 3)
+    train(
+        folders,
+        tmp_path / "highs",
+        f"--flagfile={REPOSITORY / 'experiments/configs/hyper_gain_highs.flags'}",
+        *SMALL,
+        *(f"--start_from={tmp_path / 'start'}", "--num_devices=1"),
+        *("--set=training.num_steps=3", "--set=mixing.room_share=0"),
+        *("--set=mixing.num_samples=12288", "--speech_top_hz=0"),
+    )
+    before = pretrained.load(tmp_path / "start")[1]["params"]
+    after = dict(pretrained.load(tmp_path / "highs" / "model")[1]["params"])
+    highs = after.pop("highs")
+    jax.tree.map(np.testing.assert_array_equal, after, dict(before))
+    assert any(np.any(x != 0) for x in jax.tree.leaves(highs))
+    (first, *_, last) = (
+        json.loads(line) for line in (tmp_path / "highs" / "log.jsonl").open()
+    )
+    assert first["gradient_norm"] > 0 and "white/high_sdr" in last
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ _T60_S = (0.2, 0.9)
 _DISTANCE_M = (0.3, 4.0)
 _WALL_M = 0.3  # at least, from microphone and talker
 _MAX_ORDER = 20
-_BEFORE_PEAK = 20  # samples that a band-limited impulse begins early
 
 
 def simulate(count: int, sample_rate: int, seed: int) -> np.ndarray:
@@ -60,8 +59,7 @@ def _draw(rng, sample_rate):
 
 def _from_direct_sound(response, sample_rate):
     first = np.argmax(np.abs(response) > 0.5 * np.abs(response).max())
-    response = response[max(0, first - _BEFORE_PEAK) :][_BEFORE_PEAK:]
-    length = round(LENGTH_S * sample_rate)
+    response, length = response[first:], round(LENGTH_S * sample_rate)
     response = np.pad(response[:length], (0, max(0, length - len(response))))
     early = response[: round(EARLY_S * sample_rate)]
     return (response / np.sqrt(np.sum(early**2))).astype(np.float16)
