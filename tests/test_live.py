@@ -495,3 +495,44 @@ def test_streams_are_measured(weights, tmp_path):
     typical, most = (row[f"share of a hop, {at}"] for at in ("median", "p99"))
     assert 0 < typical < most
     assert row["one batch, share"] > 0 and row["one by one, share"] > 0
+
+
+# Runs `live` at a terminal, presses b and q; prints its exit code, and whether the terminal
+# is as it was.
+TERMINAL = """
+import os, pty, sys, termios
+
+child, terminal = pty.fork()
+if not child:
+    os.execv(sys.executable, [sys.executable, "-m", "inr_jax", "live", *sys.argv[1:]])
+before, shown = termios.tcgetattr(terminal), b""
+
+def wait_for(text):
+    global shown
+    while text not in shown:
+        shown += os.read(terminal, 4096)
+
+for text, key in ((b"on: b compares", b"b"), (b"bypassed: b", b"q")):
+    wait_for(text)
+    os.write(terminal, key)
+wait_for(b"deadlines missed")
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), termios.tcgetattr(terminal) == before)
+"""
+
+
+@pytest.mark.slow
+def test_at_a_terminal_there_is_a_meter_and_keys(weights, tmp_path):
+    path, output = tmp_path / "long.wav", tmp_path / "out.wav"
+    audio.write(path, np.zeros((60 * RATE, 1), np.float32), RATE)
+    flags = [f"--input={path}", f"--output={output}", f"--weights={weights}"]
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINAL, *flags],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=REPOSITORY,
+    )
+    assert done.stdout.split() == ["130", "True"], done.stderr
+    assert 0 < audio.read(output).num_samples < 60 * RATE
