@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from inr_jax.configs import from_json
+from inr_jax.configs import from_json, methods
 from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 
@@ -22,6 +22,14 @@ from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 def test_settings_that_make_no_sense(change, message):
     with pytest.raises(ValueError, match=message):
         FitConfig(**change)
+
+
+def test_values_of_settings_may_have_colons():
+    assert methods.parse(r"onnx:path=C:\a.onnx:rate=8000").config.path == r"C:\a.onnx"
+    assert methods.split("onnx:path=a:b:c:rate=8000") == (
+        "onnx",
+        ["path=a:b:c", "rate=8000"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ def whole(model, params, noisy):
     return denoise(model, params, noisy, window)
 
 
+CLIP = str(next(CLIPS.glob("*.flac")))
+
+
 def signal(count, channels=None):
     shape = (count,) if channels is None else (count, channels)
     return 0.1 * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -190,7 +193,16 @@ def test_pipe(tmp_path):
             (str(CLIPS), "--output=b", "--method=hypersound"),
             "train it by `inr-jax train --network=hypersound`",
         ),
-        (("a", "--output=b", "--output_rate=48000", "--wet=0.5"), "goes without"),
+        (
+            ("a", "--output=b", "--method=hyper_siren:output_rate=32000", "--wet=0.5"),
+            "goes without",
+        ),
+        (("", "--output=b"), "has an empty name"),
+        ((CLIP, "--output=b/", "--output_format=a/b"), "no extension of a file"),
+        ((CLIP, "--output=-", f"--residual={CLIP}"), "would be overwritten"),
+        (("-", "--output=b.wav", "--residual=b.wav"), "both become it"),
+        (("-", "--output=b.wav", "--output_format=flac"), "its own extension"),
+        (("none.wav", "--output=-"), "none.wav: no such file"),
         (
             ("a", "--output=b", "--method=wiener", "--weights=c"),
             "--weights is not for wiener",

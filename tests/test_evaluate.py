@@ -95,8 +95,9 @@ def test_scored_anew_from_what_was_kept(tmp_path):
     run_script("evaluate.py", *flags)
     rows, path = rows_of(tmp_path), tmp_path / "rows.jsonl"
     path.write_text(path.read_text().replace('"pesq": ', '"pesq": 9'))
-    run_script("evaluate.py", *flags, "--rescore")
-    assert rows_of(tmp_path) == rows
+    without_methods = [flag for flag in flags if "--methods" not in flag]
+    run_script("evaluate.py", *without_methods, "--rescore")
+    assert rows_of(tmp_path) == rows  # of all that were kept
     sound = next(iter(tmp_path.rglob("lowpass/*.wav")))
     sound.unlink()
     done = run_script("evaluate.py", *flags, "--rescore", expect=2)
@@ -346,6 +347,11 @@ def test_shards_make_the_whole(tmp_path):
     assert len(list((tmp_path / "all").rglob("*.wav"))) == 2 * len(
         list(CLIPS.glob("*.flac"))
     )
+    more = ("--methods=silence", *(flag for flag in flags if "methods" not in flag))
+    run_script("evaluate.py", *more, f"--output_dir={tmp_path / 'all'}")
+    run_script("evaluate.py", *flags, *merged)  # rows that were added stay
+    text = (tmp_path / "all" / "rows.jsonl").read_text()
+    assert '"method": "silence"' in text and '"method": "lowpass"' in text
     twice = (f"--merge={shards[0]},{shards[0]}", f"--output_dir={tmp_path / 'twice'}")
     done = run_script("evaluate.py", *flags, *twice, expect=2)
     assert "each of the 2 shards is needed once" in done.stderr
@@ -392,6 +398,11 @@ def test_results_that_papers_and_programs_read(tmp_path):
         ((f"--clean_dir={CLIPS}", "--methods=noisy:loud=1"), "no setting 'loud'"),
         ((f"--clean_dir={CLIPS}", "--methods="), "names no method"),
         ((f"--clean_dir={CLIPS}", "--rescore"), "holds no scores"),
+        (
+            (f"--clean_dir={CLIPS}", "--methods=noisy,hyper_siren:output_rate=32000"),
+            "scores are at the rate of the clips",
+        ),
+        ((f"--pairs_dir={CLIPS}", f"--noise={CLIPS}"), "makes no sense with --pairs"),
         (
             (f"--clean_dir={CLIPS}", "--methods=hyper_gain", "--checkpoint=nowhere"),
             "nowhere: no trained weights",

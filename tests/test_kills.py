@@ -15,11 +15,13 @@ def test_what_is_killed_resumes_to_the_same_result(script, tmp_path):
 
 
 def test_what_a_killed_process_left_goes_when_it_is_old(tmp_path):
-    for name in (".a.txt.1.part", ".b.txt.2.part"):
+    for name in (f".{16 * 'a'}.1.part", f".{16 * 'b'}.2.part", ".other.part"):
         (tmp_path / name).touch()
-    os.utime(tmp_path / ".a.txt.1.part", (0, 0))
+    for name in (f".{16 * 'a'}.1.part", ".other.part"):
+        os.utime(tmp_path / name, (0, 0))
     atomic.write_text(tmp_path / "c.txt", "whole")
-    assert {path.name for path in tmp_path.iterdir()} == {".b.txt.2.part", "c.txt"}
+    left = {f".{16 * 'b'}.2.part", ".other.part", "c.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == left
 
 
 def test_what_cannot_be_replaced_is_named_itself(tmp_path):

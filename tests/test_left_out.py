@@ -274,3 +274,29 @@ def test_an_error_of_our_own_stops_no_other_file(tmp_path, monkeypatch, where):
     assert [path.name for path in (tmp_path / "out").glob("*.wav")] == ["b.wav"]
     (error,) = [outcome.error for outcome in outcomes if outcome.error]
     assert "a.wav: an error of inr_jax, ZeroDivisionError: by nothing; " in error
+
+
+def test_a_folder_goes_into_one_above_it(tmp_path):
+    put(tmp_path / "noisy" / "a.wav")
+    put(tmp_path / "noisy" / "deep" / "b.wav")
+    run_script(
+        "denoise.py", f"{tmp_path / 'noisy'}", f"--output={tmp_path}", "--method=noisy"
+    )
+    assert (tmp_path / "a.wav").exists() and (tmp_path / "deep" / "b.wav").exists()
+
+
+def test_conversion_beside_the_originals_is_done_once(tmp_path):
+    put(tmp_path / "a.wav")
+    args = (f"{tmp_path}", f"--output={tmp_path}", "--output_format=.flac")
+    run_script("denoise.py", *args, "--method=noisy")
+    done = run_script("denoise.py", *args, "--method=noisy")
+    assert "1 done already" in done.stderr
+    assert {path.name for path in tmp_path.glob("[!.]*")} == {"a.wav", "a.flac"}
+
+
+def test_nothing_but_what_an_earlier_run_wrote_is_told(tmp_path):
+    put(tmp_path / "out" / "a.wav")
+    done = run_script(
+        *("denoise.py", f"{tmp_path}", f"--output={tmp_path / 'out'}"), expect=2
+    )
+    assert "nothing but what an earlier run wrote" in done.stderr

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import types
 
 import numpy as np
@@ -143,6 +144,22 @@ def test_closed_standard_output_is_a_line(monkeypatch):
         pipes.write(np.zeros((1, 1)), threading.Event())
 
 
+def test_a_pipe_that_brings_nothing_leaves_older_files(
+    monkeypatch, run_command, weights, tmp_path
+):
+    path = tmp_path / "call.wav"
+    audio.write(path, np.ones((100, 1), np.float32) / 2, RATE)
+    stdin, stdout = standard_pipes(monkeypatch)
+    os.close(stdout)
+    code, _, err = run_command(
+        *("live", "--input=-", f"--output={path}", f"--weights={weights}"),
+        f"--rate={RATE}",
+    )
+    os.close(stdin)
+    assert code == 2 and "no sound came in" in err.splitlines()[-1]
+    assert audio.read(path).num_samples == 100
+
+
 def test_a_pipe_without_sound_is_left_when_asked(monkeypatch):
     stdin, stdout = standard_pipes(monkeypatch)
     stop = threading.Event()
@@ -271,6 +288,18 @@ def test_a_device_by_number_or_name(monkeypatch, name, number):
     assert devices.find(name, is_input=True).number == number
 
 
+def test_one_device_by_several_systems_is_that_of_the_usual_one(monkeypatch):
+    """As on Windows, where each is listed once for each system."""
+    sounddevice = fake_sounddevice()
+    twice = [{**x, "hostapi": i} for i in (0, 1) for x in sounddevice.query_devices()]
+    sounddevice.query_devices = lambda: twice
+    sounddevice.query_hostapis = lambda: [{"name": "MME"}, {"name": "WASAPI"}]
+    sounddevice.default.device = (5, 4)
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
+    assert devices.find("Virtual", is_input=True).number == 7
+    assert devices.find("Virtual, MME", is_input=True).number == 3
+
+
 @pytest.mark.parametrize(
     ("name", "is_input", "said"),
     [
@@ -279,9 +308,17 @@ def test_a_device_by_number_or_name(monkeypatch, name, number):
             True,
             "usb: more than one input device of this name, among 1 USB Audio",
         ),
-        ("mars", True, "mars: no input device of this name, among 0 Built-in, 1 USB"),
+        (
+            "mars",
+            True,
+            "mars: no input device of this name, among 0 Built-in (ALSA), 1 USB",
+        ),
         ("9", True, "9: no input device"),
-        ("Virtual", False, "Virtual: no output device of this name, among 0 Built-in"),
+        (
+            "Virtual",
+            False,
+            "Virtual: no output device of this name, among 0 Built-in (ALSA)",
+        ),
     ],
 )
 def test_no_such_device_is_one_line(monkeypatch, name, is_input, said):
@@ -415,6 +452,36 @@ def test_the_delay_of_devices_is_that_of_their_clocks(monkeypatch):
             microphone(block, HOP, clock, None)
             speaker(block, HOP, clock, None)
         assert moved.latency_s == pytest.approx(0.08)
+
+
+def test_one_of_two_sides_that_stops_is_noticed(monkeypatch):
+    """Also where both are one device by name, as pulse."""
+    opened = open_by(monkeypatch, FakeStream)
+    monkeypatch.setattr(devices, "_GONE_S", 0.05)
+    stream = types.SimpleNamespace(hop=HOP, channels=1, sample_rate=RATE)
+    engine = Engine(stream, reserve_s=HOP / RATE)
+    with devices.Devices() as moved:
+        device = devices.find("0", is_input=True)
+        moved.listen(device, engine, "low")
+        moved.play(device, engine, "low")
+        _, speaker = (stream.called for stream in opened)
+        clock = types.SimpleNamespace(inputBufferAdcTime=0, outputBufferDacTime=0)
+        with pytest.raises(InputError, match="the device stopped"):
+            for _ in range(100):
+                speaker(np.ones((HOP, 1), np.float32), HOP, clock, None)
+                assert moved.is_moving()
+                time.sleep(0.005)
+
+
+def test_a_program_that_was_stopped_itself_waits_for_its_devices(monkeypatch):
+    open_by(monkeypatch, FakeStream)
+    monkeypatch.setattr(devices, "_GONE_S", 0.05)
+    stream = types.SimpleNamespace(hop=HOP, channels=1, sample_rate=RATE)
+    with devices.Devices() as moved:
+        device = devices.find("0", is_input=True)
+        moved.listen(device, Engine(stream), "low")
+        time.sleep(0.1)  # as by Ctrl-Z
+        assert moved.is_moving()
 
 
 @pytest.mark.parametrize(

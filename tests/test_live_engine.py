@@ -310,3 +310,60 @@ def test_a_file_that_stalls_is_not_caught_up_with():
     taken = time.monotonic() - start
     assert (clock.xruns, engine.missed, engine.recorded.position) == (1, 0, 30 * HOP)
     assert taken > 0.25 + 28 * HOP / RATE
+
+
+def test_no_block_is_no_sound():
+    engine = Engine(Halved())
+    assert not list(session.hops([], engine))
+    assert not list(session.hops([np.zeros((0, 1), np.float32)], engine))
+
+
+def test_signals_that_are_ignored_stay_ignored():
+    """As by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with session.stopping() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_behind_its_end_a_feed_keeps_its_error():
+    def read():
+        yield 0, noise(HOP)
+        raise FloatingPointError("damaged")
+
+    feed = session.Feed(read())
+    assert feed.take() is not None
+    assert feed.take() is None and feed.take() is None and feed.is_empty
+    with pytest.raises(FloatingPointError, match="damaged"):
+        feed.check()
+
+
+def test_what_cannot_be_written_does_not_lose_the_rest():
+    ended, written = [], []
+
+    @contextlib.contextmanager
+    def opened(name, fails):
+        yield name
+        if fails:
+            raise OSError("no space left")
+        ended.append(name)
+
+    with (
+        pytest.raises(OSError, match="no space"),
+        session.each_by_itself([opened("a", False), opened("b", True)]) as names,
+    ):
+        assert names == ["a", "b"]
+    assert ended == ["a"]
+
+    def full(block):
+        raise OSError("no space left")
+
+    engine = Engine(Halved())
+    taps = [session.Tap(engine.played, write) for write in (full, written.append)]
+    moves = session.moved_at_once(engine, [noise(HOP)] * 3)
+    error = session.follow(moves, taps, lambda: None, threading.Event())
+    assert isinstance(error, OSError)
+    assert sum(map(len, written)) == engine.played.position > 0

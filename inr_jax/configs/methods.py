@@ -211,8 +211,20 @@ def parse(text: str) -> Method:
     Raises:
       InputError: there is no such method or setting, or a value is of another kind.
     """
-    name, *settings = text.split(":")
+    name, settings = split(text)
     return Method(text, name, with_settings(name, settings))
+
+
+def split(text: str) -> tuple[str, list[str]]:
+    """The name of a method and its settings; values, such as paths, may have colons."""
+    name, *parts = text.split(":")
+    settings: list[str] = []
+    for part in parts:
+        if "=" in part or not settings:
+            settings.append(part)
+        else:
+            settings[-1] += f":{part}"
+    return name, settings
 
 
 def with_settings(name: str, settings: list[str]) -> Any:

@@ -111,11 +111,11 @@ def jobs(
       InputError: the output cannot hold the inputs.
     """
     left_out = LeftOut([], [])
+    if "" in (*inputs, output, residual):
+        raise InputError("an input or an output has an empty name")
+    output_format = output_format and _extension(output_format)
     if PIPE in inputs or output == PIPE:
-        if len(inputs) > 1 or not (PIPE in inputs or pathlib.Path(inputs[0]).is_file()):
-            raise InputError("standard input and output hold one file, not several")
-        residual_path = residual and pathlib.Path(residual)
-        return [Job(inputs[0], output, residual_path, output_format)], left_out
+        return [_piped(inputs, output, residual, output_format)], left_out
     into_folder = (
         len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir() or _is_folder(output)
     )
@@ -143,7 +143,37 @@ def jobs(
         except InputError as error:
             left_out.problems.append(str(error))
     _refuse_overwriting(found)
+    if not (found or left_out.problems):
+        raise InputError(f"{listed(inputs)}: nothing but what an earlier run wrote")
     return _with_outputs_of_their_own(found, left_out.problems), left_out
+
+
+def _extension(output_format):
+    """Without a dot; one that is written."""
+    extension = output_format.removeprefix(".")
+    if pathlib.Path(extension).name != extension:
+        raise InputError(f"{output_format}: is no extension of a file")
+    audio.check_writable(f"standard output.{extension}")
+    return extension
+
+
+def _piped(inputs, output, residual, output_format):
+    """The job whose input or output is a pipe."""
+    if len(inputs) > 1 or pathlib.Path(inputs[0]).is_dir():
+        raise InputError("standard input and output hold one file, not several")
+    if inputs[0] != PIPE:
+        _require_file(pathlib.Path(inputs[0]))
+    if output != PIPE:
+        audio.check_writable(output)
+        if output_format:
+            raise InputError(
+                f"{output}: its own extension names the format of the output"
+            )
+    if residual:
+        audio.check_writable(residual)
+    job = Job(inputs[0], output, residual and pathlib.Path(residual), output_format)
+    _refuse_overwriting([job])
+    return job
 
 
 def _is_folder(path):
@@ -177,12 +207,13 @@ def _below(item, output, residual, output_format, left_out):
     if item.is_dir():
         # what an earlier run wrote is no input
         ours = [_real(folder) for folder in (output, residual) if folder]
-        ours = [folder for folder in ours if folder != _real(item)]
+        ours = [x for x in ours if not _real(item).is_relative_to(x)]
+        is_beside = _real(item) == _real(output)
 
         def is_foreign(path):
-            return path.name != RECORD and not any(
-                _real(path).is_relative_to(folder) for folder in ours
-            )
+            if path.name == RECORD or is_beside and _record_of(path).exists():
+                return False
+            return not any(_real(path).is_relative_to(folder) for folder in ours)
 
         found = datasets.find(item)
         left_out.problems.extend(found.problems)
@@ -205,17 +236,27 @@ def _real(path):
 
 def _refuse_overwriting(found):
     """No output may be a source, or both outputs of a job."""
-    sources = {_real(job.source) for job in found}
+    sources = {_identity(job.source) for job in found if job.source != PIPE}
     for job in found:
         outputs = [path for path in (job.target, job.residual) if path]
+        outputs = [path for path in outputs if path != PIPE]
         for path in outputs:
-            if _real(path) in sources:
+            if _identity(path) in sources:
                 raise InputError(f"{path}: would be overwritten; choose another output")
-        if len(set(map(_real, outputs))) < len(outputs):
+        if len(set(map(_identity, outputs))) < len(outputs):
             raise InputError(
                 f"{job.target}: what is left and what was removed would both become it; "
                 "choose another output for one of them"
             )
+
+
+def _identity(path):
+    """The same for all names of a file, also where upper and lower case are the same."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return _real(path)
+    return found.st_dev, found.st_ino
 
 
 def _with_outputs_of_their_own(found, problems):
@@ -240,7 +281,7 @@ class Record:
 
     def __init__(self, job: Job, settings: dict):
         """Names the record of a job, and the settings of this run."""
-        self._path = _record_path(job)
+        self._path = _record_of(pathlib.Path(job.target))
         self._outputs = [
             pathlib.Path(job.target),
             *([job.residual] if job.residual else []),
@@ -272,8 +313,8 @@ class Record:
         atomic.write_text(self._path, self._key)
 
 
-def _record_path(job):
-    target = pathlib.Path(job.target)
+def _record_of(target):
+    """The record of a file that was written."""
     name = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # of any length
     return target.parent / RECORD / name
 
@@ -283,7 +324,7 @@ def unfinished(jobs: Sequence[Job]) -> pathlib.Path | None:
     if jobs[0].target == PIPE:
         return None
     # beside the record of the first: commands that write other files have others
-    return _record_path(jobs[0]).with_suffix(".unfinished")
+    return _record_of(pathlib.Path(jobs[0].target)).with_suffix(".unfinished")
 
 
 def _digest(source):

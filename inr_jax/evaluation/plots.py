@@ -49,10 +49,12 @@ def write_clip(
       InputError: an estimate was not kept, or the clip cannot be read.
     """
     against = reference(labels)
-    name = median_clip(store.of(condition), against)
+    names = [clip.name for clip in source.clips]
+    rows = [row for row in store.of(condition) if row["clip"] in names]
+    name = median_clip(rows, against)
     if name is None:
         return
-    position = [clip.name for clip in source.clips].index(name)
+    position = names.index(name)
     example = source.load(position, condition)
     signals = {"clean": example.clean, "noisy": example.noisy}
     for label in labels:

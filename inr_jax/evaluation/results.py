@@ -1,5 +1,6 @@
 """Tables and CSV of an evaluation, and one evaluation made of shards."""
 
+import operator
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -100,7 +101,10 @@ def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
         )
     whole = {**settings[0], "num_shards": 1, "shard_index": 0}
     run_dir.keep_settings(into, whole, methods=methods[0])
-    Store(into).replace([row for folder in shards for row in Store(folder).rows])
+    # rows of methods that were added to the whole stay
+    rows = [row for folder in (into, *shards) for row in Store(folder).rows]
+    key = operator.itemgetter("clip", "method", "noise", "snr_db", "seed")
+    Store(into).replace(list({key(row): row for row in rows}.values()))
     for folder in shards:
         if (folder / "audio").exists():
             shutil.copytree(folder / "audio", into / "audio", dirs_exist_ok=True)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import time
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 # Whatever was not written to for so long is no longer being written.
 _STALE_S = 3600.0
+_PART = re.compile(r"\.[0-9a-f]{16}\.\d+\.part")
 # Names of files in a text need not be UTF-8.
 _NAMES = "surrogateescape"
 
@@ -56,6 +58,8 @@ def check_writable(folder: str | os.PathLike) -> None:
 def _clear_stale(folder):
     """Removes unfinished files of killed processes, once in each process."""
     for left in folder.glob(".*.part"):
+        if not _PART.fullmatch(left.name):  # another program's
+            continue
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_S:
                 left.unlink()

@@ -88,11 +88,15 @@ def find(name: str | None, is_input: bool) -> Found:
     if name.isdigit():
         fitting = [x for x in able if x.number == int(name)]
     else:
-        exact = [x for x in able if x.name == name]
+        exact = [x for x in able if name in (x.name, f"{x.name}, {x.system}")]
         fitting = exact or [x for x in able if name.lower() in x.name.lower()]
+        if len({x.name for x in fitting}) == 1:  # one device, by several systems
+            usual = sounddevice.default.device[0 if is_input else 1]
+            system = next((x.system for x in able if x.number == usual), None)
+            fitting = [x for x in fitting if x.system == system] or fitting
     if len(fitting) != 1:
         many = "more than one" if fitting else "no"
-        among = listed([f"{x.number} {x.name}" for x in fitting or able])
+        among = listed([f"{x.number} {x.name} ({x.system})" for x in fitting or able])
         raise InputError(f"{name}: {many} {kind} device of this name, among {among}")
     return fitting[0]
 
@@ -104,10 +108,11 @@ class Devices:
         """Opens none."""
         self.xruns, self._stated_s = 0, 0.0
         self._feed, self._last_calls = None, {}
+        self._looked_at = time.monotonic()
         self._recorded_at, self._played_at = (
             collections.deque(maxlen=_TIMED) for _ in range(2)
         )
-        self._streams = contextlib.ExitStack()
+        self._streams, self._open_streams = contextlib.ExitStack(), []
 
     @property
     def latency_s(self) -> float:
@@ -127,7 +132,11 @@ class Devices:
         self.stop()
 
     def stop(self) -> None:
-        """Closes them."""
+        """Closes them; behind the end of a feed, once all was heard."""
+        if self._feed and self._feed.is_empty:
+            for opened in self._open_streams:
+                with contextlib.suppress(Exception):  # the device may be gone
+                    opened.stop()
         self._streams.close()
 
     def is_moving(self) -> bool:
@@ -135,8 +144,12 @@ class Devices:
         if self._feed and self._feed.is_empty:
             self._feed.check()
             return False
-        for device, last in self._last_calls.items():
-            if time.monotonic() - last > _GONE_S:
+        now, before = time.monotonic(), self._looked_at
+        self._looked_at = now
+        if now - before > _GONE_S / 2:  # this program was stopped itself, as by Ctrl-Z
+            self._last_calls = dict.fromkeys(self._last_calls, now)
+        for (_, device), last in self._last_calls.items():
+            if now - last > _GONE_S:
                 raise InputError(
                     f"{device.name}: the device stopped; is it still there?"
                 )
@@ -167,7 +180,7 @@ class Devices:
             engine.record(block)
             if is_alone:
                 engine.play(len(block))
-            self._note(device, status)
+            self._note("InputStream", device, status)
 
         self._open("InputStream", device, engine, latency, called)
 
@@ -198,14 +211,14 @@ class Devices:
             begin = first / engine.stream.sample_rate
             if engine.recorded.position:
                 self._note_time(self._played_at, clock.outputBufferDacTime, begin)
-            self._note(device, status)
+            self._note("OutputStream", device, status)
 
         self._feed = feed
         self._open("OutputStream", device, engine, latency, called)
 
-    def _note(self, device, status):
+    def _note(self, kind, device, status):
         self.xruns += bool(status)
-        self._last_calls[device] = time.monotonic()
+        self._last_calls[kind, device] = time.monotonic()
 
     def _note_time(self, times, in_the_air, begin_s):
         """When sample 0 of the recorded sound would have been in the air."""
@@ -233,7 +246,8 @@ class Devices:
                 f"{stream.sample_rate} Hz: {_reason(error)}"
             ) from None
         self._streams.callback(_close, opened)
-        self._last_calls[device] = time.monotonic()
+        self._open_streams.append(opened)
+        self._last_calls[kind, device] = time.monotonic()
         self._stated_s += opened.latency
 
 

@@ -1,12 +1,11 @@
 """A run of an engine: what moves it, and what is written down meanwhile."""
 
 import contextlib
-import itertools
 import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from inr_jax.data import prefetch
 from inr_jax.live.engine import Engine
 from inr_jax.live.ring import Ring
 
+T = TypeVar("T")
 TICK_S = 0.05
 _AHEAD = 64  # hops that are read from a file before their time
 _ENDLESS = range(2**62)
@@ -47,12 +47,13 @@ class Tap:
 
     Attributes:
       lost: Samples that were overwritten before they were asked for; silence instead.
+      clipped: Samples that were too loud for the file.
     """
 
-    def __init__(self, ring: Ring, write: Callable[[np.ndarray], object]):
+    def __init__(self, ring: Ring, write: Callable[[np.ndarray], int | None]):
         """From position 0 on."""
         self._ring, self._write, self._done = ring, write, 0
-        self.lost = 0
+        self.lost = self.clipped = 0
 
     def drain(self) -> None:
         """Forwards all new samples."""
@@ -64,22 +65,30 @@ class Tap:
             self._write(np.zeros((lost, block.shape[1]), np.float32))
             self.lost += lost
         if len(block):
-            self._write(block)
+            self.clipped += self._write(block) or 0
         self._done = stop
 
 
 def hops(
     blocks: Iterable[Float[np.ndarray, "samples channels"]], engine: Engine
 ) -> Iterator[Float[np.ndarray, "hop channels"]]:
-    """Blocks of any length as hops, and silence until the last sample has been played."""
+    """Blocks of any length as hops, and silence until the last sample has been played.
+
+    Nothing where there are no blocks.
+    """
     hop, channels = engine.stream.hop, engine.stream.channels
     left = np.zeros((0, channels), np.float32)
     silence = np.zeros((hop + engine.delay, channels), np.float32)
-    for block in itertools.chain(blocks, [silence]):
+    came = False
+    for block in blocks:
+        came = came or len(block) > 0
         left = np.concatenate([left, block])
         whole = len(left) - len(left) % hop
         yield from np.split(left[:whole], whole // hop) if whole else ()
         left = left[whole:]
+    if came:
+        left = np.concatenate([left, silence])
+        yield from np.split(left[: len(left) - len(left) % hop], len(left) // hop)
 
 
 class Feed:
@@ -95,6 +104,8 @@ class Feed:
 
     def take(self) -> np.ndarray | None:
         """The next hop, None at the end; never raises."""
+        if self.is_empty:
+            return None
         try:
             _, hop = next(self._ahead)
         except Exception as error:  # noqa: BLE001
@@ -153,8 +164,9 @@ class Clock:
 
     def is_moving(self) -> bool:
         """False at the end of the file."""
+        is_alive = self._thread.is_alive()
         self._feed.check()
-        return self._thread.is_alive()
+        return is_alive
 
     def __enter__(self) -> Self:
         return self
@@ -195,7 +207,9 @@ def stopping() -> Iterator[threading.Event]:
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in signals
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in signals
+        if signal.getsignal(number) is not signal.SIG_IGN  # by nohup, say
     }
     try:
         yield stop
@@ -220,20 +234,40 @@ def follow(
       on_tick: Called as often.
       stop: Ends the run.
     """
+    errors = []
     try:
-        try:
-            with contextlib.closing(moves):
-                for _ in moves:
-                    for tap in taps:
-                        tap.drain()
-                    on_tick()
-                    if stop.is_set():
-                        break
-        finally:
-            for tap in taps:
-                tap.drain()
-    except BrokenPipeError:  # nobody listens any more
-        return None
+        with contextlib.closing(moves):
+            for _ in moves:
+                for tap in taps:
+                    tap.drain()
+                on_tick()
+                if stop.is_set():
+                    break
     except Exception as error:  # noqa: BLE001
-        return error
-    return None
+        errors.append(error)
+    for tap in taps:  # whatever became of the others
+        try:
+            tap.drain()
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+    # where nobody listens any more the run has ended, and has not failed
+    return next((x for x in errors if not isinstance(x, BrokenPipeError)), None)
+
+
+@contextlib.contextmanager
+def each_by_itself(
+    opened: Sequence[contextlib.AbstractContextManager[T]],
+) -> Iterator[list[T]]:
+    """Contexts as one: where one of them fails at its end, the others still end well."""
+    with contextlib.ExitStack() as stack:
+        values = [stack.enter_context(each) for each in opened]
+        yield values
+        stack.pop_all()
+    errors = []
+    for each in opened:
+        try:
+            each.__exit__(None, None, None)
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+    if errors:
+        raise errors[0]

@@ -317,7 +317,9 @@ worker.onmessage = ({ data }) => {
     loads.push(data.ms);
     if (loads.length > 1000) loads.shift();
   } else if (data.type === "error") {
-    say(`The network does not run here: ${data.text}`, true);
+    const text = `The network does not run here: ${data.text}`;
+    if (live) stopLive(text);
+    say(text, true);
   } else if (data.number === clip?.number) {
     if (data.type === "clip") onClip(data.channels);
     else say(`Denoising, ${Math.floor(100 * data.done)} %`);

@@ -11,7 +11,13 @@ let clip = 0; // the number of the clip that is wanted
 
 const fail = (error) => postMessage({ type: "error", text: error.message ?? `${error}` });
 
-const session = (channels) => (sessions[channels] ??= load(NETWORKS[channels]));
+function session(channels) {
+  sessions[channels] ??= load(NETWORKS[channels]).catch((error) => {
+    delete sessions[channels]; // another try may succeed
+    throw error;
+  });
+  return sessions[channels];
+}
 
 async function live(port, reserve) {
   clip = 0; // none is wanted any more

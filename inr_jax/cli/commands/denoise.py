@@ -58,7 +58,9 @@ flags.DEFINE_alias("noise", methods.NOISE_ESTIMATOR.name)  # its former name
 KEEP_TIMES = flags.DEFINE_bool(
     "keep_times", False, "Outputs get the file times of their inputs."
 )
-SEED = flags.DEFINE_integer("seed", 0, "Seed of methods that use random numbers.", 0)
+SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of methods that use random numbers.", 0, 2**63 - 1
+)
 JSON = flags.DEFINE_bool(
     "json",
     False,
@@ -73,13 +75,13 @@ def main(inputs: list[str]) -> int:
     if not inputs or not OUTPUT.value:
         raise InputError("name what to denoise, and where to with --output")
     mix = files.DryWetMix(WET.value, MAX_ATTENUATION_DB.value)
-    if OUTPUT_RATE.value and (mix.dry or RESIDUAL.value):
-        raise InputError(
-            "--output_rate goes without --residual, --wet and --max_attenuation_db"
-        )
     method = methods.parse_one(METHOD.value)
     if OUTPUT_RATE.value:
         method = method._replace(config=with_output_rate(method))
+    if getattr(method.config, "output_rate", None) and (mix.dry or RESIDUAL.value):
+        raise InputError(
+            "--output_rate goes without --residual, --wet and --max_attenuation_db"
+        )
     jobs, left_out = files.jobs(
         inputs, OUTPUT.value, RESIDUAL.value, OUTPUT_FORMAT.value
     )
@@ -133,7 +135,7 @@ def denoise(todo, settings: dict, mix, method, report, unfinished) -> None:
     app.start_jax()
     denoiser = registry.make(method.name, method.config, unfinished)
     if denoiser.output_rate:
-        print("a finer grid holds no new frequencies", file=sys.stderr)
+        print("a finer grid restores no frequencies above 8 kHz", file=sys.stderr)
     with app.progress("denoising", len(todo), "files") as on_files:
         for outcome in files.denoise(
             denoiser, todo, settings, mix, SEED.value, on_files, KEEP_TIMES.value

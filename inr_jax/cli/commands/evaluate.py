@@ -49,6 +49,7 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> int:
+    from inr_jax.data.noise import Condition
     from inr_jax.evaluation import results, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
@@ -59,6 +60,9 @@ def main() -> int:
         raise InputError("--methods names no method")
     folder, index, count = shard()
     methods = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
+    for method in methods:
+        if getattr(method.config, "output_rate", None):
+            raise InputError(f"{method.label}: scores are at the rate of the clips")
     conditions = datasets.conditions()
     scored = []
     if not (MERGE.value or RESCORE.value):
@@ -78,11 +82,18 @@ def main() -> int:
     store = Store(folder)
     with_dnsmos = has_dnsmos(store)
     labels = [method.label for method in methods]
+    described = scoring.described(methods)
+    if (MERGE.value or RESCORE.value) and not flags.FLAGS[METHODS.name].present:
+        there = dict.fromkeys(row["method"] for row in store.rows)
+        labels = [label for label in there if label != systems.CLEAN]
+        described = run_dir.read_methods(folder)
+    if (MERGE.value or RESCORE.value) and not datasets.condition_is_given():
+        conditions = list(dict.fromkeys(map(Condition.of_row, store.rows)))
     if with_dnsmos:
         labels.append(systems.CLEAN)
         scored += [] if MERGE.value else [systems.clean()]
     code = 0
-    with run_dir.filled(folder, settings, methods=scoring.described(methods)):
+    with run_dir.filled(folder, settings, methods=described):
         if RESCORE.value:
             rescore(store, source, with_dnsmos)
         if scored:

@@ -93,7 +93,8 @@ def main() -> None:
         standard_streams.standard_output()
     for path in set(outputs) - {PIPE}:
         # what it cannot hold is known before the work begins
-        inr_jax.audio.encoding(path, *form)
+        if remark := inr_jax.audio.encoding(path, *form).remark:
+            print(remark, file=sys.stderr)
     app.start_jax()
     with session.stopping() as stop:
         error = run(source, target, latency, form, outputs, stop)
@@ -128,19 +129,20 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
         movement(engine, source, target, latency, shown) as moves,
     ):
         # what cannot be opened or holds nothing has left older files alone
-        with contextlib.ExitStack() as files:
+        files = [written(path, form, source, stop) for path in outputs]
+        with session.each_by_itself(files) as writes:
             taps = [
-                session.Tap(
-                    rings[ring], files.enter_context(written(path, form, source, stop))
-                )
-                for path, ring in outputs.items()
+                session.Tap(rings[ring], write)
+                for ring, write in zip(outputs.values(), writes, strict=True)
             ]
             error = session.follow(moves, taps, shown.update, stop)
-            if error and not engine.played.position:
-                raise error
+            if not engine.recorded.position:
+                raise error or InputError("no sound came in; nothing is written")
         for path, tap in zip(outputs, taps, strict=True):
             if tap.lost:
                 print(f"{path}: too slow: {tap.lost} samples lost", file=sys.stderr)
+            if note := inr_jax.audio.clipping_note(path, tap.clipped):
+                print(note, file=sys.stderr)
         if remark := getattr(source, "remark", ""):
             print(remark, file=sys.stderr)
         shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
@@ -158,6 +160,8 @@ def outputs_beside(source, target) -> dict[str, str]:
         (RECORD_INPUT.value, "recorded"),
         (RECORD_OUTPUT.value, "played"),
     ]
+    if "" in (OUTPUT.value, RECORD_INPUT.value, RECORD_OUTPUT.value):
+        raise InputError("an output has an empty name")
     paths = [path for path, _ in named if path]
     files = [path if path == PIPE else os.path.realpath(path) for path in paths]
     is_file = isinstance(source, inr_jax.audio.FileSource)

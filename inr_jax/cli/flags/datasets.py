@@ -67,6 +67,10 @@ def conditions() -> "list[Condition]":
     has_level = flags.FLAGS[SNR_DB.name].present
     if PAIRS_DIR.value and (has_level or SIGMA.value is not None):
         raise InputError("--snr_db and --sigma make no sense with --pairs_dir")
+    if PAIRS_DIR.value and not _is_white():
+        raise InputError("--noise makes no sense with --pairs_dir, which has its own")
+    if not NOISE.value:
+        raise InputError("--noise names nothing; leave it out for white noise")
     if PAIRS_DIR.value:
         return [Condition("as recorded", None, seed) for seed in seeds]
     if SIGMA.value is not None:
@@ -79,6 +83,11 @@ def conditions() -> "list[Condition]":
     noise = NOISE.value if _is_white() else pathlib.Path(NOISE.value).resolve().name
     levels = app.parse_numbers(SNR_DB, float, -100.0)
     return [Condition(noise, *each) for each in itertools.product(levels, seeds)]
+
+
+def condition_is_given() -> bool:
+    """Whether a flag names a level or a seed; otherwise they are the usual ones."""
+    return any(flags.FLAGS[flag.name].present for flag in (SNR_DB, SIGMA, SEEDS))
 
 
 def condition() -> "Condition":

@@ -114,7 +114,7 @@ def parse(text: str) -> methods.Method:
       InputError: there is no such method or setting, or a value is of another kind.
     """
     method = methods.parse(text)
-    in_text = {part.split("=")[0] for part in text.split(":")[1:]}
+    in_text = {part.split("=")[0] for part in methods.split(text)[1]}
     known = {field.name for field in dataclasses.fields(method.config)}
     if CHANNELS.value == "linked" and "channels" not in known:
         raise InputError(f"{method.name} has no gain that could link channels")
