@@ -98,6 +98,8 @@ def high_pairs(problems):
             )
         noise = found.noisy[:, 0] - clean
         levels = [np.std(highs(x, rate)) for x in (clean, noise)]
+        if levels[1] < 1e-3 * np.std(noise):
+            raise InputError(f"{NOISE_DIR.value}: noise without anything above 8 kHz")
         scale = levels[0] / levels[1] * 10 ** (-SNR_DB.value / 20)
         yield found.name, clean, clean + scale * noise, rate
 

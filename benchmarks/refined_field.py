@@ -95,9 +95,9 @@ def noise_psd_of(noisy, window: int):
 
     spectrum = np.asarray(stft(noisy, sine_window(window), window // 4))
     power = np.abs(spectrum) ** 2
-    found = np.broadcast_to(noise_psd.estimate(power), power.shape)[::2]
-    missing = len(stft(noisy, sine_window(window), window // 2)) - len(found)
-    return np.pad(found, ((0, max(0, missing)), (0, 0)), mode="edge").astype(np.float32)
+    # of the frames at half the distance the second one is the first of HyperGain
+    found = np.broadcast_to(noise_psd.estimate(power), power.shape)[1::2]
+    return found.astype(np.float32)
 
 
 def refined(model, params, noisy, noise, window, steps):
@@ -122,8 +122,8 @@ def refined(model, params, noisy, noise, window, steps):
     def total_risk(fitted):
         outputs = outputs_of(fitted)
         estimate = hyper_gain.enhance(near, outputs, model.config)
-        own = noise[: len(spectrum)]
-        return jnp.sum(risk(estimate, spectrum, outputs, own)) / jnp.sum(power)
+        risks = risk(estimate, spectrum, outputs, noise, model.config.causal)
+        return jnp.sum(risks) / jnp.sum(power)
 
     def step(state, _):
         fitted, adam = state
@@ -139,18 +139,26 @@ def refined(model, params, noisy, noise, window, steps):
     return jnp.stack(found)
 
 
-def risk(estimate, noisy, outputs, noise):
+def risk(estimate, noisy, outputs, noise, causal):
     """Stein's unbiased estimate of |estimate - clean|^2 of STFT bins.
 
-    For complex Gaussian noise of PSD `noise`, and gains that do not depend on the clip; of
-    the derivative of the estimate by its own bin, gate and middle tap are left then.
+    For complex Gaussian noise of PSD `noise`, and gains that do not depend on the clip.
+    What is left of the divergence is the gate, and the taps by how the noise of their
+    frames is correlated with that of this one: by sine windows that overlap by half,
+    (-1)^k / pi in bin k of the frames before and after.
     """
     import jax.numpy as jnp
+    import numpy as np
 
     from inr_jax.nn import gain_field
 
     gate, taps = gain_field.split(outputs)
-    slope = gate * (1 + taps[..., taps.shape[-1] // 2].real)
+    count, bins = taps.shape[-1], np.arange(taps.shape[1])
+    lags = np.arange(count) - (count - 1 if causal else count // 2)
+    correlation = np.where(
+        np.abs(lags) == 1, (-1.0) ** bins[:, None] / np.pi, lags == 0
+    )
+    slope = gate * (1 + jnp.sum(taps.real * correlation[None], axis=-1))
     return jnp.abs(estimate - noisy) ** 2 + 2 * noise * slope - noise
 
 

@@ -7,10 +7,11 @@ An experiment. HyperGain begins with the shipped weights of its trunk, emits two
 instead of one, and is trained on mixtures of files of --speech_dir with the loss of the
 better assignment of estimates to speakers (permutation invariance: Yu et al. 2017, arXiv
 1607.00325). Files and clips are taken for different speakers. Mixtures of the clips of
---clean_dir, each with the next one at the same level, are scored against the mixture itself,
+--clean_dir, each with that half a list further on at the same level, are scored against the mixture itself,
 and so is the ratio mask of the two clips, which no method knows. Interrupted, it resumes.
 """
 
+import dataclasses
 import functools
 import pathlib
 import sys
@@ -47,7 +48,7 @@ def main() -> None:
 
     from inr_jax.io import atomic, markdown, run_dir
 
-    flags_kept = (SPEECH_DIR, WEIGHTS, BATCH_SIZE)
+    flags_kept = (SPEECH_DIR, WEIGHTS, BATCH_SIZE, NUM_STEPS)
     with run_dir.filled(folder, {flag.name: flag.value for flag in flags_kept}):
         params, models = trained(folder)
     rows = scores(params, models)
@@ -110,7 +111,12 @@ def trained(folder: pathlib.Path):
         key = jax.random.key(speaker)
         fresh |= hypernetwork.fresh_params(key, model)["params"]
     params = {name: known["params"].get(name, x) for name, x in fresh.items()}
-    training = default_settings("hyper_gain").training
+    training = dataclasses.replace(
+        default_settings("hyper_gain").training,
+        num_steps=NUM_STEPS.value,
+        warmup_steps=NUM_STEPS.value // 20,
+        decay_steps=NUM_STEPS.value // 4,
+    )
     run = TrainingRun(folder)
     state = run.resume(hypernetwork.init({"params": params}, training))
     step = make_step(models, training, corpus(folder))
@@ -211,7 +217,7 @@ def scores(params, models) -> list[dict]:
     voices, names = tested()
     rows = []
     for i, name in enumerate(names):
-        pair = voices[[i, (i + 1) % len(names)]]
+        pair = voices[[i, (i + len(names) // 2) % len(names)]]
         mixture = np.sum(pair, axis=0)
 
         def gain(estimates, pair=pair, mixture=mixture):

@@ -10,6 +10,7 @@ import pytest
 
 from inr_jax.configs.augment import NOISE_KINDS, AugmentConfig
 from inr_jax.data import augment
+from inr_jax.errors import InputError
 
 CONFIG = AugmentConfig(num_samples=4096)
 PLAIN = dataclasses.replace(
@@ -212,3 +213,9 @@ def test_speech_without_highs_has_no_noise_there_either():
         hz = np.fft.rfftfreq(4096, 1 / CONFIG.sample_rate)
         above, below = power[hz > 2400].mean(), power[hz < 1600].mean()
         assert above < 1e-3 * below
+
+
+def test_more_sound_than_can_be_indexed_is_refused():
+    endless = np.broadcast_to(np.int16(0), 2**30)
+    with pytest.raises(InputError, match="37 hours"):
+        augment.sounds([endless, endless], [1, 1])

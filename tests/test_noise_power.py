@@ -6,6 +6,7 @@ from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.data import datasets, noise
 from inr_jax.dsp import noise_psd, stft
+from inr_jax.enhancement import classical
 from inr_jax.enhancement.classical import window_of
 from inr_jax.errors import InputError
 
@@ -231,3 +232,28 @@ def test_real_speech_in_white_and_in_recorded_noise(recordings):
             assert noise_psd.is_white(power_of(noise.add_white(clean, 0, snr_db)))
         recorded = audio.read(noisy_clips / clip.path.name).samples[:, 0]
         assert not noise_psd.is_white(power_of(recorded))
+
+
+@pytest.mark.parametrize("estimator", ["stationary", "mmse_spp", "two_sided"])
+@pytest.mark.parametrize("silent_s", [0.1, 0.5])
+def test_digital_silence_does_not_lower_the_noise_around_it(estimator, silent_s):
+    """As of gates and calls: a second of noise, then nothing, again and again."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(6 * RATE)
+    period = round((1 + silent_s) * RATE)
+    on = np.arange(len(noise)) % period < RATE
+    power = power_of(noise)
+    truth = np.mean(power)
+    found = noise_psd.estimate(power_of(noise * on), estimator)
+    assert abs(10 * np.log10(np.median(found) / truth)) < 1
+
+
+@pytest.mark.parametrize("estimator", ["white", "stationary", "mmse_spp"])
+def test_noise_of_many_channels_is_as_loud_as_that_of_one(estimator):
+    rng = np.random.default_rng(0)
+    channels = classical.spectra(
+        rng.standard_normal((3 * RATE, 6)).astype(np.float32), 512
+    )
+    found = classical.mean_noise_psd(channels, estimator)
+    truth = np.mean(np.abs(channels) ** 2)
+    assert abs(10 * np.log10(np.median(found) / truth)) < 0.7

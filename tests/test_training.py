@@ -157,6 +157,17 @@ def test_scores_are_means_of_each_kind_of_noise():
     assert found == pytest.approx(expected, abs=0.2)
 
 
+def test_a_clip_without_a_value_counts_as_the_worst():
+    clip = audio.Recording(counted(1).examples[0].clean, 16_000)
+    example = datasets.mix("a", clip, Condition("white", 10.0, 0))
+    estimates = {0: example.noisy[:, 0], 1: np.zeros(16_000, np.float32)}
+    with ScorePool() as pool:
+        found = validation.mean_scores(estimates, [example] * 2, ("si_sdr",), pool)
+    assert found["white/si_sdr"] == pytest.approx(10, abs=0.2)
+    assert found["white/undefined"] == 0.5
+    assert validation.selection_score(found) < 0
+
+
 def test_a_checkpoint_is_chosen_by_pesq_and_si_sdr_in_all_noises():
     scores = {f"{kind}/{name}": 1.0 for kind in ("a", "b") for name in ("pesq", "stoi")}
     scores |= {"a/si_sdr": 10.0, "b/si_sdr": 12.0}

@@ -29,6 +29,8 @@ class FieldConfig:
 
     def __post_init__(self):
         require_at_least_1(self, "cell_bins", "num_cells", "hidden")
+        if self.cell_bins % 2:
+            raise ValueError(f"cell_bins must be even, got {self.cell_bins}")
 
     @property
     def high_edges(self) -> tuple[int, ...]:

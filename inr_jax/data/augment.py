@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.augment import NOISE_KINDS, AugmentConfig
 from inr_jax.data.rooms import EARLY_S
+from inr_jax.errors import InputError
 
 # Crops quieter than this against full scale are drawn again, a few times.
 _QUIET_RMS = 0.01
@@ -75,7 +76,16 @@ def sounds(
     weights: Sequence[float],
     top_hz: Sequence[float] | None = None,
 ) -> Sounds:
-    """Sounds of int16 arrays (samples,), drawn in proportion to `weights`."""
+    """Sounds of int16 arrays (samples,), drawn in proportion to `weights`.
+
+    Raises:
+      InputError: they are too long, all together.
+    """
+    if (total := sum(map(len, pieces))) >= 2**31:
+        raise InputError(
+            f"{total} samples of sound: more than 2^31 (37 hours at 16 kHz) have no "
+            "place; give fewer files"
+        )
     lengths = np.array([len(piece) for piece in pieces], np.int32)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)
     top = np.full(len(pieces), np.inf) if top_hz is None else np.array(top_hz)
@@ -101,7 +111,9 @@ def examples(
 def example(
     key: jax.Array, corpus: Corpus, config: AugmentConfig
 ) -> tuple[jax.Array, jax.Array]:
-    """One noisy example and its clean target, (samples,), peak of the noisy one 1."""
+    """One noisy example and its clean target, (samples,); the peak of the noisy one is 1
+    before it is clipped.
+    """
     keys = jr.split(key, 5)
     clean, top_hz = _speech(keys[0], corpus, config)
     clean = _equalised(keys[1], clean, config)

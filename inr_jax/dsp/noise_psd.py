@@ -4,9 +4,10 @@ Every estimator takes the power spectrogram (frames, bins) of a noisy signal, as
 `inr_jax.dsp.stft`, and returns the noise PSD in the same units, in a shape that broadcasts
 against it; for white noise its variance. The power of Gaussian noise has an exponential
 distribution, whose quantile q is -log(1 - q) times its mean. Low quantiles over time are
-the noise floor: they see the pauses of speech.
+the noise floor: they see the pauses of speech. Frames of digital silence do not count.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -67,9 +68,27 @@ def estimate(
     return ESTIMATORS[estimator](power)
 
 
+def _of_sound(estimator):
+    """An estimator without the frames of digital silence, in gaps and gates.
+
+    There the PSD is that of the frame before: noise goes on behind a gap as it was.
+    """
+
+    @functools.wraps(estimator)
+    def of_sound(power):
+        there = _has_sound(power)
+        if not np.any(there):
+            return np.full((1, power.shape[1]), SMALLEST)
+        found = estimator(power[there])
+        return found if len(found) == 1 else found[np.maximum(np.cumsum(there) - 1, 0)]
+
+    return of_sound
+
+
+@_of_sound
 def auto(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "..."]:
     """`white` (1, 1) where the noise is white by `is_white`, else `two_sided`."""
-    return white(_without_silence(power)) if is_white(power) else two_sided(power)
+    return white(power) if is_white(power) else two_sided(power)
 
 
 def is_white(power: Float[np.ndarray, "frames bins"]) -> bool:
@@ -80,7 +99,7 @@ def is_white(power: Float[np.ndarray, "frames bins"]) -> bool:
     since speech has pauses. The floor must also be the same all the time. Digital silence
     is left out. False where the signal is too short for an estimate.
     """
-    frames = _trim_ends(_without_silence(power))
+    frames = _trim_ends(power[_has_sound(power)])
     if len(frames) < 3 or power.shape[1] < 2 * _NUM_BANDS:
         return False
     bands = _band_floors_db(frames)
@@ -94,12 +113,14 @@ def is_white(power: Float[np.ndarray, "frames bins"]) -> bool:
     )
 
 
+@_of_sound
 def white(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "1 1"]:
     """White noise, (1, 1): a low quantile over bins of low quantiles over time."""
     bins = _mean_from_quantile(power[:, 1:-1])
     return np.maximum(np.quantile(bins, _BIN_QUANTILE), SMALLEST).reshape(1, 1)
 
 
+@_of_sound
 def stationary(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "1 bins"]:
     """Stationary noise, (1, bins): quantiles over time, smoothed over five bins."""
     bins = np.pad(_mean_from_quantile(power), 2, mode="edge")
@@ -107,6 +128,7 @@ def stationary(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "1 
     return np.maximum(smooth, SMALLEST)[None, :]
 
 
+@_of_sound
 def mmse_spp(
     power: Float[np.ndarray, "frames bins"],
 ) -> Float[np.ndarray, "frames bins"]:
@@ -131,6 +153,7 @@ def mmse_spp(
     return psd * _SPP_BIAS
 
 
+@_of_sound
 def two_sided(
     power: Float[np.ndarray, "frames bins"],
 ) -> Float[np.ndarray, "frames bins"]:
@@ -167,9 +190,9 @@ def _trim_ends(power):
     return power[3:-3] if len(power) > 6 else power
 
 
-def _without_silence(power):
-    """Frames that hold more than digital zeros."""
-    return power[power.mean(axis=1) > SMALLEST]
+def _has_sound(power):
+    """Which frames hold more than digital zeros."""
+    return power.mean(axis=1) > SMALLEST
 
 
 ESTIMATORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

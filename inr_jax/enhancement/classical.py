@@ -94,9 +94,8 @@ def _denoise(noisy, sample_rate, noise_estimator, rule):
     noisy = np.asarray(noisy, np.float32)
     frame = window_of(sample_rate)
     channels = spectra(noisy, frame)
-    power = mean_power(channels)
-    noise = noise_psd.estimate(power, noise_estimator)
-    gains = decision_directed(power / noise, rule)
+    noise = mean_noise_psd(channels, noise_estimator)
+    gains = decision_directed(mean_power(channels) / noise, rule)
     return with_gain(channels, gains, noisy.shape)
 
 
@@ -113,6 +112,18 @@ def mean_power(
 ) -> Float[np.ndarray, "frames bins"]:
     """Mean power of the spectra of linked channels."""
     return np.mean(np.abs(channels) ** 2, axis=0)
+
+
+def mean_noise_psd(
+    channels: Complex[np.ndarray, "channels frames bins"], estimator: str
+) -> Float[np.ndarray, "..."]:
+    """Mean noise PSD of linked channels, each estimated by itself, as `noise_psd` does.
+
+    The estimators know how the power of one channel fluctuates; a mean of several
+    fluctuates less, where their noise has nothing in common.
+    """
+    found = [noise_psd.estimate(np.abs(x) ** 2, estimator) for x in channels]
+    return sum(found) / len(found)
 
 
 def with_gain(

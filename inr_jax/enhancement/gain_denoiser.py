@@ -11,6 +11,7 @@ from inr_jax.enhancement.classical import (
     OVERLAP,
     decision_directed,
     log_mmse_gain,
+    mean_noise_psd,
     mean_power,
     spectra,
     window_of,
@@ -67,16 +68,18 @@ class _Noise(NamedTuple):
     estimator: str
     psd: np.ndarray | None = None
 
-    def posterior_snr(self, power):
-        """Power (frames, bins) of a window over that of the noise."""
-        if self.psd is not None:
-            return power / self.psd
-        return power / noise_psd.estimate(power, self.estimator)
+    def posterior_snr(self, channels):
+        """Mean power (frames, bins) of a window over that of the noise."""
+        psd = self.psd
+        if psd is None:
+            psd = mean_noise_psd(channels, self.estimator)
+        return mean_power(channels) / psd
 
 
 def _noise_of(signal, sample_rate, estimator):
     frame = window_of(sample_rate)
     windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
+    windows = [x for x in windows if np.any(x)] or windows[:1]  # silence tells nothing
     # spectra are computed twice rather than kept: a recording may be long
     is_white = all(
         noise_psd.is_white(mean_power(spectra(window, frame))) for window in windows
@@ -85,9 +88,7 @@ def _noise_of(signal, sample_rate, estimator):
         estimator = "two_sided"
     if estimator in ("mmse_spp", "two_sided"):
         return _Noise(is_white, estimator)
-    estimates = [
-        noise_psd.estimate(mean_power(spectra(x, frame)), estimator) for x in windows
-    ]
+    estimates = [mean_noise_psd(spectra(x, frame), estimator) for x in windows]
     return _Noise(is_white, estimator, np.median(estimates, axis=0))
 
 
@@ -97,7 +98,7 @@ def _denoise(windows, size, config, compute):
     num_frames = stft.num_frames(size, frame, frame // OVERLAP)
     channels = [spectra(window.samples, frame) for window in windows]
     ratios = [
-        window.context.posterior_snr(mean_power(of_window))
+        window.context.posterior_snr(of_window)
         for of_window, window in zip(channels, windows, strict=True)
     ]
     padded = [

@@ -62,7 +62,8 @@ def unbiased_risk(
     """Unbiased estimate of |gain * noisy - clean|**2 / noise power of one bin.
 
     For complex Gaussian noise (Stein 1981): (1 - G)^2 r + 2 (G + r dG/dr) - 1. Without
-    the `divergence` by the bin's own power, r dG/dr, it is biased.
+    the `divergence` by the bin's own power, r dG/dr, it is biased. Of linked channels it
+    is that of noise that all of them share: where each has its own, less would count.
     """
     gain, slope = gain_of(field, ratio)
     if not divergence:

@@ -43,7 +43,7 @@ class CellTrunk(nn.Module):
         mean = self._running_mean(power, jnp.ones_like(power), valid, "mean_power")
         active = (power > _SILENCE * mean).astype(power.dtype)
         level = self._running_mean(power, active, valid, "level")
-        return jnp.maximum(level, 1e-30), active
+        return jnp.maximum(level, 1e-18), active
 
     def features(self, power, level, active, valid, name):
         """Input features of bands (frames, bands), invariant to the signal's scale.

@@ -21,8 +21,8 @@ def time_coords(
       sample_rate: In Hz; only "seconds" uses it.
 
     Returns:
-      float32 coordinates. The one sample of a clip of length 1 lies at 0 in seconds and
-      at -1 in "unit".
+      float32 coordinates. The one sample of a clip of length 1 lies half a sample before 0
+      in seconds and at -1 in "unit".
     """
     last = jnp.maximum(jnp.asarray(num_samples, jnp.float32) - 1, 1)
     if rule == "unit":

@@ -213,8 +213,11 @@ def compiled_step(
 
     @precision.jit
     def gradients(params, step, part, data):
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), part)
-        noisy, clean = examples(jax.random.split(key, share), data)
+        key = jax.random.fold_in(jax.random.key(seed), step)
+        # the same examples on any number of devices
+        keys = jax.random.split(key, training.batch_size)
+        keys = jax.lax.dynamic_slice_in_dim(keys, part * share, share)
+        noisy, clean = examples(keys, data)
 
         def mean_loss(params):
             terms = jax.vmap(terms_of, (None, 0, 0))(params, noisy, clean)

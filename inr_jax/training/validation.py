@@ -76,7 +76,9 @@ def mean_scores(
     metrics: Sequence[str],
     pool: ScorePool,
 ) -> dict[str, float]:
-    """Mean scores, named `noise/metric`.
+    """Mean scores, named `noise/metric`, of the clips that have a value.
+
+    The share of others, such as silent estimates, is `noise/undefined`, if there are any.
 
     Args:
       estimates: (samples,) by position in the examples.
@@ -99,23 +101,26 @@ def mean_scores(
         for i, example in enumerate(of)
     ]
     rows = [future.result() for future in pending]
-    kinds = dict.fromkeys(row["method"] for row in rows)
-    return {
-        f"{kind}/{name}": float(
-            np.nanmean([row[name] for row in rows if row["method"] == kind])
+    scores = {}
+    for kind in dict.fromkeys(row["method"] for row in rows):
+        values = np.array(
+            [[row[name] for name in metrics] for row in rows if row["method"] == kind]
         )
-        for kind in kinds
-        for name in metrics
-    }
+        for name, column in zip(metrics, values.T, strict=True):
+            scores[f"{kind}/{name}"] = float(np.nanmean(column))
+        if undefined := float(np.mean(np.any(np.isnan(values), axis=1))):
+            scores[f"{kind}/undefined"] = undefined
+    return scores
 
 
 def selection_score(scores: Mapping[str, float]) -> float:
     """What the best checkpoint is chosen by: PESQ plus a tenth of SI-SDR in dB.
 
     The mean over the kinds of noise of `mean_scores`. Neither metric alone, since each
-    can rise at the cost of the other. Above the cells there is but the SDR.
+    can rise at the cost of the other. Above the cells there is but the SDR. A clip
+    without a value counts as the worst.
     """
-    weights = {"pesq": 1.0, "si_sdr": 0.1, "high_sdr": 0.1}
+    weights = {"pesq": 1.0, "si_sdr": 0.1, "high_sdr": 0.1, "undefined": -5.0}
     kinds = {name.split("/")[0] for name in scores}
     return sum(
         weights.get(name.split("/")[1], 0.0) * score for name, score in scores.items()

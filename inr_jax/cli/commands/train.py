@@ -45,7 +45,7 @@ NUM_DEVICES = flags.DEFINE_integer(
     "num_devices", None, "Devices to use; on a CPU, how many it is presented as.", 1
 )
 STOP_AT = flags.DEFINE_integer(
-    "stop_at", None, "Step to pause after, as an interruption would.", 1
+    "stop_at", None, "Step to pause after, with a validation.", 1
 )
 
 
