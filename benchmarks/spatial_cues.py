@@ -47,7 +47,7 @@ def main() -> None:
             metrics.si_sdr(clean[:, i], estimate[:, i], sample_rate) for i in (0, 1)
         ]
         cells.append((name, f"{ild:.2f}", f"{1e6 * itd:.0f}", f"{np.mean(scores):.2f}"))
-    columns = ("", "ILD error dB", "ITD error us", "SI-SDR dB")
+    columns = ("", "ILD error dB", "ITD error µs", "SI-SDR dB")
     print(markdown.table(columns, cells))
 
 
