@@ -2,8 +2,8 @@
 
   inr-jax fit-dnp --pairs_dir=DIR --output_dir=results/dnp
 
-A step of one second of sound takes about half a second on two cores, and 5,000 are
-published. Interrupted and started again with the same flags, it resumes in the midst of
+A step of one second of sound takes about a third of a second on two cores, and 5,000
+are published. Interrupted and started again with the same flags, it resumes in the midst of
 a fit. Equals inr-jax evaluate --methods=noisy,dnp:mask=wiener,dnp:mask=lsa.
 """
 
