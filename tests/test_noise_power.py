@@ -257,3 +257,9 @@ def test_noise_of_many_channels_is_as_loud_as_that_of_one(estimator):
     found = classical.mean_noise_psd(channels, estimator)
     truth = np.mean(np.abs(channels) ** 2)
     assert abs(10 * np.log10(np.median(found) / truth)) < 0.7
+
+
+@pytest.mark.parametrize("estimator", noise_psd.ESTIMATORS)
+def test_nothing_but_silence_has_the_least_noise(estimator):
+    found = noise_psd.estimate(np.zeros((20, 257)), estimator)
+    np.testing.assert_array_equal(found, [[noise_psd.SMALLEST]])

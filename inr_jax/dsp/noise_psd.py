@@ -78,7 +78,7 @@ def _of_sound(estimator):
     def of_sound(power):
         there = _has_sound(power)
         if not np.any(there):
-            return np.full((1, power.shape[1]), SMALLEST)
+            return np.full((1, 1), SMALLEST)
         found = estimator(power[there])
         return found if len(found) == 1 else found[np.maximum(np.cumsum(there) - 1, 0)]
 
