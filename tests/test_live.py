@@ -346,7 +346,7 @@ class FakeStream:
     def start(self):
         pass
 
-    abort = close = start
+    abort = stop = close = start
 
 
 def open_by(monkeypatch, kind):
@@ -386,7 +386,7 @@ class PacedStream(FakeStream):
     def abort(self):
         self.stopped.set()
 
-    close = abort
+    stop = close = abort
 
 
 def assert_is_estimate(found, expected, samples, delay):

@@ -43,13 +43,18 @@ def test_shipped_weights_fit_their_settings(model, tmp_path):
     assert model.startswith(pretrained.name_of(pretrained.load(copy)[0].config))
 
 
+def denoised(speech, rate, snr_db, method):
+    """The speech at a rate, in white noise, and its estimate."""
+    clean = audio.resample(speech, 16_000, rate)
+    noisy = noise.add_white(clean, 0, snr_db)
+    return clean, noisy, inr_jax.denoise(noisy, rate, method=method)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["hyper_gain", "hyper_gain_live"])
 def test_shipped_weights_denoise_a_telephone_band(method, speech):
     """At 8 kHz the STFT has fewer bins than the field."""
-    clean = audio.resample(speech, 16_000, 8000)
-    noisy = noise.add_white(clean, 0, 5.0)
-    found = inr_jax.denoise(noisy, 8000, method=method)
+    clean, noisy, found = denoised(speech, 8000, 5.0, method)
     before, after = (metrics.si_sdr(clean, x, 8000) for x in (noisy, found))
     assert after > before + 5
 
@@ -58,9 +63,7 @@ def test_shipped_weights_denoise_a_telephone_band(method, speech):
 @pytest.mark.parametrize("method", ["hyper_gain", "hyper_gain_live"])
 def test_shipped_weights_take_noise_above_8_khz_out(method, speech):
     """Where the speech has nothing."""
-    clean = audio.resample(speech, 16_000, 48_000)
-    noisy = noise.add_white(clean, 0, 10.0)
-    found = inr_jax.denoise(noisy, 48_000, method=method)
+    _, noisy, found = denoised(speech, 48_000, 10.0, method)
     before, after = (
         np.sum(np.abs(np.fft.rfft(x)[len(x) // 5 :]) ** 2) for x in (noisy, found)
     )  # from 9.6 kHz on

@@ -112,7 +112,7 @@ class Devices:
         self._recorded_at, self._played_at = (
             collections.deque(maxlen=_TIMED) for _ in range(2)
         )
-        self._streams, self._open_streams = contextlib.ExitStack(), []
+        self._streams = []
 
     @property
     def latency_s(self) -> float:
@@ -133,11 +133,9 @@ class Devices:
 
     def stop(self) -> None:
         """Closes them; behind the end of a feed, once all was heard."""
-        if self._feed and self._feed.is_empty:
-            for opened in self._open_streams:
-                with contextlib.suppress(Exception):  # the device may be gone
-                    opened.stop()
-        self._streams.close()
+        is_at_end = self._feed and self._feed.is_empty
+        while self._streams:
+            _close(self._streams.pop(), is_at_end)
 
     def is_moving(self) -> bool:
         """False behind the end of a feed."""
@@ -245,8 +243,7 @@ class Devices:
                 f"{device.name}: cannot open {stream.channels} channels of "
                 f"{stream.sample_rate} Hz: {_reason(error)}"
             ) from None
-        self._streams.callback(_close, opened)
-        self._open_streams.append(opened)
+        self._streams.append(opened)
         self._last_calls[kind, device] = time.monotonic()
         self._stated_s += opened.latency
 
@@ -264,10 +261,11 @@ def _without_messages():
         os.close(kept)
 
 
-def _close(stream):
-    with contextlib.suppress(Exception):  # the device may be gone
-        stream.abort()
-        stream.close()
+def _close(stream, plays_on):
+    """At once, or once the device has played what it holds."""
+    for end in (stream.stop if plays_on else stream.abort, stream.close):
+        with contextlib.suppress(Exception):  # the device may be gone
+            end()
 
 
 def _reason(error):
