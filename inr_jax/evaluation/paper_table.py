@@ -88,17 +88,20 @@ def caption(max_seconds: float | None) -> str:
 def markdown(result: Sequence[Mapping]) -> str:
     """The lines of `lines`, the paper's value before ours in every cell.
 
-    Below is a line for each method that some clips have no value of.
+    Lines below it name the methods of which some clips have no value.
     """
     rows = []
     for method in dict.fromkeys(line["method"] for line in result):
         sources = {x["source"]: x for x in result if x["method"] == method}
         clips = sources.get("inr_jax", {}).get("clips", _NOT_RUN.get(method, "not run"))
         rows.append([method, clips, *(_cell(name, sources) for name in SHOWN)])
+    missing: dict[str, list[str]] = {}
+    for line in result:
+        if line.get("without_value"):
+            missing.setdefault(line["without_value"], []).append(line["method"])
     notes = [
-        f"\n{line['method']}: clips without a value: {line['without_value']}\n"
-        for line in result
-        if line.get("without_value")
+        f"\nClips without a value, {counts}: {', '.join(methods)}\n"
+        for counts, methods in missing.items()
     ]
     titles = map(_title, SHOWN)
     return "".join([table(["paper / ours", "clips", *titles], rows), *notes])
