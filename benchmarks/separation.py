@@ -6,9 +6,10 @@
 An experiment. HyperGain begins with the shipped weights of its trunk, emits two fields
 instead of one, and is trained on mixtures of files of --speech_dir with the loss of the
 better assignment of estimates to speakers (permutation invariance: Yu et al. 2017, arXiv
-1607.00325). Files and clips are taken for different speakers. Mixtures of the clips of
---clean_dir, each with that half a list further on at the same level, are scored against the mixture itself,
-and so is the ratio mask of the two clips, which no method knows. Interrupted, it resumes.
+1607.00325). Files and clips are taken for different speakers. Each clip of --clean_dir is
+mixed with the next one at the same level. Scores are of the estimates over the mixture,
+beside those of the ratio mask of the two clips, an oracle: no method knows them.
+Interrupted, it resumes.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ WEIGHTS = flags.DEFINE_string("weights", "hyper_gain", "A shipped name, or a fol
 NUM_STEPS = flags.DEFINE_integer("num_steps", 2000, "Of the training.", 1)
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Mixtures of a step.", 1)
 SAVE_EVERY = flags.DEFINE_integer("save_every", 200, "Steps between checkpoints.", 1)
-MAX_CLIPS = flags.DEFINE_integer("max_clips", 40, "Mixtures to test on.", 2)
+MAX_CLIPS = flags.DEFINE_integer("max_clips", 40, "Mixtures to test on.", 3)
 RATE, TRAINED_S, TESTED_S = 16_000, 2.048, 4.0
 LEVELS_DB = 5.0  # of the second speaker, at most so far from the first
 SPEAKERS = (0, 1)
@@ -217,7 +218,7 @@ def scores(params, models) -> list[dict]:
     voices, names = tested()
     rows = []
     for i, name in enumerate(names):
-        pair = voices[[i, (i + len(names) // 2) % len(names)]]
+        pair = voices[[i, (i + 1) % len(names)]]
         mixture = np.sum(pair, axis=0)
 
         def gain(estimates, pair=pair, mixture=mixture):
@@ -247,8 +248,8 @@ def tested():
     from inr_jax.data import datasets
 
     voices, clips = [], datasets.find_clips(CLEAN_DIR.value)[: MAX_CLIPS.value]
-    if len(clips) < 2:
-        raise InputError(f"{CLEAN_DIR.value}: two clips at least")
+    if len(clips) < 3:  # two are one mixture, not two
+        raise InputError(f"{CLEAN_DIR.value}: three clips at least")
     for clip in clips:
         voice = datasets.mono(audio.read(clip.path), RATE)[: int(RATE * TESTED_S)]
         voice = np.pad(voice, (0, int(RATE * TESTED_S) - len(voice)))

@@ -185,6 +185,29 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert not list(tmp_path.rglob("*.wav"))
 
 
+def test_rows_of_long_fits_are_kept_before_the_next_fit_begins(tmp_path):
+    class Slow(Pool):
+        def submit(self, job):
+            return threads.submit(
+                lambda: time.sleep(0.05) or Pool().submit(job).result()
+            )
+
+    source = Source(datasets.find_clips(CLIPS)[:2], max_seconds=0.3)
+    kept, (plain, _) = [], system("a", "b")
+
+    def run(*args):
+        for output in plain.run(*args):
+            kept.append(len(Store(tmp_path).rows))
+            yield output
+        kept.append(len(Store(tmp_path).rows))  # where fits delete their state
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        place = runner.Place(Store(tmp_path), Slow(), keep_audio=False)
+        fits = [plain._replace(run=run, resumes=True)]
+        runner.run(place, source, fits, CONDITIONS[:1])
+    assert kept == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("line", ["{\x00", '{"clip": "a"}', "[]"])
 def test_a_damaged_row_is_named_and_what_stands_around_it_stays(tmp_path, line):
     path = tmp_path / "rows.jsonl"
@@ -355,6 +378,10 @@ def test_shards_make_the_whole(tmp_path):
     twice = (f"--merge={shards[0]},{shards[0]}", f"--output_dir={tmp_path / 'twice'}")
     done = run_script("evaluate.py", *flags, *twice, expect=2)
     assert "each of the 2 shards is needed once" in done.stderr
+    killed = shards[1] / "rows.jsonl"
+    killed.write_text("".join(killed.read_text().splitlines(keepends=True)[:-1]))
+    done = run_script("evaluate.py", *flags, *merged, expect=2)
+    assert f"{shards[1]}: not finished, has lowpass of" in done.stderr
     listed = (f"--manifest={whole / 'manifest.json'}", "--methods=noisy", *flags[2:])
     again = tmp_path / "again"
     run_script("evaluate.py", *listed, f"--output_dir={again}")

@@ -1,9 +1,13 @@
+import dataclasses
 import re
+import shutil
 
 import numpy as np
 import pytest
 from conftest import run_script
 
+from inr_jax.configs import methods
+from inr_jax.errors import InputError
 from inr_jax.evaluation import paper_table, tables
 from inr_jax.io import atomic, markdown, run_dir
 from inr_jax.metrics import pool
@@ -17,8 +21,8 @@ def rows(method, values, **changes):
     ]
 
 
-def table_of(found, methods):
-    return tables.markdown(tables.summarise(found, methods))
+def table_of(found, labels):
+    return tables.markdown(tables.summarise(found, labels))
 
 
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says():
@@ -86,42 +90,94 @@ def test_a_lone_clip_has_an_interval(count):
     assert interval.low <= interval.mean <= interval.high
 
 
+WHITE = {"noise": "white", "snr_db": 0.0}
+
+
+def compared(*ours, **settings):
+    """The paper's table beside an evaluation of so many rows, with settings of methods."""
+    scores = [row for some in ours for row in some]
+    return paper_table.compare([paper_table.Evaluation("one", scores, settings)])
+
+
 def test_the_paper_s_table_beside_ours():
-    condition = {"noise": "white", "snr_db": "0.0"}
     ours = [
-        *rows("noisy", [-4.0, -3.0], **condition),
-        *rows("wiener", [1.0], **condition),
-        *rows("hyper_siren", [2.0], **condition),
+        rows("noisy", [-4.0, -3.0], **WHITE),
+        rows("wiener", [1.0, 3.0], **WHITE),
+        rows("hyper_siren", [2.0, 2.0], **WHITE),
     ]
-    text = paper_table.markdown(paper_table.lines(ours))
+    result = compared(*ours)
+    text = paper_table.markdown(result)
     assert "| noisy | 2 | -3.82 / -3.50 | 1.00 | 0.813 / 1.000 |" in text
-    assert "| wiener | 1 | 1.00 | 1.00 |" in text
+    assert "| wiener | 2 | 2.00 | 1.00 |" in text
+    assert "| wiener | +5.50 [+5.00, +6.00] |" in text
     assert "| dnp | not run | -2.52 |  | 0.757 |" in text
     assert "| sepformer | weights not given | 3.50 |" in text
-    louder = rows("wiener", [9.0], noise="white", snr_db="5.0")
-    assert paper_table.lines(ours + louder) == paper_table.lines(ours)
-    with pytest.raises(ValueError, match="0 dB"):
-        paper_table.lines(louder)
+    wiener = result.lines[-1]
+    assert (wiener["ssnr_low"], wiener["ssnr_high"]) == (5.0, 6.0)
+    louder = rows("wiener", [9.0], **{**WHITE, "snr_db": "5.0"})
+    assert compared(*ours, louder) == result
+    with pytest.raises(InputError, match="one: no rows in white noise at 0 dB"):
+        compared(louder)
 
 
 def test_the_paper_s_table_counts_clips_without_a_value():
-    ours = rows("wiener", [1.0, float("nan"), 3.0], noise="white", snr_db="0.0")
-    result = paper_table.lines(ours)
+    result = compared(rows("wiener", [1.0, float("nan"), 3.0], **WHITE))
     text = paper_table.markdown(result)
     assert "| wiener | 3 | 2.00 |" in text
     assert re.search("^Clips without a value, SSNR 1.*: wiener$", text, re.MULTILINE)
-    assert result[-1]["without_value"].startswith("SSNR 1")
+    assert result.lines[-1]["without_value"].startswith("SSNR 1")
+    none = [{**row, "pesq": ""} for row in rows("wiener", [1.0, 2.0], **WHITE)]
+    assert re.search(r"wiener .*\| none \|", paper_table.markdown(compared(none)))
+    wrong = [{**row, "pesq": "x"} for row in none]
+    with pytest.raises(InputError, match="one: scores.csv has pesq = 'x'"):
+        compared(wrong)
+    del none[0]["pesq"]
+    with pytest.raises(InputError, match="one: scores.csv has no column pesq"):
+        compared(none)
 
 
 def test_the_paper_s_table_says_which_network_of_ours_a_row_is_of():
-    condition = {"noise": "white", "snr_db": "0.0"}
-    ours = rows("hyper_siren", [2.0], **condition)
-    text = paper_table.markdown(paper_table.lines(ours))
+    text = paper_table.markdown(compared(rows("hyper_siren", [2.0], **WHITE)))
     assert "| hypersound (ours: hyper_siren) | 1 | 0.20 / 2.00 | 1.00 |" in text
-    ours = rows("hypersound", [2.0], **condition)
-    text = paper_table.markdown(paper_table.lines(ours))
+    text = paper_table.markdown(compared(rows("hypersound", [2.0], **WHITE)))
     assert "| hypersound (ours: hyper_siren) | not run | 0.20 |" in text
     assert "| hypersound | 1 | 2.00 | 1.00 |" in text
+
+
+def test_the_paper_s_table_says_which_settings_are_not_the_published_ones():
+    """Whatever a command calls a method; it takes the paper's line if no other does."""
+    label = "siren:siren.width=64"
+    narrow, full = (
+        {"method": "siren", **dataclasses.asdict(methods.parse(text).config)}
+        for text in (label, "siren")
+    )
+    text = paper_table.markdown(
+        compared(rows(label, [2.0], **WHITE), **{label: narrow})
+    )
+    assert "| siren (siren.width=64) | 1 | -3.91 / 2.00 |" in text
+    both = rows(label, [2.0], **WHITE), rows("siren", [1.0], **WHITE)
+    text = paper_table.markdown(compared(*both, **{label: narrow, "siren": full}))
+    assert "| siren | 1 | -3.91 / 1.00 |" in text
+    assert "| siren (siren.width=64) | 1 | 2.00 |" in text
+    # as fit-dnp names it
+    dnp = {"method": "dnp", **dataclasses.asdict(methods.parse("dnp").config)}
+    steps = {**dnp, "num_steps": 500, "mask": "wiener"}
+    text = paper_table.markdown(
+        compared(rows("dnp_wiener", [1.0], **WHITE), dnp_wiener=steps)
+    )
+    assert "| dnp (num_steps=500, mask=wiener) | 1 | -2.52 / 1.00 |" in text
+
+
+def test_the_paper_s_table_of_several_evaluations_counts_a_clip_once():
+    noisy, siren = rows("noisy", [1.0, 3.0], **WHITE), rows("siren", [5.0], **WHITE)
+    first = paper_table.Evaluation("one", noisy)
+    result = paper_table.compare([first, paper_table.Evaluation("two", noisy + siren)])
+    text = paper_table.markdown(result)
+    assert "| noisy | 2 | -3.82 / 2.00 |" in text
+    assert "Of other clips than noisy: siren" in text
+    other = paper_table.Evaluation("two", rows("noisy", [9.0], **WHITE))
+    with pytest.raises(InputError, match="one and two: different scores of noisy on"):
+        paper_table.compare([first, other])
 
 
 def test_the_command_writes_the_paper_s_table(tmp_path):
@@ -141,6 +197,11 @@ def test_the_command_writes_the_paper_s_table(tmp_path):
     one = ["paper"] * 5 + ["inr_jax"]
     assert [line["source"] for line in lines] == 2 * one
     assert [line["max_seconds"] for line in lines] == [*5 * [""], "3.0", *6 * [""]]
+    run_dir.keep_settings(tmp_path / "share", {"num_shards": 2})
+    shutil.copy(tmp_path / "whole" / "scores.csv", tmp_path / "share")
+    share = f"--evaluations={tmp_path / 'share'}"
+    done = run_script("table1.py", share, flags[1], expect=2)
+    assert "share: one of 2 shards; join them by inr-jax evaluate" in done.stderr
     done = run_script("table1.py", "--evaluations=nowhere", flags[1], expect=2)
     assert "nowhere/scores.csv: not there" in done.stderr
 

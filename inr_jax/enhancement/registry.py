@@ -54,6 +54,11 @@ def make(
     return _MAKE[method](config)
 
 
+def is_fitted(method: str) -> bool:
+    """Whether a method fits long enough to keep its state in a `checkpoint_dir`."""
+    return method in _FITS
+
+
 def _signal_by_signal(
     function: Callable[[np.ndarray, int], np.ndarray],
     window_s: float | None = None,

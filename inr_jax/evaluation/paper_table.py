@@ -1,9 +1,15 @@
-"""Table 1 of "INRs for audio denoising" and the same means of an evaluation."""
+"""Table 1 of "INRs for audio denoising" and the same means of evaluations."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from inr_jax.configs.methods import METHODS
+from inr_jax.errors import InputError
+from inr_jax.evaluation import tables
+from inr_jax.io import run_dir
 from inr_jax.io.markdown import table
 
 METRICS = ("ssnr", "stoi", "covl", "cbak", "pesq", "csig")
@@ -17,62 +23,79 @@ PRINTED = {
     "hyper_siren": (0.195, 0.828, 1.000, 1.647, 1.081, 1.000),
 }
 # The paper's HyperSound emits one network for a clip, ours one for each window.
-LABELS = {"hyper_siren": "hypersound (ours: hyper_siren)"}
+_OURS_OF = {"hyper_siren": "hypersound (ours: {})"}
 # SSNR rewards silence, so SI-SDR is shown as well; the paper has none.
 SHOWN = ("ssnr", "si_sdr", *METRICS[1:])
-COLUMNS = ("method", "source", "clips", *SHOWN, "without_value")
+_ENDS = tuple(f"{name}_{end}" for name in SHOWN for end in ("low", "high"))
+COLUMNS = ("method", "source", "clips", *SHOWN, "without_value", *_ENDS)
 _DIGITS = {"ssnr": 2, "si_sdr": 2}
 _NOT_RUN = {"sepformer": "weights not given"}
 
 
-def lines(rows: Sequence[Mapping]) -> list[dict]:
-    """A line of the paper where it has one, and one of ours, for each method.
+class Evaluation(NamedTuple):
+    """What an evaluation left.
 
-    Args:
-      rows: Of `scores.csv`, values as numbers or as text; those in white noise at
-        0 dB count.
+    Attributes:
+      name: In messages.
+      rows: Of `scores.csv`, values as numbers or as text.
+      methods: Their settings by label, as in `config.json`.
+    """
 
-    Returns:
-      Dicts of `COLUMNS`; composites are held to [1, 5] clip by clip before the mean.
-      Means are of the clips that have a value; `without_value` counts the others.
+    name: str
+    rows: Sequence[Mapping]
+    methods: Mapping[str, Mapping[str, Any]] = {}
+
+
+class Table(NamedTuple):
+    """The table of some evaluations.
+
+    Attributes:
+      lines: Dicts of `COLUMNS`: for each method a line of the paper where it has one,
+        then one of ours. Composites are held to [1, 5] clip by clip before the mean. Means
+        are of the clips that have a value; `without_value` counts the others.
+        `<metric>_low` and `<metric>_high` are the paired 95 % interval of the difference
+        from noisy.
+      differences: Those differences as text, with their means.
+      remarks: What a reader must know of some methods.
+    """
+
+    lines: list[dict]
+    differences: str
+    remarks: list[str]
+
+
+def compare(evaluations: Sequence[Evaluation]) -> Table:
+    """The paper's table beside ours: rows in white noise at 0 dB count.
+
+    A method whose settings are not its default ones has them in its name. It stands beside
+    the paper's line all the same where the evaluations have no other of its kind.
 
     Raises:
-      ValueError: there are none.
+      InputError: an evaluation has no such rows, lacks a metric, or two have different
+        scores of one method on one clip.
     """
-    measured: dict[str, list[Mapping]] = {}
-    for row in rows:
-        if row["noise"] == "white" and float(row["snr_db"] or "nan") == 0:
-            measured.setdefault(row["method"], []).append(row)
-    if not measured:
-        raise ValueError("no rows in white noise at 0 dB, which the table is of")
-    result = []
-    for method in dict.fromkeys([*PRINTED, *measured]):
-        label = LABELS.get(method, method)
-        if method in PRINTED:
-            values = dict(zip(METRICS, PRINTED[method], strict=True))
-            result.append({"method": label, "source": "paper", "clips": 40, **values})
-        if method in measured:
-            result.append(_ours(label, measured[method]))
-    return result
-
-
-def _ours(label, rows):
-    scores = {name: np.array([float(row[name]) for row in rows]) for name in SHOWN}
-    values = {name: round(float(np.nanmean(x)), 4) for name, x in scores.items()}
-    missing = {name: np.count_nonzero(np.isnan(x)) for name, x in scores.items()}
-    return {
-        "method": label,
-        "source": "inr_jax",
-        "clips": len({row["clip"] for row in rows}),
-        **values,
-        "without_value": ", ".join(
-            f"{_title(name)} {count}" for name, count in missing.items() if count
-        ),
-    }
-
-
-def _title(name):
-    return name.upper().replace("_", "-")
+    measured, kinds = _gather(evaluations)
+    noisy = measured.get("noisy", [])
+    summary = tables.summarise(
+        [row for rows in measured.values() for row in rows], [*measured]
+    )
+    shown_as = {}
+    for kind in PRINTED:
+        titles = [title for title in measured if kinds[title] == kind]
+        title = kind if kind in titles else next(iter(titles), kind)
+        shown_as[title] = _OURS_OF.get(kind, "{}").format(title)
+    lines = []
+    for title in dict.fromkeys([*shown_as, *measured]):
+        label, kind = shown_as.get(title, title), kinds.get(title, title)
+        if title in shown_as:
+            printed = dict(zip(METRICS, PRINTED[kind], strict=True))
+            lines.append({"method": label, "source": "paper", "clips": 40, **printed})
+        if title in measured:
+            ours = _ours(measured[title], summary[title])
+            lines.append({"method": label, "source": "inr_jax", **ours})
+    remarks = [*_without_value(lines), *_other_clips(measured, noisy)]
+    differences = tables.differences(summary) if noisy else ""
+    return Table(lines, differences, remarks)
 
 
 def caption(max_seconds: float | None) -> str:
@@ -85,32 +108,120 @@ def caption(max_seconds: float | None) -> str:
     return f"White noise at 0 dB, {part}; the paper's figures are of whole clips of its own:"
 
 
-def markdown(result: Sequence[Mapping]) -> str:
-    """The lines of `lines`, the paper's value before ours in every cell.
-
-    Lines below it name the methods of which some clips have no value.
-    """
+def markdown(result: Table) -> str:
+    """The paper's value before ours in every cell, then our differences and remarks."""
     rows = []
-    for method in dict.fromkeys(line["method"] for line in result):
-        sources = {x["source"]: x for x in result if x["method"] == method}
+    for method in dict.fromkeys(line["method"] for line in result.lines):
+        sources = {x["source"]: x for x in result.lines if x["method"] == method}
         clips = sources.get("inr_jax", {}).get("clips", _NOT_RUN.get(method, "not run"))
         rows.append([method, clips, *(_cell(name, sources) for name in SHOWN)])
-    missing: dict[str, list[str]] = {}
-    for line in result:
-        if line.get("without_value"):
-            missing.setdefault(line["without_value"], []).append(line["method"])
-    notes = [
-        f"\nClips without a value, {counts}: {', '.join(methods)}\n"
-        for counts, methods in missing.items()
-    ]
     titles = map(_title, SHOWN)
-    return "".join([table(["paper / ours", "clips", *titles], rows), *notes])
+    parts = [table(["paper / ours", "clips", *titles], rows), result.differences]
+    return "\n".join(part for part in [*parts, *result.remarks] if part)
+
+
+def _gather(evaluations):
+    """Rows by title, and the kind of method of each title."""
+    measured: dict[str, dict[tuple, Mapping]] = {}
+    kinds, found_in = {}, {}
+    for evaluation in evaluations:
+        rows = [row for row in evaluation.rows if _is_of_the_paper(row)]
+        if not rows:
+            raise InputError(
+                f"{evaluation.name}: no rows in white noise at 0 dB, which the table is of"
+            )
+        for row in rows:
+            settings = evaluation.methods.get(row["method"], {})
+            title = _titled(row["method"], settings)
+            kinds[title] = settings.get("method", row["method"].split(":")[0])
+            scores = {name: _number(row, name, evaluation.name) for name in SHOWN}
+            new = {"method": title, "clip": row["clip"], "seed": row["seed"], **scores}
+            clip = row["clip"], row["seed"]
+            old = measured.setdefault(title, {}).setdefault(clip, new)
+            first = found_in.setdefault((title, clip), evaluation.name)
+            if any(not np.array_equal(old[n], new[n], equal_nan=True) for n in SHOWN):
+                raise InputError(
+                    f"{first} and {evaluation.name}: different scores of {title} on "
+                    f"{row['clip']}; give one of them"
+                )
+    return {title: [*rows.values()] for title, rows in measured.items()}, kinds
+
+
+def _is_of_the_paper(row):
+    return row["noise"] == "white" and row["snr_db"] != "" and float(row["snr_db"]) == 0
+
+
+def _number(row, name, where):
+    if name not in row:
+        raise InputError(f"{where}: scores.csv has no column {name}")
+    try:
+        return float(row[name]) if row[name] != "" else float("nan")
+    except ValueError:
+        raise InputError(
+            f"{where}: scores.csv has {name} = {row[name]!r}, which is no number"
+        ) from None
+
+
+def _titled(label, settings):
+    """The name of a method, with what differs from its default settings."""
+    kind = settings.get("method")
+    if kind not in METHODS:
+        return label
+    default = dict(run_dir.leaves(dataclasses.asdict(METHODS[kind])))
+    given = dict(run_dir.leaves(settings))
+    changed = [f"{n}={given[n]}" for n in default if given.get(n) != default[n]]
+    return f"{kind} ({', '.join(changed)})" if changed else kind
+
+
+def _ours(rows, cells):
+    values = {name: _mean([row[name] for row in rows]) for name in SHOWN}
+    missing = {name: sum(np.isnan(row[name]) for row in rows) for name in SHOWN}
+    counts = [f"{_title(name)} {count}" for name, count in missing.items() if count]
+    line = {
+        "clips": len({row["clip"] for row in rows}),
+        **values,
+        "without_value": ", ".join(counts),
+    }
+    for name in SHOWN:
+        if cells[name].difference:
+            _, low, high = cells[name].difference
+            line |= {f"{name}_low": round(low, 4), f"{name}_high": round(high, 4)}
+    return line
+
+
+def _mean(values):
+    finite = [value for value in values if np.isfinite(value)]
+    return round(float(np.mean(finite)), 4) if finite else None
+
+
+def _without_value(lines):
+    methods: dict[str, list[str]] = {}
+    for line in lines:
+        if line.get("without_value"):
+            methods.setdefault(line["without_value"], []).append(line["method"])
+    return [
+        f"Clips without a value, {counts}: {', '.join(those)}\n"
+        for counts, those in methods.items()
+    ]
+
+
+def _other_clips(measured, noisy):
+    """Differences are of the clips that a method and noisy share; means are of all."""
+    clips = {title: {row["clip"] for row in rows} for title, rows in measured.items()}
+    others = [title for title in clips if noisy and clips[title] != clips["noisy"]]
+    return [f"Of other clips than noisy: {', '.join(others)}\n"] if others else []
+
+
+def _title(name):
+    return name.upper().replace("_", "-")
 
 
 def _cell(name, sources):
     values = [
-        sources[source][name]
+        "none"
+        if sources[source][name] is None
+        else f"{sources[source][name]:.{_DIGITS.get(name, 3)}f}"
         for source in ("paper", "inr_jax")
         if name in sources.get(source, {})
     ]
-    return " / ".join(f"{value:.{_DIGITS.get(name, 3)}f}" for value in values)
+    return " / ".join(values)

@@ -86,7 +86,7 @@ def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
     """Joins shards of one evaluation: rows, estimates, settings.
 
     Raises:
-      InputError: their settings differ, one is missing or is there twice.
+      InputError: their settings differ, one is missing, is there twice or not finished.
     """
     settings = [run_dir.read_settings(folder) for folder in shards]
     methods = [run_dir.read_methods(folder) for folder in shards]
@@ -99,12 +99,30 @@ def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
         raise InputError(
             f"each of the {count} shards is needed once, but their indices are {indices}"
         )
+    stores = [Store(folder) for folder in shards]
+    _require_finished(stores)
     whole = {**settings[0], "num_shards": 1, "shard_index": 0}
     run_dir.keep_settings(into, whole, methods=methods[0])
     # rows of methods that were added to the whole stay
-    rows = [row for folder in (into, *shards) for row in Store(folder).rows]
+    rows = [row for one in (Store(into), *stores) for row in one.rows]
     key = operator.itemgetter("clip", "method", "noise", "snr_db", "seed")
     Store(into).replace(list({key(row): row for row in rows}.values()))
     for folder in shards:
         if (folder / "audio").exists():
             shutil.copytree(folder / "audio", into / "audio", dirs_exist_ok=True)
+
+
+def _require_finished(shards):
+    """Raises InputError where a shard lacks rows that it has of other methods."""
+    kinds = {(Condition.of_row(r), r["method"]) for one in shards for r in one.rows}
+    for one in shards:
+        clips = {
+            condition: {r["clip"] for r in one.of(condition)} for condition, _ in kinds
+        }
+        for condition, method in sorted(kinds, key=str):
+            done = len(one.done(method, condition))
+            if done < len(clips[condition]):
+                raise InputError(
+                    f"{one.folder}: not finished, has {method} of {done} of "
+                    f"{len(clips[condition])} clips; run it again, then merge"
+                )

@@ -70,13 +70,15 @@ def score(
     place: Place,
     examples: Sequence[Example],
     outputs: Iterable[Output],
+    one_by_one: bool = False,
 ) -> None:
-    """Scores estimates that have no row yet; each row is kept as soon as it is there.
+    """Scores estimates that have no row yet.
 
     Args:
       place: Gets rows and estimates.
       examples: The clips that the outputs are of.
       outputs: Taken while others are scored; all have rows when this returns.
+      one_by_one: Whether each has its row before the next is taken.
     """
     store, pending = place.store, []
     for label, position, samples, work_s in outputs:
@@ -94,7 +96,7 @@ def score(
         )
         others = {**condition._asdict(), "work_s": round(work_s, 3)}
         pending.append((place.workers.submit(job), others))
-        while pending and pending[0][0].done():
+        while pending and (one_by_one or pending[0][0].done()):
             _keep(store, *pending.pop(0))
     for scored in pending:
         _keep(store, *scored)
@@ -146,7 +148,7 @@ def _run_system(place, system, examples, on_rows):
     outputs = system.run(
         examples, seeds, lambda clips: on_rows(clips * len(system.labels))
     )
-    score(place, examples, outputs)
+    score(place, examples, outputs, one_by_one=system.resumes)
 
 
 def _keep(store, future, others):

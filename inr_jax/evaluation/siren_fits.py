@@ -56,7 +56,7 @@ def system(
                 yield Output(label, fitted.position, samples.astype(np.float32))
             yield fitted._replace(label=LABEL)
 
-    return System(LABELS, run)
+    return System(LABELS, run, resumes=checkpoint_dir is not None)
 
 
 def _kept_fits(config, folder, checkpoint_dir, start_from) -> System:

@@ -44,10 +44,13 @@ class System(NamedTuple):
       labels: Of the rows that each clip gets.
       run: Of clips, a seed for each, and a function to call with clips done since the
         last call, shares too: outputs of every label for every clip, in any order.
+      resumes: Whether it keeps the state of long fits until they are taken. A row is then
+        kept before the next output is asked for, so that a kill loses none of them.
     """
 
     labels: tuple[str, ...]
     run: Callable[[Sequence[Example], Sequence[int], OnClips], Iterator[Output]]
+    resumes: bool = False
 
 
 def clean() -> System:
@@ -138,7 +141,8 @@ def _of_denoiser(method, checkpoint_dir) -> System:
                 method.label, estimate.position, estimate.samples, estimate.work_s
             )
 
-    return System((method.label,), run)
+    resumes = checkpoint_dir is not None and registry.is_fitted(method.name)
+    return System((method.label,), run, resumes)
 
 
 def _of_dnp_fit(methods, checkpoint_dir) -> System:
@@ -167,7 +171,8 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
                 samples = np.stack(channels, 1).astype(np.float32)
                 yield Output(method.label, i, samples, work_s)
 
-    return System(tuple(method.label for method in methods), run)
+    labels = tuple(method.label for method in methods)
+    return System(labels, run, resumes=checkpoint_dir is not None)
 
 
 def _shared_by_fits(config):

@@ -113,13 +113,7 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
     """
     titles = [title for _, title, _ in shown(summary.values())]
     means = [[method, *_means(cells)] for method, cells in summary.items()]
-    differences = [
-        [method, *_differences(cells)]
-        for method, cells in summary.items()
-        if method != against
-    ]
-    text = table(["mean", *titles], means) + "\n"
-    text += table([f"difference from {against}", *titles], differences)
+    text = table(["mean", *titles], means) + "\n" + differences(summary, against)
     num_clips = max(
         cell.num_clips for cells in summary.values() for cell in cells.values()
     )
@@ -137,6 +131,22 @@ def markdown(summary: Summary, against: str = "noisy") -> str:
     if any(cell.num_left_out for cell in summary.get(against, {}).values()):
         text += f"Differences leave out those of {against} as well.\n"
     return text
+
+
+def differences(summary: Summary, against: str = "noisy") -> str:
+    """A table of the differences from one method, with their intervals.
+
+    Args:
+      summary: Of `summarise`.
+      against: The method that it compares with.
+    """
+    titles = [title for _, title, _ in shown(summary.values())]
+    rows = [
+        [method, *_differences(cells)]
+        for method, cells in summary.items()
+        if method != against
+    ]
+    return table([f"difference from {against}", *titles], rows)
 
 
 def latex(summary: Summary, against: str = "noisy") -> str:

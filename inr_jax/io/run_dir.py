@@ -109,7 +109,7 @@ def _read(folder) -> dict[str, Any]:
 
 
 def _refuse_others(folder, before, after):
-    old, new = (dict(_leaves(json.loads(json.dumps(x)))) for x in (before, after))
+    old, new = (dict(leaves(json.loads(json.dumps(x)))) for x in (before, after))
     for name in sorted({*old, *new}):
         if name not in old and not new[name]:
             continue  # a setting that came later, and is off
@@ -120,10 +120,10 @@ def _refuse_others(folder, before, after):
             )
 
 
-def _leaves(settings, prefix=""):
+def leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Names and values, those of nested settings as `name.name`."""
     for name, value in settings.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
