@@ -6,6 +6,8 @@ import pytest
 from inr_jax.configs import from_json, methods
 from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
+from inr_jax.configs.hyper_siren import WindowsConfig
+from inr_jax.configs.hypersound import HyperSoundConfig
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,24 @@ def test_values_of_settings_may_have_colons():
 def test_networks_that_make_no_sense(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         SirenConfig(**change)
+
+
+@pytest.mark.parametrize(
+    "config, change",
+    [
+        (HyperSoundConfig, {"hidden": ()}),
+        (HyperSoundConfig, {"strides": (0, 4)}),
+        (HyperSoundConfig, {"num_layers": 0}),
+        (HyperSoundConfig, {"latent_channels": 0}),
+        (HyperSoundConfig, {"first_omega": 0.0}),
+        (HyperSoundConfig, {"shared_layers": (6,)}),
+        (WindowsConfig, {"hop_s": 0.0}),
+        (FieldConfig, {"bin_hz": -1.0}),
+    ],
+)
+def test_hypernetworks_that_make_no_sense(config, change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        config(**change)
 
 
 def test_first_omega_follows_the_rule():

@@ -113,6 +113,17 @@ def test_masked_sound_is_the_original_s(golden, mask):
     np.testing.assert_allclose(found[inner], golden[mask][inner], atol=1e-4 * 0.03)
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+def test_open_masks_pass_speech_and_no_hum_at_any_rate(rate):
+    """What is below 90 Hz goes."""
+    for hertz, low, high in ((20, -np.inf, -8), (220, -1, 0.1), (1000, -0.1, 0.1)):
+        tone = np.sin(2 * np.pi * hertz / rate * np.arange(rate))
+        score = np.zeros((dnp.num_frames(rate), dnp.WINDOW // 2 + 1))
+        inner = dnp.apply_mask(tone, score, "wiener", rate)[rate // 4 : rate // 2]
+        gain_db = 10 * np.log10(np.mean(inner**2) / np.mean(tone**2))
+        assert low < gain_db < high, hertz
+
+
 def test_published_size():
     shapes = jax.eval_shape(
         lambda key: dnp.init(key, 1024, DnpConfig()), jax.random.key(0)

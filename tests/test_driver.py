@@ -1,6 +1,8 @@
 """Interrupted fits resume, to the same result."""
 
 import dataclasses
+import itertools
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -66,6 +68,19 @@ def test_resumed_equals_uninterrupted(tmp_path, segment_s):
     assert sum(counted) == pytest.approx(3 * 47)
     jax.tree.map(np.testing.assert_array_equal, found, whole)
     assert not (tmp_path / "fits").exists()
+
+
+@pytest.mark.slow
+def test_a_resumed_fit_took_the_time_of_both_runs(tmp_path, monkeypatch):
+    """By a clock on which nothing but the first run takes time: an hour a chunk."""
+    hours = itertools.count()
+    monkeypatch.setattr(
+        driver, "time", SimpleNamespace(monotonic=lambda: 3600.0 * next(hours))
+    )
+    cut_after(4, checkpoint_dir=tmp_path / "fits")
+    monkeypatch.setattr(driver, "time", SimpleNamespace(monotonic=lambda: 1e9))
+    found = fit_all(checkpoint_dir=tmp_path / "fits")
+    assert all(fit.work_s >= 3600 for fit in found.values())
 
 
 @pytest.mark.slow

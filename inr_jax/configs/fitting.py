@@ -36,14 +36,29 @@ def require_one_of(config, **known: tuple[str, ...]) -> None:
 
 
 def require_at_least_1(config, *names: str) -> None:
-    """Refuses a config where a setting of these names, a number, is below 1.
+    """Refuses a config where a setting of these names, one number or several, is below 1.
 
     Raises:
       ValueError: names the setting.
     """
     for name in names:
         value = getattr(config, name)
-        _require(value >= 1, f"{name} must be at least 1, got {value}")
+        if isinstance(value, tuple):
+            must = "must be one or more numbers of at least 1"
+            _require(bool(value) and min(value) >= 1, f"{name} {must}, got {value}")
+        else:
+            _require(value >= 1, f"{name} must be at least 1, got {value}")
+
+
+def require_positive(config, *names: str) -> None:
+    """Refuses a config where a setting of these names is not above 0 and finite.
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name in names:
+        value = getattr(config, name)
+        _require(_positive(value), f"{name} must be positive, got {value}")
 
 
 def require_range(config, *names: str) -> None:
@@ -86,12 +101,9 @@ class SirenConfig:
     def __post_init__(self):
         _require(self.width >= 1, f"width must be at least 1, got {self.width}")
         _require(self.depth >= 0, f"depth must be at least 0, got {self.depth}")
-        for name in ("first_omega", "hidden_omega"):
-            value = getattr(self, name)
-            _require(
-                value is None and name == "first_omega" or _positive(value),
-                f"{name} must be positive, got {value}",
-            )
+        require_positive(self, "hidden_omega")
+        if self.first_omega is not None:
+            require_positive(self, "first_omega")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,14 +179,9 @@ class FitConfig:
 
     def __post_init__(self):
         require_one_of(self, coordinates=COORDINATES, schedule=SCHEDULES)
-        _require(
-            self.segment_s is None or _positive(self.segment_s),
-            f"segment_s must be positive, got {self.segment_s}",
-        )
-        _require(
-            _positive(self.learning_rate),
-            f"learning_rate must be positive, got {self.learning_rate}",
-        )
+        require_positive(self, "learning_rate")
+        if self.segment_s is not None:
+            require_positive(self, "segment_s")
         require_at_least_1(self, "num_steps")
 
     def siren_at(self, sample_rate: int) -> SirenConfig:
@@ -269,6 +276,7 @@ class DnpConfig:
 
     def __post_init__(self):
         require_one_of(self, mask=("wiener", "lsa"))
+        require_positive(self, "learning_rate")
         require_at_least_1(self, "num_levels", "num_filters", "num_steps")
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from inr_jax.configs.fitting import require_at_least_1
+from inr_jax.configs.fitting import require_at_least_1, require_positive
 from inr_jax.configs.trunk import TrunkConfig
 
 
@@ -28,6 +28,7 @@ class FieldConfig:
     high_edges_hz: tuple[float, ...] = ()
 
     def __post_init__(self):
+        require_positive(self, "hop_s", "bin_hz")
         require_at_least_1(self, "cell_bins", "num_cells", "hidden")
         if self.cell_bins % 2:
             raise ValueError(f"cell_bins must be even, got {self.cell_bins}")

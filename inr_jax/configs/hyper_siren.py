@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from inr_jax.configs.fitting import require_at_least_1
+from inr_jax.configs.fitting import require_at_least_1, require_positive
 from inr_jax.configs.trunk import TrunkConfig
 
 
@@ -26,6 +26,7 @@ class WindowsConfig:
     slow: int = 2
 
     def __post_init__(self):
+        require_positive(self, "hop_s")
         require_at_least_1(self, "num_cells", "cell_bins", "cell_pairs", "slow")
 
     @property

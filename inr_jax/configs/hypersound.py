@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from inr_jax.configs.fitting import require_at_least_1, require_one_of
+from inr_jax.configs.fitting import require_at_least_1, require_one_of, require_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class HyperSoundConfig:
         all clips share; "modulator", multiplied with them.
       shared_layers: Layers of the target that all clips share instead.
       norm: "position", a scale for each channel and time, as published, or "channel",
-        which takes any length.
+        one for each channel, whose number does not depend on the length.
     """
 
     sample_rate: int = 16_000
@@ -44,7 +44,16 @@ class HyperSoundConfig:
     norm: str = "position"
 
     def __post_init__(self):
-        require_at_least_1(self, "num_samples", "encoder_channels", "width")
+        require_at_least_1(self, "sample_rate", "num_samples", "width", "num_layers")
+        require_at_least_1(
+            self, "encoder_channels", "latent_channels", "strides", "hidden"
+        )
+        require_positive(self, "first_omega", "hidden_omega")
+        if not set(self.shared_layers) <= set(range(self.num_layers + 1)):
+            raise ValueError(
+                f"shared_layers must be from 0 to {self.num_layers}, "
+                f"got {self.shared_layers}"
+            )
         require_one_of(
             self,
             target=("nerf", "siren"),

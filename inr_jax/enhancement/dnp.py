@@ -8,6 +8,7 @@ gain for each bin.
 """
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -29,8 +30,9 @@ from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 WINDOW, HOP = 512, 128  # samples
 OVERLAP = WINDOW // HOP
-# Bins whose noisy side is removed: below about 90 Hz at 16 kHz, and the last one.
-LOW_BINS, HIGH_BINS = 3, 1
+# Sound that is removed: below so many Hz, the first three bins at the published 16 kHz,
+# and the last bin.
+LOWEST_HZ, HIGH_BINS = 90.0, 1
 # Of the score, after every step.
 LOW_PERCENTILE, HIGH_PERCENTILE = 10, 90
 # Steps before the fluctuations count.
@@ -322,6 +324,7 @@ def apply_mask(
     noisy: Float[np.ndarray, " samples"],
     score: Float[np.ndarray, "frames bins"],
     mask: str,
+    sample_rate: int = 16_000,
 ) -> Float[np.ndarray, " samples"]:
     """The noisy clip with the gains of its score, float64.
 
@@ -333,11 +336,12 @@ def apply_mask(
       noisy: As fitted, uncut.
       score: Of its whole frames; without any, the clip stays as it is.
       mask: A name of `GAINS`.
+      sample_rate: Hz; windows have as many samples at any.
     """
     if not len(score):
         return np.array(noisy, np.float64)
     gains = GAINS[mask](attenuation(score))
-    gains[:, :LOW_BINS] = 0
+    gains[:, : math.ceil(LOWEST_HZ * WINDOW / sample_rate)] = 0
     gains[:, gains.shape[1] - HIGH_BINS :] = 0
     count = WINDOW + (len(score) - 1) * HOP
     margin = WINDOW - HOP

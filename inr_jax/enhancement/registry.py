@@ -177,7 +177,9 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
         )
 
     def estimate(window, fitted):
-        return dnp.apply_mask(window.samples, fitted.score, config.mask)
+        return dnp.apply_mask(
+            window.samples, fitted.score, config.mask, window.sample_rate
+        )
 
     return _fits(fit, estimate)
 

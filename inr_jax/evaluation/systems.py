@@ -163,7 +163,9 @@ def _of_dnp_fit(methods, checkpoint_dir) -> System:
             for method in methods:
                 steps, mask = method.config.num_steps, method.config.mask
                 channels = [
-                    dnp.apply_mask(noisy, fitted.scores[steps], mask)
+                    dnp.apply_mask(
+                        noisy, fitted.scores[steps], mask, examples[i].sample_rate
+                    )
                     for noisy, fitted in zip(examples[i].noisy.T, fits, strict=True)
                 ]
                 # masks share a fit; each row has the time of its own steps

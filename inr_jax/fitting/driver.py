@@ -9,6 +9,7 @@ import abc
 import contextlib
 import dataclasses
 import hashlib
+import operator
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from inr_jax.parallel.compute import ComputeConfig, over_fits
 
 # Seconds from one checkpoint of a batch to the next; one takes some hundredths.
 SAVE_EVERY_S = 20.0
-_VERSION = 2  # of the states in checkpoints; rises when they change
+_VERSION = 3  # of the states in checkpoints; rises when they change
 
 
 class Problem(abc.ABC):
@@ -87,7 +88,7 @@ class Fitted(NamedTuple):
     Attributes:
       result: `Problem.result`, on the host.
       losses: (steps,).
-      work_s: Seconds that it took, of a batch its share; without those of an earlier run.
+      work_s: Seconds that it took, of a batch its share; with those before a resumption.
     """
 
     result: Any
@@ -225,16 +226,19 @@ def _run_once(
     slots=None,
     steps_per_call=None,
 ):
-    start, reported = time.monotonic(), np.zeros(len(fits), np.int32)
+    reported = np.zeros(len(fits), np.int32)
     for batch in chunks(problem, fits, compute, checkpoints, slots, steps_per_call):
         done = batch.done[: len(fits)]
         if done.max() > 0:
             on_steps(done - reported)
         reported = done
     results = results_of(problem, batch, compute)
-    work_s = (time.monotonic() - start) / len(fits)
     return [
-        Fitted(jax.tree.map(lambda leaf: leaf[i], results), batch.losses[i], work_s)  # noqa: B023
+        Fitted(
+            jax.tree.map(operator.itemgetter(i), results),
+            batch.losses[i],
+            float(batch.work_s[i]),
+        )
         for i in range(len(fits))
     ]
 
@@ -247,12 +251,14 @@ class Batch(NamedTuple):
       state: Of the fits; the next chunk takes its memory.
       losses: (slots, steps), 0 for steps to come.
       done: Steps done (slots,).
+      work_s: Seconds that they took (slots,), each its share of the batch.
     """
 
     inputs: Any
     state: Any
     losses: np.ndarray
     done: np.ndarray
+    work_s: np.ndarray
 
 
 def chunks(
@@ -281,27 +287,30 @@ def chunks(
       dealt with.
     """
     count = steps_per_call or compute.steps_per_call
+    begun, num_fits = time.monotonic(), len(fits)
     fits = _fill(fits, slots, compute)
     inputs = sharding.put_clips(_stack(fits), compute.num_devices)
     state = _init(inputs, problem, compute)
     losses = np.zeros((len(fits), problem.num_steps), np.float32)
     done = np.zeros(len(fits), np.int32)
+    before_s = np.zeros(len(fits))  # those of an earlier run
     if checkpoints:
         fingerprints = [fingerprint(problem, one) for one in fits]
         found = checkpoints.steps(fingerprints)
         if not (in_step and np.ptp(found)):
             host_state, done = jax.tree.map(np.array, state), found
-            checkpoints.restore(fingerprints, (host_state, losses))
+            checkpoints.restore(fingerprints, (host_state, losses, before_s))
             state = sharding.put_clips(host_state, compute.num_devices)
-    yield Batch(inputs, state, losses, done)
+    yield Batch(inputs, state, losses, done, before_s)
     while done.min() < problem.num_steps:
         state, new = _run_chunk(state, inputs, done, problem, compute, count)
         before, done = done, np.minimum(done + count, problem.num_steps)
         for i, values in enumerate(np.asarray(new)):
             losses[i, before[i] : done[i]] = values[: done[i] - before[i]]
-        yield Batch(inputs, state, losses, done)
+        work_s = before_s + (time.monotonic() - begun) / num_fits
+        yield Batch(inputs, state, losses, done, work_s)
         if checkpoints and (checkpoints.due or done.min() == problem.num_steps):
-            checkpoints.save(fingerprints, (state, losses), done)
+            checkpoints.save(fingerprints, (state, losses, work_s), done)
 
 
 def results_of(problem: Problem, batch: Batch, compute: ComputeConfig) -> Any:
