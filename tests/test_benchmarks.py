@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -209,6 +210,23 @@ def test_emitted_weights_are_fitted_on(tmp_path):
     assert start < few and many < start - 1
     wrong = run("refined_field.py", *flags[:-2], "--steps=5,0", expect=2)
     assert "--steps: give numbers in ascending order" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_emitted_sirens_are_one_function_at_any_rate(tmp_path):
+    shutil.copy(next(CLIPS.glob("letter*")), tmp_path)
+    text = run("function_of_time.py", f"--clean_dir={tmp_path}", "--snr_db=5").stdout
+    cells = (line.strip("| ").split(" | ") for line in text.splitlines() if "|" in line)
+    found = {cell[0]: float(cell[1]) for cell in [*cells][2:]}
+    assert found["bytes of the emitted weights, 16-bit"] == 2 * 768 * found["windows"]
+    assert found["three times the rate, SI-SDR dB"] > 45
+    assert found["half the rate, SI-SDR dB"] > 28
+    assert found["random times, SI-SDR dB"] > 80
+    clean = found["as emitted"]
+    assert clean > found["noisy, SI-SDR dB"] + 7
+    assert clean > found["without modulations"] + 5
+    assert clean > found["with those of other windows"] + 5
+    assert "--clean_dir is missing" in run("function_of_time.py", expect=2).stderr
 
 
 @pytest.mark.slow

@@ -50,6 +50,9 @@ def test_values_are_those_of_sirens(sirens):
                 expected[i] += fade * siren(sirens, window, since)
     found = window_siren.evaluate(sirens, seconds, CONFIG)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+    many = np.repeat(seconds, 150)  # more than are evaluated at once
+    repeated = window_siren.evaluate(sirens, many, CONFIG)
+    np.testing.assert_allclose(repeated, np.repeat(found, 150), atol=1e-6)
 
 
 @pytest.mark.parametrize("upsample", [1, 3])

@@ -28,6 +28,8 @@ from inr_jax.configs.hyper_siren import WindowsConfig
 from inr_jax.dsp.stft import overlap_add
 from inr_jax.nn.sine import fast_cos, fast_sin
 
+# Whose gathered weights and phases take some 40 MB.
+_TIMES_AT_ONCE = 8192
 # omega of the line, in radians per hop: it bends by a ten-thousandth.
 _LINE = 0.02
 
@@ -73,7 +75,13 @@ def evaluate(
       config: Of the windows.
     """
     # in 64 bits: phases reach hundreds of radians within a window
-    place = np.asarray(seconds, np.float64) / config.hop_s
+    places = np.asarray(seconds, np.float64) / config.hop_s
+    blocks = np.array_split(places, max(1, -(-len(places) // _TIMES_AT_ONCE)))
+    return jnp.concatenate([_values_at(sirens, block) for block in blocks])
+
+
+def _values_at(sirens, place):
+    """The signal at places in hops."""
     before = np.floor(place).astype(int)
     total = 0.0
     for window in (before, before + 1):
