@@ -4,7 +4,8 @@
 
 A step of one second of sound takes about a third of a second on two cores, and 5,000
 are published. Interrupted and started again with the same flags, it resumes in the midst of
-a fit. Equals inr-jax evaluate --methods=noisy,dnp:mask=wiener,dnp:mask=lsa.
+a fit. The scores of inr-jax evaluate --methods=noisy,dnp:mask=wiener,dnp:mask=lsa, under
+the names dnp_wiener and dnp_lsa.
 """
 
 from absl import flags
