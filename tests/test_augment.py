@@ -79,6 +79,54 @@ def test_every_kind_of_noise_has_the_ratio_that_is_asked_for(corpus, kind):
     np.testing.assert_allclose(ratio_db, 3, atol=0.05)
 
 
+def spectrum(signals):
+    """Mean power over Hz, of signals (count, samples)."""
+    power = np.mean(np.abs(np.fft.rfft(np.hanning(4096) * np.asarray(signals))) ** 2, 0)
+    return np.fft.rfftfreq(4096, 1 / CONFIG.sample_rate), power
+
+
+def test_recorded_noise_is_that_of_the_corpus(corpus):
+    """Tones of 2 kHz, at most a third slower; each kind of its own is none."""
+    place = np.arange(len(corpus.noise.samples))
+    tone = np.int16(9000 * np.sin(2 * np.pi * 2000 / CONFIG.sample_rate * place))
+    toned = corpus._replace(noise=corpus.noise._replace(samples=tone))
+    shares = {}
+    for kind in ("recorded", "two_recorded", "white", "coloured", "babble", "gusts"):
+        noisy, clean = drawn(toned, only(kind))
+        hz, power = spectrum(noisy - clean)
+        shares[kind] = power[(hz > 1300) & (hz < 2700)].sum() / power.sum()
+    assert min(shares["recorded"], shares["two_recorded"]) > 0.9
+    assert max(share for kind, share in shares.items() if "recorded" not in kind) < 0.7
+
+
+def test_rumble_is_low_and_limited_bands_end(corpus):
+    noisy, clean = drawn(corpus, only("white", rumble_share=1.0))
+    hz, power = spectrum(noisy - clean)
+    assert power[hz < 60].mean() > 10 * power[hz > 1000].mean()
+    noisy, clean = drawn(corpus, only("white"))
+    hz, power = spectrum(noisy - clean)
+    assert power[hz < 60].mean() < 3 * power[hz > 1000].mean()
+
+
+def test_sources_are_drawn_by_their_weights():
+    sounds = augment.sounds([np.ones(4, np.int16)] * 2, [1, 3])
+    np.testing.assert_allclose(jax.nn.softmax(sounds.logits), [0.25, 0.75], rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_speech_is_a_crop_that_is_not_quiet():
+    """Of a recording that is silent but for a tenth of its length."""
+    samples = np.zeros(200_000, np.int16)
+    samples[:20_000] = 3000 * np.random.default_rng(0).standard_normal(20_000)
+    quiet = augment.sounds([samples], [1])
+    rooms = np.ones((1, 1), np.float16)
+    corpus = jax.device_put(augment.Corpus(quiet, quiet, rooms))
+    levels = [
+        np.std(drawn(corpus, only("none"), seed=seed)[1], axis=1) for seed in range(4)
+    ]
+    assert np.mean(np.array(levels) > 0.05) > 0.6  # by chance a tenth
+
+
 @pytest.mark.slow
 def test_an_example_follows_from_its_key(corpus):
     one, again, other = (drawn(corpus, CONFIG, seed=seed)[0] for seed in (5, 5, 6))
@@ -186,6 +234,11 @@ def test_the_target_of_a_room_is_its_early_part(corpus):
     noisy, clean = drawn(corpus, only("none", room_share=1.0))
     late = noisy - clean
     assert np.all(np.mean(late**2, 1) > 1e-4 * np.mean(clean**2, 1))
+    echo = np.zeros((3, 2000), np.float16)
+    echo[:, 0], echo[:, 1000] = 1, 0.5  # the second after 62 ms
+    noisy, clean = drawn(corpus._replace(rooms=echo), only("none", room_share=1.0))
+    late = np.asarray(noisy - clean)[:, 1000:]
+    np.testing.assert_allclose(late, 0.5 * clean[:, :-1000], atol=2e-3)
     dry = drawn(corpus, only("none"))
     assert float(jnp.max(jnp.abs(dry[0] - dry[1]))) == 0
 

@@ -173,6 +173,12 @@ def test_folders_of_earlier_versions_are_read(folder, tmp_path):
     np.savez(tmp_path / "weights.npz", a=np.array([{}], object))
     with pytest.raises(InputError, match="changed since it was saved"):
         pretrained.load(tmp_path)
+    # pickles are never read, even where the digest was made to fit
+    digest = hashlib.sha256(text + (tmp_path / "weights.npz").read_bytes())
+    described["sha256"] = digest.hexdigest()
+    atomic.write_json(tmp_path / "config.json", described)
+    with pytest.raises((InputError, ValueError), match="allow_pickle"):
+        pretrained.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "params\nevil"])

@@ -74,7 +74,11 @@ def test_log_mmse_gain_at_known_values():
 
 
 def test_windows_of_a_long_recording_make_the_whole(noisy, monkeypatch):
+    for name in ("wiener", "log_mmse"):
+        whole = getattr(classical, name)(noisy, RATE)
+        denoised = inr_jax.denoise(noisy, RATE, name)
+        np.testing.assert_allclose(denoised, whole, atol=1e-6)
     whole = classical.wiener(noisy, RATE)
     monkeypatch.setattr(registry, "CLASSICAL_WINDOW_S", 0.7)
     parts = inr_jax.denoise(noisy, RATE, "wiener")
-    assert metrics.snr(whole, parts, RATE) > 15
+    assert 15 < metrics.snr(whole, parts, RATE) < 100  # the windows are heard of

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from inr_jax.cli import app
+from inr_jax.configs.methods import ClassicalConfig
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,19 @@ def test_former_flags_of_the_noise_estimator(command, argument, value):
         assert done.stderr.count("\n") == 1
     else:
         assert done.stdout == f"{value}\n"
+
+
+def test_flags_of_all_methods_reach_the_settings_of_one():
+    code = (
+        "from inr_jax.cli import app\nfrom inr_jax.cli.commands import denoise\n"
+        "from inr_jax.cli.flags import methods\n"
+        "app.run(lambda: print(methods.parse('wiener').config))"
+    )
+    flags = ("--channels=linked", "--noise_estimator=white")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"{ClassicalConfig('white', channels='linked')}\n"

@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import shutil
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -12,9 +13,12 @@ from conftest import CLIPS, REPOSITORY, run_script
 import inr_jax
 from inr_jax import audio
 from inr_jax.configs.fitting import DnpConfig, SirenConfig
-from inr_jax.configs.methods import SirenMethod
+from inr_jax.configs.methods import Method, SirenMethod
+from inr_jax.data.datasets import Example
+from inr_jax.data.noise import Condition
 from inr_jax.enhancement import api, driver, files, neural, registry
 from inr_jax.errors import InputError
+from inr_jax.evaluation import systems
 from inr_jax.fitting import driver as fits
 from inr_jax.io import weights
 from inr_jax.models import hyper_gain, pretrained
@@ -330,6 +334,52 @@ def test_warnings_of_fits_name_the_recording(method, config, monkeypatch):
         "call.wav",
         "%s: the fit diverged; fi",
     )
+
+
+def test_dnp_masks_as_its_settings_and_the_recording_say(monkeypatch):
+    seen = []
+
+    def masked(noisy, score, mask, sample_rate):
+        seen.append((mask, sample_rate))
+        return noisy
+
+    monkeypatch.setattr("inr_jax.enhancement.dnp.apply_mask", masked)
+    config = DnpConfig(num_levels=1, num_filters=1, num_steps=1, mask="wiener")
+    noisy = audio.Recording(signal(2048, 1), 48_000)
+    list(api.denoise_recordings(registry.make("dnp", config), [noisy], [0]))
+    (system,) = systems.make([Method("dnp", "dnp", config)])
+    condition = Condition("white", 0.0, 0)
+    example = Example("a", condition, noisy.samples, noisy.samples, 48_000)
+    list(system.run([example], [0], lambda clips: None))
+    assert seen == [("wiener", 48_000)] * 2
+
+
+def test_the_seed_draws_the_weights_of_a_fit(tmp_path):
+    soundfile.write(tmp_path / "noisy.wav", signal(2000), 16_000, "FLOAT")
+    method = "--method=siren:siren.width=8:siren.depth=0:num_steps=1"
+    found = []
+    for name, seed in (("a", 0), ("b", 1), ("c", 0)):
+        output = tmp_path / f"{name}.wav"
+        flags = (str(tmp_path / "noisy.wav"), f"--output={output}", method)
+        run_script("denoise.py", *flags, f"--seed={seed}")
+        found.append(soundfile.read(output)[0])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert np.any(found[0] != found[1])
+
+
+def test_a_siren_that_stops_early_is_told_the_variance_of_the_noise(monkeypatch):
+    told = []
+
+    def fit(keys, signals, rates, variances, *args, **others):
+        told.extend(variances)
+        yield 0, SimpleNamespace(estimate=signals[0], work_s=0.0)
+
+    monkeypatch.setattr("inr_jax.fitting.early_stopping.fit_batch", fit)
+    noise = 0.1 * np.random.default_rng(0).standard_normal((16_000, 1))
+    noisy = audio.Recording(np.float32(noise), 16_000)
+    config = SirenMethod(SirenConfig(8, 1), num_steps=1, stop="sure")
+    list(api.denoise_recordings(registry.make("siren", config), [noisy], [0]))
+    assert told == pytest.approx([0.01], rel=0.1)
 
 
 def test_a_source_that_fails_stops_no_other(checkpoint):

@@ -108,7 +108,7 @@ def test_gains_of_its_score_are_the_original_s(golden):
 
 @pytest.mark.parametrize("mask", list(dnp.GAINS))
 def test_masked_sound_is_the_original_s(golden, mask):
-    found = dnp.apply_mask(golden["target"], golden["diff_sum"].T, mask)
+    found = dnp.apply_mask(golden["target"], golden["diff_sum"].T, mask, 16_000)
     inner = slice(512, -512)  # its ends blow up where the windows sum to nothing
     np.testing.assert_allclose(found[inner], golden[mask][inner], atol=1e-4 * 0.03)
 
@@ -200,12 +200,12 @@ def test_score_is_the_plain_one_whatever_is_behind():
 def test_open_gains_give_the_clip_back_and_the_tail_stays():
     score = np.zeros((5, 257))  # nothing fluctuated
     low = np.sin(2 * np.pi * np.arange(1111) / 16)  # in none of the removed bins
-    found = dnp.apply_mask(low, score, "wiener")
+    found = dnp.apply_mask(low, score, "wiener", 16_000)
     # beside the ends the removed bins hold something
     np.testing.assert_allclose(found[300:700], low[300:700], atol=1e-3)
     np.testing.assert_allclose(found, low, atol=0.2)
     score[2:, :] = 1
-    found = dnp.apply_mask(low, score, "lsa")
+    found = dnp.apply_mask(low, score, "lsa", 16_000)
     np.testing.assert_array_equal(found[1024:], low[1024:])
     assert np.max(np.abs(found)) < 1.1  # no blow-up at the ends
     assert np.std(found[900:1000]) < 0.1 * np.std(low)
@@ -225,7 +225,8 @@ def uninterrupted():
 def test_clips_of_any_length(uninterrupted):
     assert [len(uninterrupted[i].score) for i in range(3)] == [5, 4, 0]
     np.testing.assert_array_equal(
-        dnp.apply_mask(NOISY[:300], uninterrupted[2].score, "lsa"), NOISY[:300]
+        dnp.apply_mask(NOISY[:300], uninterrupted[2].score, "lsa", 16_000),
+        NOISY[:300],
     )
     assert uninterrupted[0].losses[-1] < 0.9 * uninterrupted[0].losses[0]
     (alone,) = fits([NOISY]).values()

@@ -58,6 +58,26 @@ def test_slope_is_the_derivative_of_the_gain():
         )
 
 
+def test_the_risk_without_divergence_lacks_that_term():
+    field, ratio = jnp.array([0.3, 0.2]), jnp.array(2.0)
+    _, slope = gain_field.gain_of(field, ratio)
+    whole, other = (gain_field.unbiased_risk(field, ratio, x) for x in (True, False))
+    assert float(whole - other) == pytest.approx(float(2 * ratio * slope), rel=1e-4)
+
+
+def test_gains_are_sharpened_and_have_a_floor():
+    config = GainFieldMethod(log_amplitude=False)
+    found = gain_denoiser._estimator(np.array([[0.5, 0.0]]), np.ones((1, 2)), config)
+    np.testing.assert_allclose(found, [[0.5**config.exponent, config.floor]])
+
+
+@pytest.mark.slow
+def test_hum_below_50_hz_goes():
+    hum = np.sin(2 * np.pi * 20 / RATE * np.arange(RATE))
+    (found,) = denoise([hum + 0.01 * np.random.default_rng(0).standard_normal(RATE)])
+    assert np.std(found[2000:-2000]) < 0.1 * np.std(hum)
+
+
 def test_a_network_is_blind_to_its_own_bin():
     """Nor does it see frames or bins that share its noise."""
     margin = gain_field.MARGIN
@@ -102,6 +122,16 @@ def test_level_comes_back(speech):
     np.testing.assert_allclose(
         found[1], 1e3 * found[0], atol=1e-2 * abs(found[1]).max()
     )
+
+
+@pytest.mark.slow
+def test_windows_share_the_median_of_their_noise(monkeypatch):
+    monkeypatch.setattr(gain_denoiser, "WINDOW_S", 1.0)
+    draw = np.random.default_rng(0).standard_normal(44_000)
+    loud = draw * np.where(np.arange(44_000) < 30_000, 1, 10)  # the third window
+    (psd,) = np.unique(gain_denoiser._noise_of(loud, RATE, "white").psd)
+    (quiet,) = np.unique(gain_denoiser._noise_of(draw, RATE, "white").psd)
+    assert psd == pytest.approx(quiet, rel=0.1)
 
 
 @pytest.mark.slow

@@ -91,6 +91,23 @@ def test_the_receptive_field_is_as_stated(model, params):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("causal, places", [(False, (-1, 0, 1)), (True, (-2, -1, 0))])
+def test_gate_and_deep_filter_are_what_they_say(causal, places):
+    """sigmoid(o_0 + 1) (Y_t + sum_k (o_2k+1 + i o_2k+2) Y_(t + place k))."""
+    config, rng = dataclasses.replace(CONFIG, causal=causal), np.random.default_rng(0)
+    noisy = rng.standard_normal((6, 5)) + 1j * rng.standard_normal((6, 5))
+    noisy, outputs = np.complex64(noisy), np.float32(rng.standard_normal((6, 5, 7)))
+    taps = outputs[..., 1::2] + 1j * outputs[..., 2::2]
+    padded = np.pad(noisy, ((2, 2), (0, 0)))
+    expected = noisy + sum(
+        taps[..., k] * padded[2 + place : 8 + place] for k, place in enumerate(places)
+    )
+    expected /= 1 + np.exp(-outputs[..., 0] - 1)
+    spectrum = hyper_gain.with_neighbours(jnp.asarray(noisy), config)
+    found = hyper_gain.enhance(spectrum, jnp.asarray(outputs), config)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_frames_of_digital_silence_do_not_count_in_level_and_mean():
     network = hyper_gain.HyperGain(dataclasses.replace(CONFIG, level_frames=128))
     weights = jax.jit(network.init)(jax.random.key(0), jnp.zeros((4, 33)))

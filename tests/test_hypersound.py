@@ -84,16 +84,24 @@ def test_a_siren_target_begins_as_one_random_siren():
 
 @pytest.mark.slow
 def test_emitted_siren_is_sin_of_w_omega_x_plus_b():
-    """HyperSound's own rule, against the plain way to write it."""
-    params = init(TINY)
-    emitted = emit(TINY, params)
+    """HyperSound's own rule on weights as it emits them, the plain way to write it."""
+    keys = iter(jax.random.split(jax.random.key(1), 6))
+    raw = [
+        {
+            "kernel": jax.random.normal(next(keys), sizes) / 30,
+            "bias": jax.random.normal(next(keys), sizes[1:]),
+        }
+        for _, sizes in hypersound_target.emitted_layers(TINY)
+    ]
     times = np.linspace(-1, 1, 50)
-    found = hypersound_target.evaluate(emitted, jnp.asarray(times, jnp.float32), TINY)
-    first, hidden, last = jax.tree.map(np.float64, emitted)
-    # undo `as_siren`
-    x = np.sin(np.outer(times, 2000.0 * first["kernel"][0]) + 2000.0 * first["bias"])
-    x = np.sin(30.0 * x @ hidden["kernel"] + 30.0 * hidden["bias"])
-    expected = 30.0 * x @ (last["kernel"] / 30.0) + last["bias"]
+    found = hypersound_target.evaluate(
+        hypersound_target.as_siren(raw, TINY), jnp.asarray(times, jnp.float32), TINY
+    )
+    first, hidden, last = jax.tree.map(np.float64, raw)
+    x = np.sin(np.outer(times, 2000.0 * first["kernel"][0]) + first["bias"])
+    x = np.sin(30.0 * x @ hidden["kernel"] + hidden["bias"])
+    expected = 30.0 * x @ last["kernel"] + last["bias"]
+    assert np.std(expected) > 0.1
     np.testing.assert_allclose(found, expected[:, 0], atol=ROUNDING)
 
 

@@ -45,3 +45,4 @@ def test_recorded_noise_has_its_level_and_repeats():
     np.testing.assert_allclose(added[:1200], added[1200:2400], atol=1e-6)
     again = noise.add_recorded(clean, recording, seed=4, snr_db=5.0)
     np.testing.assert_array_equal(noisy, again)
+    assert np.any(noise.add_recorded(clean, recording, seed=5, snr_db=5.0) != noisy)

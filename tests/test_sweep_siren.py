@@ -49,6 +49,23 @@ def test_sweep_and_again(tmp_path):
     assert "seed = 0, not 1" in other.stderr
 
 
+def test_each_fit_has_the_signal_and_the_settings_of_its_name():
+    clean = 0.5 * np.sin(np.arange(800) / 9)[:, None].astype(np.float32)
+    condition = Condition("white", 0.0, 0)
+    example = Example("a", condition, clean, clean + np.float32(0.25), 16_000)
+    rates = {"noisy": 1e-3, "clean": 1e-2}
+    fits = [
+        (0, {"fit": kind, "first_omega": 30.0, "learning_rate": rate})
+        for kind, rate in rates.items()
+    ]
+    inputs, scales = sweeps._inputs([example], fits, 0)
+    for i, signal in enumerate((example.noisy, example.clean)):
+        found = scales[i] * np.asarray(inputs.signal.samples)[i, :800]
+        np.testing.assert_allclose(found, signal[:, 0], atol=1e-6)
+    np.testing.assert_allclose(inputs.first_omega, [30, 30])
+    np.testing.assert_allclose(inputs.learning_rate, [1e-3, 1e-2])
+
+
 @pytest.mark.parametrize(
     "damage",
     [lambda text: text.replace("0.5", "half"), lambda text: text[:-20]],

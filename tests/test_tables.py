@@ -8,7 +8,7 @@ from conftest import run_script
 
 from inr_jax.configs import methods
 from inr_jax.errors import InputError
-from inr_jax.evaluation import paper_table, tables
+from inr_jax.evaluation import paper_table, score_plots, tables
 from inr_jax.io import atomic, markdown, run_dir
 from inr_jax.metrics import pool
 
@@ -48,6 +48,32 @@ def test_means_and_paired_differences():
     assert "| siren | +1.50 [+1.50, +1.50] |" in text
     assert "Over 10 clips;" in text
     assert "Over 1 clip;" in table_of(rows("noisy", [1.0]), ["noisy"])
+
+
+def test_every_value_stands_under_its_title():
+    values = {name: float(i) for i, (name, *_) in enumerate(tables.SHOWN)}
+    text = table_of(rows("noisy", [0.0], **values), ["noisy"])
+    title, _, line, *_ = text.splitlines()
+    assert title == "| mean | SSNR dB | SI-SDR dB | STOI | PESQ | CSIG | CBAK | COVL |"
+    assert line == "| noisy | 0.00 | 1.00 | 2.000 | 3.000 | 4.000 | 5.000 | 6.000 |"
+    assert [name for name, *_ in tables.SHOWN] == [
+        *("ssnr", "si_sdr", "stoi", "pesq", "csig", "cbak", "covl")
+    ]
+
+
+def test_a_point_above_the_line_is_a_clip_that_became_better():
+    found = rows("noisy", [1.0]) + rows("a", [3.0])
+    figure = score_plots.against_noisy(found, ["noisy", "a"], "ssnr")
+    (panel,) = (axes for axes in figure.axes if axes.get_title())
+    assert panel.get_title() == "a: 1 of 1 better"
+    assert panel.collections[0].get_offsets().tolist() == [[1.0, 3.0]]
+
+
+def test_cost_is_computing_time_over_length():
+    found = rows("a", [1.0], seconds=2.0, work_s=0.5, pesq=3.0, si_sdr=7.0)
+    figure = score_plots.over_cost(found, ["a"])
+    lines = [axes.lines[0].get_xydata().tolist() for axes in figure.axes if axes.lines]
+    assert lines == [[[0.25, 3.0]], [[0.25, 7.0]]]
 
 
 def test_text_from_a_file_counts_like_numbers():
@@ -112,6 +138,11 @@ def test_the_paper_s_table_beside_ours():
     assert "| wiener | +5.50 [+5.00, +6.00] |" in text
     assert "| dnp | not run | -2.52 |  | 0.757 |" in text
     assert "| sepformer | weights not given | 3.50 |" in text
+    paper = {line["method"]: line for line in result.lines if line["source"] == "paper"}
+    names = ("ssnr", "stoi", "covl", "cbak", "pesq", "csig")
+    noisy = [paper["noisy"][name] for name in names]
+    assert noisy == [-3.82, 0.813, 1, 1.56, 1.024, 1]
+    assert [paper["sepformer"][name] for name in names[-2:]] == [1.359, 2.282]
     wiener = result.lines[-1]
     assert (wiener["ssnr_low"], wiener["ssnr_high"]) == (5.0, 6.0)
     louder = rows("wiener", [9.0], **{**WHITE, "snr_db": "5.0"})

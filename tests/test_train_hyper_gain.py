@@ -9,9 +9,10 @@ import soundfile
 import tiny_weights
 from conftest import CLIPS, COMPILED, REPOSITORY, run_process, run_script
 
-from inr_jax.configs.hyper_gain import HyperGainConfig
+from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.models import pretrained
 from inr_jax.parallel import sharding
+from inr_jax.training import hypernetwork
 
 SMALL = (
     "--set=model.channels=4",
@@ -101,6 +102,14 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp
     jax.tree.map(np.testing.assert_array_equal, *weights)
 
 
+def test_the_band_above_the_cells_is_that_above_8_khz():
+    """Of tones at 48 kHz."""
+    place, inner = np.arange(8192) / 48_000, slice(800, -800)
+    low, high = (np.float32(np.sin(2 * np.pi * hz * place)) for hz in (1000, 12_000))
+    found = hypernetwork.above_cells(low + high, 1536, FieldConfig())
+    np.testing.assert_allclose(found[inner], high[inner], atol=0.02)
+
+
 @pytest.mark.slow
 def test_bands_above_the_cells_are_trained_by_themselves(folders, tmp_path):
     """As from weights without them; all others stay to the last bit."""
@@ -122,10 +131,13 @@ def test_bands_above_the_cells_are_trained_by_themselves(folders, tmp_path):
         *("--set=mixing.num_samples=12288", "--speech_top_hz=0"),
     )
     before = pretrained.load(tmp_path / "start")[1]["params"]
-    after = dict(pretrained.load(tmp_path / "highs" / "model")[1]["params"])
+    model, after = pretrained.load(tmp_path / "highs" / "model")
+    after = dict(after["params"])
     highs = after.pop("highs")
     jax.tree.map(np.testing.assert_array_equal, after, dict(before))
-    assert any(np.any(x != 0) for x in jax.tree.leaves(highs))
+    fresh = hypernetwork.fresh_params(jax.random.key(0), model)["params"]["highs"]
+    changed = jax.tree.map(lambda a, b: np.any(a != np.float16(b)), highs, fresh)
+    assert all(jax.tree.leaves(changed))
     (first, *_, last) = (
         json.loads(line) for line in (tmp_path / "highs" / "log.jsonl").open()
     )

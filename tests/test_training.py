@@ -72,6 +72,44 @@ def test_a_training_resumes_where_it_was_and_its_loss_falls(tmp_path, optimizer)
     assert_equal(advance(state, 5, config), whole)
 
 
+def moved(config, *gradients):
+    """How far each weight goes by gradients of one value everywhere, in turn."""
+    params = {"params": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+    optimizer = hypernetwork.optimizer(config)
+    state = optimizer.init(params)
+    for value in gradients:
+        gradient = jax.tree.map(lambda x, v=value: jnp.full_like(x, v), params)
+        updates, state = optimizer.update(gradient, state, params)
+        params = jax.tree.map(jnp.add, params, updates)
+    return {k: float(abs(x - 1).max()) for k, x in params["params"].items()}
+
+
+def test_matrices_go_at_the_rate_of_muon_and_others_at_that_of_adam():
+    config = dataclasses.replace(
+        CONFIG, optimizer="muon", warmup_steps=0, muon_rate=1.0, adam_rate=1e-3
+    )
+    config = dataclasses.replace(config, weight_decay=0.0)
+    step = moved(config, 1.0)
+    assert 1e-3 <= step["bias"] < 2e-3 and step["kernel"] > 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_weights_decay(optimizer):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, warmup_steps=0)
+    for decay in (0.0, 0.1):
+        step = moved(dataclasses.replace(config, weight_decay=decay), 0.0)
+        assert (step["kernel"] > 1e-3) == (decay > 0)
+
+
+def test_a_gradient_that_explodes_counts_no_more_than_its_bound():
+    config = dataclasses.replace(CONFIG, warmup_steps=0, weight_decay=0.0)
+    bound, free = (
+        moved(dataclasses.replace(config, max_gradient_norm=norm), 1e6, 1.0)["bias"]
+        for norm in (1.0, 1e9)
+    )
+    assert bound > 1.1 * free  # 1.2: the second step is not lost in the mean
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.999])
 def test_the_running_mean_is_that_of_the_weights(decay):
     """With a memory that is short at first."""

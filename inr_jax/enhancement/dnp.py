@@ -324,7 +324,7 @@ def apply_mask(
     noisy: Float[np.ndarray, " samples"],
     score: Float[np.ndarray, "frames bins"],
     mask: str,
-    sample_rate: int = 16_000,
+    sample_rate: int,
 ) -> Float[np.ndarray, " samples"]:
     """The noisy clip with the gains of its score, float64.
 
