@@ -382,6 +382,44 @@ def test_a_siren_that_stops_early_is_told_the_variance_of_the_noise(monkeypatch)
     assert told == pytest.approx([0.01], rel=0.1)
 
 
+@pytest.mark.parametrize("error", [InputError("too odd"), ValueError("too odd")])
+@pytest.mark.parametrize("padded_size", [None, lambda count: 1024])
+def test_a_batch_that_fails_names_each_of_its_files_and_stops_no_other(
+    tmp_path, error, padded_size
+):
+    """The second batch of three, of which the first recording is odd."""
+    todo = []
+    for i in range(7):
+        path = tmp_path / f"{i}.wav"
+        soundfile.write(path, np.full(900, 0.5 if i == 3 else 0.1), 16_000, "FLOAT")
+        todo.append(files.Job(str(path), str(tmp_path / "out" / path.name), None))
+
+    def run(windows, size, on_windows):
+        if any(window.samples[0] == 0.5 for window in windows):
+            raise error
+        for i, window in enumerate(windows):
+            yield driver.Result(i, window.samples)
+
+    denoiser = driver.Denoiser(run, lambda size: 3, padded_size)
+    shares = []
+    found = files.denoise(denoiser, todo, {}, files.DryWetMix(), on_files=shares.append)
+    outcomes = {outcome.job.source: outcome.error for outcome in found}
+    assert sum(shares) == pytest.approx(7)
+    failed = [job.source for job in todo[3:6]]
+    assert {source for source, why in outcomes.items() if why} == set(failed)
+    for source in failed:
+        assert outcomes[source].startswith(f"{source}: ")
+        assert "too odd" in outcomes[source]
+    written = sorted(path.name for path in (tmp_path / "out").glob("*.wav"))
+    assert written == ["0.wav", "1.wav", "2.wav", "6.wav"]
+
+
+def test_each_recording_needs_a_seed():
+    noisy = [audio.Recording(signal(900, 1), 16_000)] * 3
+    with pytest.raises(ValueError, match="1 seeds are fewer than recordings"):
+        list(api.denoise_recordings(registry.make("noisy"), noisy, [0]))
+
+
 def test_a_source_that_fails_stops_no_other(checkpoint):
     class Broken(audio.Recording):
         def blocks(self, num_samples):

@@ -125,6 +125,18 @@ def test_level_comes_back(speech):
 
 
 @pytest.mark.slow
+def test_one_quiet_channel_does_not_make_the_noise_of_all_another():
+    """Linked channels, one of which turns into noise that is not white."""
+    rng = np.random.default_rng(0)
+    low = np.convolve(rng.standard_normal(44_000), np.ones(16) / 16, "same")
+    quiet = np.where(np.arange(44_000) < 20_000, rng.standard_normal(44_000), low)
+    both = np.stack([100 * rng.standard_normal(44_000), quiet], axis=1)
+    for signal in (both, both[:16_000]):
+        found = gain_denoiser._noise_of(np.float32(signal), RATE, "auto")
+        assert found.is_white and found.psd.shape[0] == 1
+
+
+@pytest.mark.slow
 def test_windows_share_the_median_of_their_noise(monkeypatch):
     monkeypatch.setattr(gain_denoiser, "WINDOW_S", 1.0)
     draw = np.random.default_rng(0).standard_normal(44_000)

@@ -60,13 +60,18 @@ def denoise_recordings(
       InputError: a recording cannot be read.
     """
     parts: dict[int, list[Estimate]] = {}
-    keys = (jax.random.key(seed) for seed in seeds)
+    keys = _keys(seeds)
     for part in driver.run(denoiser, recordings, keys, on_clips):
         if part.error:
             raise part.error
         parts.setdefault(part.position, []).append(part)
         if part.is_last:
             yield _whole(parts.pop(part.position))
+
+
+def _keys(seeds):
+    yield from map(jax.random.key, seeds)
+    raise ValueError(f"{len(seeds)} seeds are fewer than recordings")
 
 
 def _whole(parts):

@@ -140,7 +140,8 @@ class Estimate(NamedTuple):
       noisy: The noisy samples that it is of.
       work_s: Seconds of work, of a batch its share.
       is_last: Whether nothing of this recording follows.
-      error: Why the recording cannot be read any further; it has no samples then.
+      error: Why the recording cannot be read any further, or not be denoised; it has no
+        samples then.
     """
 
     position: int
@@ -148,7 +149,7 @@ class Estimate(NamedTuple):
     noisy: np.ndarray
     work_s: float
     is_last: bool
-    error: InputError | None = None
+    error: Exception | None = None
 
 
 def run(
@@ -161,7 +162,7 @@ def run(
 
     Sources are taken one by one, when a batch has room. Parts of one recording come in
     order; recordings come as they are done. A source that cannot be read ends with the
-    error and stops no other. Where an estimate holds NaN or infinity, the noisy samples
+    error and stops no other; an error of the method ends the recordings of its batch. Where an estimate holds NaN or infinity, the noisy samples
     replace it and a warning is logged.
 
     Args:
@@ -177,10 +178,13 @@ def run(
                 for part in _parts(denoiser, recording):
                     for placed in _windows(denoiser, part, key):
                         yield from batches.add(*placed)
-            except InputError as error:
-                recording.parts.clear()
-                nothing = np.zeros((0, 0), np.float32)
-                yield Estimate(position, nothing, nothing, 0.0, True, error)
+                    if recording.failed:  # in a batch
+                        break
+            except Exception as error:
+                if memory.is_out(error):
+                    raise
+                yield from recording.fail(error)
+            if recording.failed:
                 on_clips(recording.share_left)
         yield from batches.flush()
 
@@ -192,6 +196,14 @@ class _Recording:
         self.position, self.source = position, source
         self.parts: collections.deque[_Part] = collections.deque()
         self.share_left = 1.0
+        self.failed = False
+
+    def fail(self, error) -> Iterator[Estimate]:
+        """Ends it with an error; what is still computed of it is dropped."""
+        self.parts.clear()
+        if not self.failed:
+            self.failed, nothing = True, np.zeros((0, 0), np.float32)
+            yield Estimate(self.position, nothing, nothing, 0.0, True, error)
 
     def finished(self) -> Iterator[Estimate]:
         while self.parts and self.parts[0].is_done:
@@ -417,12 +429,16 @@ class _Batches:
         size, progress = places[0].size, _Progress(places, self._on_clips)
         run = functools.partial(self._results, size, progress)
         if self._denoiser.padded_size is None:  # takes many, gives one after another
-            start = time.monotonic()
-            for i, result in run(windows):
-                result = result._replace(position=i)
-                work_s = time.monotonic() - start
-                yield from self._take(result, work_s, places, windows, progress)
-                start = time.monotonic()
+            start, left = time.monotonic(), dict(enumerate(places))
+            try:
+                for i, result in run(windows):
+                    result = result._replace(position=i)
+                    work_s = time.monotonic() - start
+                    yield from self._take(result, work_s, places, windows, progress)
+                    del left[i]
+                    start = time.monotonic()
+            except Exception as error:  # noqa: BLE001
+                yield from _failed(left.values(), error, progress)
             return
         kind = size, windows[0].sample_rate, windows[0].samples.shape[1:], len(windows)
         future = self._threads.submit(
@@ -438,7 +454,11 @@ class _Batches:
             yield from self._computed(*self._computing.popleft())
 
     def _computed(self, future, places, windows, progress):
-        results, work_s = future.result()
+        try:
+            results, work_s = future.result()
+        except Exception as error:  # noqa: BLE001
+            yield from _failed(places, error, progress)
+            return
         for result in results:
             yield from self._take(
                 result, work_s / len(results), places, windows, progress
@@ -462,6 +482,22 @@ class _Batches:
         work_s = work_s if result.work_s is None else result.work_s
         samples = np.asarray(result.samples, np.float32)[:count]
         yield from _put(self._denoiser, place, samples, work_s)
+        progress.finish()
+
+
+def _failed(places, error, progress) -> Iterator[Estimate]:
+    """Ends the recordings of windows that could not be computed.
+
+    Raises:
+      JaxRuntimeError: memory has ended, which smaller files would not survive either.
+    """
+    if memory.is_out(error):
+        raise error
+    for place in places:
+        recording, why = place.part.recording, error
+        if isinstance(error, InputError):
+            why = InputError(f"{recording.source.name}: {error}")
+        yield from recording.fail(why)
         progress.finish()
 
 

@@ -84,8 +84,8 @@ def _noise_of(signal, sample_rate, estimator):
     is_white = all(
         noise_psd.is_white(mean_power(spectra(window, frame))) for window in windows
     )
-    if estimator == "auto" and not is_white:
-        estimator = "two_sided"
+    if estimator == "auto":  # of all channels and windows the same
+        estimator = "white" if is_white else "two_sided"
     if estimator in ("mmse_spp", "two_sided"):
         return _Noise(is_white, estimator)
     estimates = [mean_noise_psd(spectra(x, frame), estimator) for x in windows]
