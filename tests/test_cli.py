@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from inr_jax.cli import app
-from inr_jax.configs.methods import ClassicalConfig
+from inr_jax.configs.methods import ClassicalConfig, NoSettings
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_flags_of_all_methods_reach_the_settings_of_one():
     code = (
         "from inr_jax.cli import app\nfrom inr_jax.cli.commands import denoise\n"
         "from inr_jax.cli.flags import methods\n"
-        "app.run(lambda: print(methods.parse('wiener').config))"
+        "app.run(lambda: print(*(methods.parse(x).config for x in ('wiener', 'noisy'))))"
     )
     flags = ("--channels=linked", "--noise_estimator=white")
     done = subprocess.run(
@@ -93,4 +93,5 @@ def test_flags_of_all_methods_reach_the_settings_of_one():
         text=True,
         check=False,
     )
-    assert done.stdout == f"{ClassicalConfig('white', channels='linked')}\n"
+    expected = ClassicalConfig("white", channels="linked"), NoSettings()
+    assert done.stdout == "{} {}\n".format(*expected)

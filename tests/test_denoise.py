@@ -13,7 +13,7 @@ from conftest import CLIPS, REPOSITORY, run_script
 import inr_jax
 from inr_jax import audio
 from inr_jax.configs.fitting import DnpConfig, SirenConfig
-from inr_jax.configs.methods import Method, SirenMethod
+from inr_jax.configs.methods import HyperGainMethod, Method, SirenMethod
 from inr_jax.data.datasets import Example
 from inr_jax.data.noise import Condition
 from inr_jax.enhancement import api, driver, files, neural, registry
@@ -412,6 +412,18 @@ def test_a_batch_that_fails_names_each_of_its_files_and_stops_no_other(
         assert "too odd" in outcomes[source]
     written = sorted(path.name for path in (tmp_path / "out").glob("*.wav"))
     assert written == ["0.wav", "1.wav", "2.wav", "6.wav"]
+
+
+def test_a_file_for_what_is_removed_does_not_go_with_a_folder(tmp_path):
+    soundfile.write(tmp_path / "a.wav", signal(900), 16_000)
+    with pytest.raises(InputError, match="removed.wav: is a file, but .* is a folder;"):
+        files.jobs([str(tmp_path / "a.wav")], f"{tmp_path}/out/", "removed.wav")
+
+
+def test_the_live_method_takes_no_weights_that_look_ahead(checkpoint):
+    config = HyperGainMethod(weights=str(checkpoint))
+    with pytest.raises(InputError, match="looks ahead; give it to hyper_gain"):
+        registry.make("hyper_gain_live", config)
 
 
 def test_each_recording_needs_a_seed():

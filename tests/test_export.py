@@ -128,7 +128,7 @@ def test_whole_signals_are_as_by_jax(tmp_path):
 def test_the_command_writes_what_the_method_onnx_runs(folder, run_command, tmp_path):
     path = tmp_path / "new" / "stream.onnx"
     flags = [f"--weights={folder}", "--sample_rate=8000", f"--output={path}"]
-    code, out, err = run_command("export", "--format=onnx", *flags)
+    code, out, err = run_command("export", *flags)
     assert (code, err) == (0, "")
     assert "stream, latency 32 ms; 8000 Hz, 1 channels" in out
     noisy = noise(41 * 128 + 3)

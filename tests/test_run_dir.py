@@ -1,7 +1,10 @@
+import subprocess
+
 import pytest
+from conftest import REPOSITORY
 
 from inr_jax.errors import InputError
-from inr_jax.io import run_dir
+from inr_jax.io import provenance, run_dir
 
 
 def test_results_are_joined_by_none_of_other_settings(tmp_path):
@@ -47,3 +50,18 @@ def test_a_start_that_left_no_results_does_not_keep_the_folder(tmp_path):
     (tmp_path / run_dir.DECODED).mkdir()
     run_dir.keep_settings(tmp_path, {"speech_dirs": ["here"]})
     assert run_dir.read_settings(tmp_path) == {"speech_dirs": ["here"]}
+
+
+def test_the_commit_is_that_of_the_project_or_none(tmp_path, monkeypatch):
+    assert bool(provenance.commit()) == (REPOSITORY / ".git").exists()
+    # installed within a repository of another project
+    package = tmp_path / "venv" / "provenance.py"
+    package.parent.mkdir()
+    package.write_text("")
+    git = ("git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a"], check=True)
+    monkeypatch.setattr(provenance, "__file__", str(package))
+    assert provenance.commit() is None
+    monkeypatch.setenv("PATH", "")
+    assert provenance.commit() is None

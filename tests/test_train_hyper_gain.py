@@ -149,6 +149,7 @@ def test_bands_above_the_cells_are_trained_by_themselves(folders, tmp_path):
     [
         (["--noise_dir="], "--noise_dir is missing"),
         (["--set=training.rate=1"], "there is no setting 'rate'"),
+        (["--set=training.trained=highs"], "the network has no bands above its cells"),
         (
             ["--network=hyper_siren", "--set=mixing.sample_rate=8000"],
             "mixing.sample_rate must be that of the network, 16000",

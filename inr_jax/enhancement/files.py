@@ -130,9 +130,10 @@ def jobs(
         return [job], left_out
     for path in filter(None, (output, residual)):
         if pathlib.Path(path).is_file() or _names_a_file(path):
-            raise InputError(
-                f"{path}: is a file, but several are to be written; name a folder"
-            )
+            why = "several are to be written"
+            if path == residual and _is_folder(output):
+                why = f"{output} is a folder"
+            raise InputError(f"{path}: is a file, but {why}; name a folder")
     found = []
     for item in inputs:
         try:

@@ -186,6 +186,8 @@ def _dnp(config: DnpConfig, checkpoint_dir: Any) -> Denoiser:
 
 def _hyper_gain(name: str, config: HyperGainMethod) -> Denoiser:
     loaded = _pretrained("hyper_gain", trained_dir(name, config.weights))
+    if name == "hyper_gain_live" and not loaded[0].config.causal:
+        raise InputError(f"{config.weights}: looks ahead; give it to hyper_gain")
     return _module("neural").hyper_gain(*loaded, config.channels == "linked")
 
 

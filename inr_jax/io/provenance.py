@@ -15,13 +15,21 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Commit of the source, where it is a git checkout."""
-    done = subprocess.run(
-        ["git", "-C", pathlib.Path(__file__).parent, "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Commit of the source; None where it is no git checkout, or there is no git."""
+    here = pathlib.Path(__file__)
+    # an installed package may lie within the repository of another project
+    if not _git(here.parent, "ls-files", here.name):
+        return None
+    return _git(here.parent, "describe", "--always", "--dirty")
+
+
+def _git(folder, *args):
+    try:
+        done = subprocess.run(
+            ["git", "-C", folder, *args], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
     return done.stdout.strip() or None
 
 

@@ -18,7 +18,7 @@ def require_device() -> None:
         asked = os.environ["JAX_PLATFORMS"]
         raise InputError(
             f"JAX finds no device for JAX_PLATFORMS={asked}; install what it needs, as "
-            "pip install 'jax[cuda13]' for GPUs of NVIDIA, or unset JAX_PLATFORMS"
+            "pip install 'jax[cuda12]' for GPUs of NVIDIA, or unset JAX_PLATFORMS"
         ) from error
 
 

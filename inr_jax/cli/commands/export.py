@@ -13,7 +13,6 @@ from inr_jax.cli import app
 from inr_jax.errors import InputError
 
 flags.adopt_module_key_flags(app)
-FORMAT = flags.DEFINE_enum("format", "onnx", ["onnx"], "Format of the file.")
 WEIGHTS = flags.DEFINE_string(
     "weights",
     "hyper_gain_live",

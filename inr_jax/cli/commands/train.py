@@ -101,8 +101,7 @@ def train_network(model, settings, corpus, examples, folder):
     params = hypernetwork.fresh_params(jax.random.key(seed), model)
     if training_flags.START_FROM.value:
         # those of the bands above the cells may be new
-        known, new = known_params(settings.model), params["params"]
-        params = {"params": {name: known.get(name, x) for name, x in new.items()}}
+        params = {"params": params["params"] | known_params(settings.model)}
     params, fixed = hypernetwork.divide(params, training)
     fresh = hypernetwork.init(params, training)
     rate = settings.mixing.sample_rate
@@ -128,6 +127,8 @@ def train_network(model, settings, corpus, examples, folder):
 def known_params(config) -> dict:
     """Weights of --start_from by name, of a network that differs in its highs at most.
 
+    Those of other highs are left out.
+
     Raises:
       InputError: there are none, or they are of another network.
     """
@@ -140,7 +141,10 @@ def known_params(config) -> dict:
         raise InputError(f"--start_from: {error}") from None
     if _without_highs(known.config) != _without_highs(config):
         raise InputError(f"{folder}: weights of other settings of the network")
-    return params["params"]
+    weights = dict(params["params"])
+    if known.config != config:
+        weights.pop("highs", None)
+    return weights
 
 
 def _without_highs(config):
@@ -159,8 +163,16 @@ def configs():
         settings = overrides.apply(default_settings(NETWORK.value), SET.value)
     except ValueError as error:
         raise InputError(f"--set: {error}") from None
-    if NETWORK.value != "hyper_gain" and settings.training.trained == "highs":
-        raise InputError("training.trained: highs are of --network=hyper_gain alone")
+    if settings.training.trained == "highs":
+        if NETWORK.value != "hyper_gain":
+            raise InputError(
+                "training.trained: highs are of --network=hyper_gain alone"
+            )
+        if not settings.model.field.num_high_bands:
+            raise InputError(
+                "training.trained: the network has no bands above its cells; name their "
+                "edges by model.field.high_edges_hz"
+            )
     for name in ("sample_rate", "num_samples"):
         given = getattr(settings.mixing, name)
         needed = getattr(settings.model, name, given)

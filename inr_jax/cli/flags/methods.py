@@ -116,8 +116,6 @@ def parse(text: str) -> methods.Method:
     method = methods.parse(text)
     in_text = {part.split("=")[0] for part in methods.split(text)[1]}
     known = {field.name for field in dataclasses.fields(method.config)}
-    if CHANNELS.value == "linked" and "channels" not in known:
-        raise InputError(f"{method.name} has no gain that could link channels")
     given = {name: flag.value for name, flag in _SHARED.items()}
     given |= {name: flag.value for name, flag in _OWN.get(method.name, {}).items()}
     changes = {
