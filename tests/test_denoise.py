@@ -213,7 +213,7 @@ def test_pipe(tmp_path):
         ),
         (
             ("a", "--output=b", "--method=siren", "--channels=linked"),
-            "siren has no gain",
+            "--channels is not for siren",
         ),
     ],
 )

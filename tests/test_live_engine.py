@@ -264,9 +264,10 @@ def test_keys_bypass_and_end(monkeypatch, capsys):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_whose_files_are_finished(number):
-    before = signal.getsignal(number)
+    # a shell starts what is in the background deaf to Ctrl-C
+    ignored = signal.signal(number, signal.default_int_handler)
     engine, written = Engine(Halved()), []
-    blocks = itertools.repeat(noise(HOP))
+    blocks = itertools.repeat(noise(HOP), 1000)
 
     def on_tick():
         if engine.hops == 20:
@@ -274,10 +275,13 @@ def test_a_signal_ends_a_run_whose_files_are_finished(number):
 
     moves = session.moved_at_once(engine, blocks)
     taps = [session.Tap(engine.played, written.append)]
-    with session.stopping() as stop:
-        assert session.follow(moves, taps, on_tick, stop) is None
-    assert sum(map(len, written)) == 20 * HOP
-    assert signal.getsignal(number) is before
+    try:
+        with session.stopping() as stop:
+            assert session.follow(moves, taps, on_tick, stop) is None
+        assert sum(map(len, written)) == 20 * HOP
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, ignored)
 
 
 def test_hops_of_blocks_end_when_all_was_heard():

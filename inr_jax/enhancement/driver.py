@@ -180,9 +180,9 @@ def run(
                         yield from batches.add(*placed)
                     if recording.failed:  # in a batch
                         break
-            except Exception as error:
-                if memory.is_out(error):
-                    raise
+            except jax.errors.JaxRuntimeError:
+                raise
+            except Exception as error:  # noqa: BLE001
                 yield from recording.fail(error)
             if recording.failed:
                 on_clips(recording.share_left)
@@ -489,9 +489,9 @@ def _failed(places, error, progress) -> Iterator[Estimate]:
     """Ends the recordings of windows that could not be computed.
 
     Raises:
-      JaxRuntimeError: memory has ended, which smaller files would not survive either.
+      JaxRuntimeError: of the device, which no other recording would survive either.
     """
-    if memory.is_out(error):
+    if isinstance(error, jax.errors.JaxRuntimeError):
         raise error
     for place in places:
         recording, why = place.part.recording, error
