@@ -180,8 +180,6 @@ def run(
                         yield from batches.add(*placed)
                     if recording.failed:  # in a batch
                         break
-            except jax.errors.JaxRuntimeError:
-                raise
             except Exception as error:  # noqa: BLE001
                 yield from recording.fail(error)
             if recording.failed:
@@ -199,7 +197,13 @@ class _Recording:
         self.failed = False
 
     def fail(self, error) -> Iterator[Estimate]:
-        """Ends it with an error; what is still computed of it is dropped."""
+        """Ends it with an error; what is still computed of it is dropped.
+
+        Raises:
+          JaxRuntimeError: of the device, which no other recording would survive either.
+        """
+        if isinstance(error, jax.errors.JaxRuntimeError):
+            raise error
         self.parts.clear()
         if not self.failed:
             self.failed, nothing = True, np.zeros((0, 0), np.float32)
@@ -486,13 +490,7 @@ class _Batches:
 
 
 def _failed(places, error, progress) -> Iterator[Estimate]:
-    """Ends the recordings of windows that could not be computed.
-
-    Raises:
-      JaxRuntimeError: of the device, which no other recording would survive either.
-    """
-    if isinstance(error, jax.errors.JaxRuntimeError):
-        raise error
+    """Ends the recordings of windows that could not be computed."""
     for place in places:
         recording, why = place.part.recording, error
         if isinstance(error, InputError):
