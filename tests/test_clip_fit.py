@@ -51,6 +51,14 @@ def test_a_finer_grid_passes_through_the_same_samples(fit):
     assert np.max(np.abs(fine[1:-3:3] - between)) < 0.1
 
 
+def test_times_may_be_in_any_order(fit):
+    times = np.random.default_rng(0).permutation(np.arange(4499) / (3 * RATE))
+    in_order = fit(np.sort(times))
+    np.testing.assert_allclose(
+        fit(times), in_order[np.argsort(np.argsort(times))], atol=1e-6
+    )
+
+
 def test_saved_and_loaded_it_is_the_same(fit, tmp_path):
     fit.save(tmp_path / "a.b")
     assert {p.name for p in tmp_path.iterdir()} == {"a.b.safetensors", "a.b.json"}

@@ -8,6 +8,7 @@ from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.configs.hyper_siren import WindowsConfig
 from inr_jax.configs.hypersound import HyperSoundConfig
+from inr_jax.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,14 @@ from inr_jax.configs.hypersound import HyperSoundConfig
 def test_settings_that_make_no_sense(change, message):
     with pytest.raises(ValueError, match=message):
         FitConfig(**change)
+
+
+@pytest.mark.parametrize("setting", ["num_steps=610", "segment_s=0.1"])
+def test_fits_that_cannot_be_stopped_early(setting):
+    methods.parse(f"siren:{setting}")
+    name = setting.partition("=")[0]
+    with pytest.raises(InputError, match=f"siren: early stopping .*{name} must be"):
+        methods.parse(f"siren:stop=sure:{setting}")
 
 
 def test_values_of_settings_may_have_colons():

@@ -58,7 +58,7 @@ def gain(compute):
 
 def stopped(compute):
     keys = [jax.random.clone(key) for key in KEYS]
-    config = dataclasses.replace(FIT, num_steps=early_stopping.EVERY)
+    config = dataclasses.replace(FIT, num_steps=early_stopping.STEPS_PER_LOOK)
     rest = RATES, [0.1] * 11, config, "sure"
     found = early_stopping.fit_batch(keys, clips(), *rest, compute=compute)
     return {f"stopped {i}": fit.estimate for i, fit in found}

@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from conftest import count_compiles
 
 from inr_jax.configs.fitting import FitConfig, SirenConfig
 from inr_jax.errors import InputError
@@ -92,6 +93,17 @@ def test_a_killed_fit_goes_on_with_its_looks(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_lengths_of_a_bucket_share_their_programs():
+    """The added noise as well."""
+    config = dataclasses.replace(CONFIG, num_steps=25)
+    _, (noisy,) = signals(1)
+    for count, expected in ((1400, True), (1420, False)):
+        rest = ([16_000], [VARIANCE], config, "sure")
+        with count_compiles() as compiled:
+            list(early_stopping.fit_batch([jax.random.key(0)], [noisy[:count]], *rest))
+        assert bool(compiled) == expected
+
+
 def test_a_fit_that_diverged_is_fitted_again(monkeypatch):
     """No look of it is a number at the first rate, nor at half of it."""
     warnings = []
@@ -102,7 +114,7 @@ def test_a_fit_that_diverged_is_fitted_again(monkeypatch):
     assert np.isnan(found[0].estimate).all()
 
 
-@pytest.mark.parametrize("change", [{"num_steps": 24}, {"segment_s": 0.1}])
+@pytest.mark.parametrize("change", [{"num_steps": 610}, {"segment_s": 0.1}])
 def test_settings_that_it_cannot_heed_are_refused(change):
     with pytest.raises(InputError, match=next(iter(change))):
         run("sure", config=dataclasses.replace(CONFIG, **change))

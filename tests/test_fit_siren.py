@@ -157,7 +157,7 @@ def test_a_fit_that_is_not_finite_stays_noisy(tmp_path):
         (["--mse_weight=0"], "at least one loss weight"),
         (["--snr_db=0", "--sigma=0.1"], "not both"),
         (["--snr_db=0,5"], "take one value"),
-        (["--stop=sure", "--segment_s=0.1"], "without --segment_s"),
+        (["--stop=sure", "--segment_s=0.1"], "segment_s must be None"),
         (["--coordinates=metres"], "coordinates must be one of unit, seconds"),
         (["--pairs_dir=x"], "give one of --clean_dir"),
         (["--clean_dir=/nowhere/at/all"], "/nowhere/at/all: no such folder"),

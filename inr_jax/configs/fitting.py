@@ -15,6 +15,8 @@ POINTWISE_LOSSES = {"mse", "l1", "smooth_l1"}
 # First-layer bandwidth under the rule "seconds", as a share of the Nyquist frequency:
 # 160 Hz at 16 kHz, what the published factor gives a clip of 6 seconds.
 SECONDS_BANDWIDTH = 1 / 50
+# Steps from one look of early stopping to the next.
+STEPS_PER_LOOK = 25
 
 
 def _require(condition: bool, message: str) -> None:
@@ -196,6 +198,23 @@ class FitConfig:
         if self.coordinates == "seconds":
             omega = math.pi * sample_rate * SECONDS_BANDWIDTH
         return dataclasses.replace(self.siren, first_omega=omega)
+
+
+def require_stoppable(config: FitConfig) -> None:
+    """Refuses a fit that early stopping cannot watch.
+
+    Raises:
+      ValueError: it is of segments, or its last step is not one of a look.
+    """
+    _require(
+        config.segment_s is None,
+        "early stopping is of whole clips; segment_s must be None",
+    )
+    _require(
+        config.num_steps % STEPS_PER_LOOK == 0,
+        f"early stopping looks every {STEPS_PER_LOOK} steps; num_steps must be a "
+        f"multiple, got {config.num_steps}",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

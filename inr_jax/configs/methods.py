@@ -14,6 +14,7 @@ from inr_jax.configs.fitting import (
     GainFieldConfig,
     require_at_least_1,
     require_one_of,
+    require_stoppable,
 )
 from inr_jax.errors import InputError
 
@@ -77,6 +78,8 @@ class SirenMethod(FitConfig):
     def __post_init__(self):
         super().__post_init__()
         require_one_of(self, stop=STOPPING_RULES)
+        if self.stop != "fixed":
+            require_stoppable(self)
 
     @property
     def fit(self) -> FitConfig:

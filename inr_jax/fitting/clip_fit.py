@@ -134,16 +134,18 @@ class ClipFit:
         length = segment_length(self.config, self.num_samples, self.sample_rate)
         starts = overlap_add.segment_starts(self.num_samples, length)
         total, weights = np.zeros((2, len(position)), np.float32)
+        order = np.argsort(position, kind="stable")
         # up to a sample behind the last one there is the last segment alone
         inside = np.minimum(position, self.num_samples - 1)
-        for segment, start in zip(self.segments, starts, strict=True):
-            weight = overlap_add.fade(inside - start, length)
-            here = np.flatnonzero(weight > 0)
-            if not here.size:
-                continue
-            values = self._segment_at(segment, position[here] - start, length)
-            total[here] += weight[here] * values
-            weights[here] += weight[here]
+        # where a segment has weight
+        first = np.searchsorted(inside, starts - 0.5, "right", sorter=order)
+        end = np.searchsorted(inside, starts + length - 0.5, "left", sorter=order)
+        for i in np.flatnonzero(end > first):
+            here, start = order[first[i] : end[i]], starts[i]
+            weight = overlap_add.fade(inside[here] - start, length)
+            values = self._segment_at(self.segments[i], position[here] - start, length)
+            total[here] += weight * values
+            weights[here] += weight
         return total / weights
 
     def _segment_at(self, segment, position, length):

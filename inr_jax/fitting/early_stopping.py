@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from inr_jax.configs.fitting import FitConfig
+from inr_jax.configs.fitting import STEPS_PER_LOOK, FitConfig, require_stoppable
 from inr_jax.errors import InputError
 from inr_jax.fitting import driver, siren
 from inr_jax.fitting.siren import Signal
@@ -24,8 +24,6 @@ from inr_jax.parallel import bucketing
 from inr_jax.parallel.compute import ComputeConfig, default_compute, over_fits
 
 RULES = ("discrepancy", "sure")
-# Steps between looks.
-EVERY = 25
 # Deviation of the added noise over that of the noise. Smaller ones drown in what rounding
 # does to a path of Adam: at 0.1 the estimate was off by up to 0.3, at 0.3 by
 # 0.05.
@@ -69,7 +67,8 @@ def fit_batch(
       signals: Noisy clips (samples,) of at least one sample.
       sample_rates: Hz of each.
       noise_variances: Of white noise in each, as `noise_psd.white` estimates it.
-      config: The same for all: at least `EVERY` steps, and no `segment_s`.
+      config: The same for all: steps a multiple of `STEPS_PER_LOOK`, no
+        `segment_s`.
       rule: One of `RULES`.
       on_clips: Called with clips done since the last call; looks count as shares.
       checkpoint_dir: Folder for the state of fits under way, as for `batch.fit_batch`.
@@ -81,24 +80,22 @@ def fit_batch(
 
     Raises:
       ValueError: unknown rule.
-      InputError: `config` has fewer steps than a look, or segments, or a signal is empty,
-        not one-dimensional or not finite.
+      InputError: `config` has segments or steps that end between two looks, or a signal is
+        empty, not one-dimensional or not finite.
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-    if config.segment_s is not None:
-        raise InputError("early stopping fits whole clips; segment_s must be None")
-    if config.num_steps < EVERY:
-        raise InputError(
-            f"early stopping looks every {EVERY} steps; num_steps is {config.num_steps}"
-        )
+    try:
+        require_stoppable(config)
+    except ValueError as error:
+        raise InputError(str(error)) from None
     compute = compute or default_compute()
     signals, names = driver.checked(signals, names)
     clips = [
         _Clip.of_signal(i, keys[i], signal, noise_variances[i])
         for i, signal in enumerate(signals)
     ]
-    num_looks = config.num_steps // EVERY
+    num_looks = config.num_steps // STEPS_PER_LOOK
     for i, [(clip, fitted)] in driver.run_clips(
         lambda rate: StoppingProblem(config, rate, rule),
         clips,
@@ -106,7 +103,7 @@ def fit_batch(
         compute,
         lambda looks: on_clips(looks / num_looks),
         checkpoint_dir,
-        steps_per_call=max(1, compute.steps_per_call // EVERY),
+        steps_per_call=max(1, compute.steps_per_call // STEPS_PER_LOOK),
         names=names,
     ):
         yield i, clip.stopped(fitted)
@@ -118,14 +115,26 @@ class Inputs(NamedTuple):
     Attributes:
       key: Draws the first weights.
       signal: The noisy clip, scaled to a peak of 1.
-      probe: Noise (padded,) that the second fit of "sure" adds to it.
       variance: Of the noise, scaled as well.
     """
 
     key: jax.Array
     signal: Signal
-    probe: jax.Array
     variance: jax.Array
+
+
+class Prepared(NamedTuple):
+    """What the steps of a fit take.
+
+    Attributes:
+      signal: The noisy clip, scaled to a peak of 1.
+      variance: Of the noise, scaled as well.
+      probe: Noise (padded,) that the second fit of "sure" adds to the clip.
+    """
+
+    signal: Signal
+    variance: jax.Array
+    probe: jax.Array
 
 
 class State(NamedTuple):
@@ -144,7 +153,8 @@ class State(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StoppingProblem(driver.Problem):
-    """A fit that keeps its best look; its steps are looks, `EVERY` steps of Adam each.
+    """A fit that keeps its best look; its steps are looks, of `STEPS_PER_LOOK` steps
+    of Adam each.
 
     Its losses are energies of the residual over that of the noise.
 
@@ -160,14 +170,14 @@ class StoppingProblem(driver.Problem):
 
     @property
     def num_steps(self):
-        return self.config.num_steps // EVERY
+        return self.config.num_steps // STEPS_PER_LOOK
 
     @property
     def num_fits(self):
         return 2 if self.rule == "sure" else 1
 
     def size(self, inputs):
-        return self.num_fits * self.config.siren.width, inputs.probe.shape[-1]
+        return self.num_fits * self.config.siren.width, inputs.signal.samples.shape[-1]
 
     def init(self, inputs):
         # the same first weights for both
@@ -175,6 +185,14 @@ class StoppingProblem(driver.Problem):
         fits = jax.tree.map(lambda leaf: jnp.stack([leaf] * self.num_fits), first)
         estimate = jnp.full_like(inputs.signal.samples, jnp.nan)
         return State(fits, estimate, jnp.full(self.num_steps, jnp.inf))
+
+    def prepare(self, inputs):
+        samples, num_samples = inputs.signal
+        key = jax.random.fold_in(inputs.key, 1)
+        signs = jax.random.rademacher(key, samples.shape, jnp.float32)
+        valid = jnp.arange(samples.shape[0]) < num_samples
+        probe = jnp.where(valid, signs * _PROBE * jnp.sqrt(inputs.variance), 0)
+        return Prepared(inputs.signal, inputs.variance, probe)
 
     def update(self, state, step, prepared, compute):
         samples, num_samples = prepared.signal
@@ -184,7 +202,7 @@ class StoppingProblem(driver.Problem):
             signal = Signal(target, num_samples)
             rest = signal, self.sample_rate, self.config, compute
             fit, _ = jax.lax.scan(
-                lambda fit, _: siren.update(fit, *rest), fit, length=EVERY
+                lambda fit, _: siren.update(fit, *rest), fit, length=STEPS_PER_LOOK
             )
             return fit, siren.on_samples(fit.params, *rest)
 
@@ -197,16 +215,16 @@ class StoppingProblem(driver.Problem):
         criteria = state.criteria.at[step].set(criterion)
         return State(fits, estimate, criteria), residual
 
-    def _criterion(self, estimates, inputs):
+    def _criterion(self, estimates, prepared):
         """Energy of the residual over that of the noise, and what the rule minimises."""
-        samples, num_samples = inputs.signal
+        samples, num_samples = prepared.signal
         valid = jnp.arange(samples.shape[0]) < num_samples
         energy = jnp.sum((samples - estimates[0]) ** 2, where=valid)
-        residual = energy / num_samples / inputs.variance
+        residual = energy / num_samples / prepared.variance
         if self.rule == "discrepancy":
             return residual, jnp.abs(residual - 1)
-        slope = jnp.sum(inputs.probe * (estimates[1] - estimates[0])) / num_samples
-        return residual, residual - 1 + 2 * slope / _PROBE**2 / inputs.variance
+        slope = jnp.sum(prepared.probe * (estimates[1] - estimates[0])) / num_samples
+        return residual, residual - 1 + 2 * slope / _PROBE**2 / prepared.variance
 
     def result(self, state, inputs, compute):
         return state.estimate, state.criteria
@@ -218,28 +236,23 @@ class _Clip(NamedTuple):
     samples: np.ndarray  # scaled to a peak of 1
     scale: float
     variance: float  # of the noise, scaled as well
-    probe: np.ndarray
     of: int = 1  # pieces of this clip
 
     @classmethod
     def of_signal(cls, clip, key, signal, variance):
         scale = float(np.max(np.abs(signal))) or 1.0
-        variance = float(variance) / scale**2
-        probe = jax.random.rademacher(
-            jax.random.fold_in(key, 1), signal.shape, np.float32
-        )
-        probe = np.asarray(probe) * np.float32(_PROBE * np.sqrt(variance))
-        return cls(clip, key, signal / np.float32(scale), scale, variance, probe)
+        samples = signal / np.float32(scale)
+        return cls(clip, key, samples, scale, float(variance) / scale**2)
 
     def inputs(self, size) -> Inputs:
-        samples, probe = bucketing.pad([self.samples, self.probe], size)
+        (samples,) = bucketing.pad([self.samples], size)
         signal = Signal(samples, np.int32(len(self.samples)))
-        return Inputs(self.key, signal, probe, np.float32(self.variance))
+        return Inputs(self.key, signal, np.float32(self.variance))
 
     def stopped(self, fitted: driver.Fitted) -> Stopped:
         estimate, criteria = fitted.result
         estimate = estimate[: len(self.samples)] * np.float32(self.scale)
-        steps = [EVERY * (look + 1) for look in range(len(criteria))]
+        steps = [STEPS_PER_LOOK * (look + 1) for look in range(len(criteria))]
         best = np.argmin(np.where(np.isnan(criteria), np.inf, criteria))
         criteria = dict(zip(steps, map(float, criteria), strict=True))
         return Stopped(estimate, steps[best], criteria, fitted.work_s)

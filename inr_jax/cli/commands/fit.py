@@ -86,8 +86,6 @@ def config() -> SirenMethod:
       InputError: they make no sense.
     """
     value = dataclass_flags.build(DEFAULT, FIT)
-    if value.stop != "fixed" and value.segment_s:
-        raise InputError("--stop chooses when to stop whole clips, without --segment_s")
     if value.stop != "fixed" and START_FROM.value:
         raise InputError("--start_from goes with --stop=fixed")
     return value
