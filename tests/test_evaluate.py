@@ -185,6 +185,25 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert not list(tmp_path.rglob("*.wav"))
 
 
+def test_long_clips_run_a_few_at_a_time(tmp_path, monkeypatch):
+    """However many may run together, so that memory is bounded."""
+    source = Source(datasets.find_clips(CLIPS)[:3], max_seconds=0.3)
+    (plain, _), together = system("a"), []
+
+    def run(examples, *rest):
+        together.append([example.name for example in examples])
+        return plain.run(examples, *rest)
+
+    one = source.load(0, CONDITIONS[0])
+    num_bytes = one.clean.nbytes + one.noisy.nbytes
+    monkeypatch.setattr(runner, "_LOADED_BYTES", num_bytes)
+    place = runner.Place(Store(tmp_path), Pool(), keep_audio=False)
+    assert not runner.run(place, source, [plain._replace(run=run)], CONDITIONS[:1])
+    names = [clip.name for clip in source.clips]
+    assert together == [names[:2], names[2:]]
+    assert {row["clip"] for row in place.store.rows} == set(names)
+
+
 def test_rows_of_long_fits_are_kept_before_the_next_fit_begins(tmp_path):
     class Slow(Pool):
         def submit(self, job):

@@ -1,6 +1,7 @@
 """Estimates and scores noisy clips, kept row by row."""
 
-import itertools
+import collections
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,8 +15,12 @@ from inr_jax.evaluation.store import Row, Store
 from inr_jax.evaluation.systems import Output, System
 from inr_jax.metrics import pool
 
-# Clips whose samples are in memory at once.
+# Clips that run together.
 CHUNK = 64
+# Bytes of clips in memory at once: fewer run together where they are long.
+_LOADED_BYTES = 2**30
+# Jobs that wait for a worker, with their samples: enough that none is idle.
+_SUBMITTED = 2 * (os.cpu_count() or 1)
 
 OnRows = Callable[[float], None]
 
@@ -53,7 +58,7 @@ def run(
       conditions: Noise and level of the clips.
       on_rows: Called with rows done since the last call, shares too; not with those of
         clips that cannot be read.
-      chunk: Clips whose samples are in memory at once.
+      chunk: Clips that run together, fewer where they are long.
 
     Returns:
       One line for each clip that cannot be read and therefore has no rows.
@@ -108,12 +113,19 @@ def rescore(place: Place, source: Source, on_rows: OnRows) -> None:
     Raises:
       InputError: an estimate or a clip is missing.
     """
-    rows, jobs = [], _kept(place, source)
-    while batch := list(itertools.islice(jobs, CHUNK)):
-        futures = [place.workers.submit(job) for _, job in batch]
-        for (old, _), future in zip(batch, futures, strict=True):
+    rows: list[Row] = []
+    pending: collections.deque = collections.deque()
+
+    def finish(most):
+        while len(pending) > most:
+            old, future = pending.popleft()
             rows.append({**old, **future.result()})
             on_rows(1)
+
+    for old, job in _kept(place, source):
+        pending.append((old, place.workers.submit(job)))
+        finish(_SUBMITTED)
+    finish(0)
     place.store.replace(rows)
 
 
@@ -127,16 +139,31 @@ def _run_chunk(place, source, positions, systems, condition, on_rows, problems):
     }
     for system, missing in todo.items():
         on_rows(len(system.labels) * (len(positions) - len(missing)))
+    needed = sorted(set().union(*todo.values()))
+    for examples in _loaded(source, needed, condition, problems):
+        for system, missing in todo.items():
+            given = [examples[i] for i in missing if i in examples]
+            if given:
+                _run_system(place, system, given, on_rows)
+
+
+def _loaded(source, positions, condition, problems) -> Iterator[dict[int, Example]]:
+    """Examples by position, as many at a time as memory should hold."""
     examples: dict[int, Example] = {}
-    for i in sorted(set().union(*todo.values())):
+    num_bytes = 0
+    for i in positions:
         try:
-            examples[i] = source.load(i, condition)
+            example = source.load(i, condition)
         except InputError as error:
             problems.setdefault(str(error))
-    for system, missing in todo.items():
-        given = [examples[i] for i in missing if i in examples]
-        if given:
-            _run_system(place, system, given, on_rows)
+            continue
+        examples[i] = example
+        num_bytes += example.clean.nbytes + example.noisy.nbytes
+        if num_bytes > _LOADED_BYTES:
+            yield examples
+            examples, num_bytes = {}, 0
+    if examples:
+        yield examples
 
 
 def _is_done(place, system, clip, condition):
