@@ -56,9 +56,9 @@ def gated_pairs(problems):
     from inr_jax.data import datasets
     from inr_jax.data.noise import Condition
 
-    pairs, bad = datasets.find_pairs(folder_of(PAIRS_DIR))
-    problems += bad
-    for pair in pairs:
+    pairs = datasets.find_pairs(folder_of(PAIRS_DIR))
+    problems += pairs.problems
+    for pair in pairs.clips:
         found = datasets.load(pair, Condition("as recorded", None, SEED.value))
         clean, noisy, rate = found.clean[:, 0], found.noisy[:, 0], found.sample_rate
         yield found.name, clean, gated(clean, noisy, rate), rate

@@ -81,7 +81,7 @@ def test_pairs_meet_by_name_and_strays_are_told(tmp_path):
     put(tmp_path / "noisy" / "a.flac", seed=2)
     put(tmp_path / "clean" / "b.wav")
     put(tmp_path / "noisy" / "c.wav")
-    (pair,), alone = datasets.find_pairs(tmp_path)
+    (pair,), alone, _ = datasets.find_pairs(tmp_path)
     example = datasets.load(pair, RECORDED)
     np.testing.assert_array_equal(
         example.noisy, audio.read(tmp_path / "noisy" / "a.flac").samples
@@ -101,7 +101,7 @@ def test_pairs_meet_by_name_and_strays_are_told(tmp_path):
 def test_pairs_that_differ_are_refused_with_both_sides(tmp_path, other, message):
     put(tmp_path / "clean" / "a.wav")
     put(tmp_path / "noisy" / "a.wav", **other)
-    (pair,), _ = datasets.find_pairs(tmp_path)
+    (pair,), *_ = datasets.find_pairs(tmp_path)
     with pytest.raises(InputError, match=message):
         datasets.load(pair, RECORDED)
 

@@ -228,17 +228,24 @@ def test_evaluations_and_trainings_count_what_is_hidden(tmp_path):
     done = run_script("evaluate.py", *flags)
     for side in ("clean", "noise"):
         assert f"left out 1 hidden ({tmp_path / side}/._a.wav)\n" in done.stderr
+    flags = [f"--speech_dirs={tmp_path / 'clean'}", f"--noise_dir={tmp_path / 'noise'}"]
+    flags += [f"--valid_dir={tmp_path / 'clean'}", "--valid_noise_dir=nowhere"]
+    flags += [f"--output_dir={tmp_path / 'training'}"]
+    done = run_script("train_hyper_gain.py", *flags, expect=2)
+    for side in ("clean", "noise"):
+        assert f"left out 1 hidden ({tmp_path / side}/._a.wav)\n" in done.stderr
+    assert "nowhere: no such folder" in done.stderr
     found = decoded_cache.load(tmp_path / "clean", tmp_path / "cache", 16_000)
-    assert (
-        found.hidden == [tmp_path / "clean" / "._a.wav"] and len(found.samples) == 800
-    )
+    assert len(found.samples) == 800
 
 
 def test_evaluations_tell_of_what_cannot_be_read(tmp_path):
     for side in ("clean", "noisy"):
         put(tmp_path / side / "a.wav")
         (tmp_path / side / "b.rm").write_bytes(b"")
-    (pair,), problems = datasets.find_pairs(tmp_path)
+    (tmp_path / "noisy" / "._a.wav").touch()
+    (pair,), problems, hidden = datasets.find_pairs(tmp_path)
+    assert hidden == [tmp_path / "noisy" / "._a.wav"]
     assert pair.name == "a" and len(problems) == 2
     assert all(problem.endswith("b.rm") for problem in problems)
 

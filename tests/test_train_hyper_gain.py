@@ -164,6 +164,7 @@ def test_bands_above_the_cells_are_trained_by_themselves(folders, tmp_path):
             "--start_from: nowhere: no trained weights: no such folder\n",
         ),
         (["--set=training.optimizer=sgd"], "optimizer must be one of"),
+        (["--valid_noise_dir=nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_mistakes_are_one_line(folders, tmp_path, flags, reason):

@@ -99,12 +99,10 @@ def find_clips(root: str | os.PathLike) -> list[Clip]:
     return find(root).clips
 
 
-def find_pairs(root: str | os.PathLike) -> tuple[list[Clip], list[str]]:
+def find_pairs(root: str | os.PathLike) -> Found:
     """Pairs of equally named files in `root/clean` and `root/noisy`.
 
-    Returns:
-      The pairs, and one line for each file that has no partner and each kind of file
-      that cannot be read.
+    Problems have a line for each file that has no partner as well.
 
     Raises:
       InputError: a folder is missing or empty, or no name is in both.
@@ -126,7 +124,7 @@ def find_pairs(root: str | os.PathLike) -> tuple[list[Clip], list[str]]:
         for name, clip in mine.items()
         if name not in theirs
     ]
-    return pairs, problems
+    return Found(pairs, problems, [path for side in sides for path in side.hidden])
 
 
 def choose(clips: Sequence[Clip], max_clips: int | None, seed: int) -> list[Clip]:

@@ -33,13 +33,11 @@ class Decoded:
       samples: int16 (samples,) of all files end to end, read-only, on disk.
       lengths: Samples of each file (files,), 0 where it could not be used.
       problems: A line for each file, or kind of files, that could not be used.
-      hidden: Files and folders whose name begins with a dot; they are not decoded.
     """
 
     samples: np.ndarray
     lengths: np.ndarray
     problems: list[str]
-    hidden: list[pathlib.Path]
 
     @property
     def files(self) -> list[np.ndarray]:
@@ -90,7 +88,7 @@ def load(
     for problem in _known_problems(stem):
         known.add(problem)
     problems = [*found.problems, *known.problems]
-    return Decoded(samples, lengths, problems, found.hidden)
+    return Decoded(samples, lengths, problems)
 
 
 def _decode_all(clips, journal, sample_rate, on_file, tally):

@@ -74,6 +74,7 @@ def prepare():
     from inr_jax.parallel import sharding
 
     settings = configs()
+    training_flags.look_into_folders()
     app.start_jax()
     if NUM_DEVICES.value:
         sharding.use_local_devices(NUM_DEVICES.value)
@@ -219,6 +220,8 @@ def load_data(settings, sound):
         top_hz = app.parse_numbers(SPEECH_TOP_HZ, minimum=0)
     if len(top_hz) != len(speech_dirs):
         raise InputError("--speech_top_hz: give a number for each folder, or none")
+    rooms = load_rooms(sound.cache, settings.mixing)  # may lack a package
+    examples = sound.validation_examples()
     speech = [sound.decoded(folder).samples for folder in speech_dirs]
     noise = sound.decoded(noise_dir).files
     # long recordings are drawn more often, as they vary, but not by their length
@@ -227,9 +230,8 @@ def load_data(settings, sound):
     corpus = augment.Corpus(
         augment.sounds(speech, weights, top),
         augment.sounds(noise, draws),
-        load_rooms(sound.cache, settings.mixing),
+        rooms,
     )
-    examples = sound.validation_examples()
     return corpus, examples
 
 

@@ -127,11 +127,9 @@ def source(seed: int = 0) -> "Source":
         root = listed.root
         if listed.of_pairs and not PAIRS_DIR.value:
             raise InputError(f"{MANIFEST.value}: lists pairs; give --pairs_dir too")
-    if PAIRS_DIR.value:
-        clips, problems = datasets.find_pairs(root)
-    else:
-        clips, problems, hidden = datasets.find(root)
-        app.print_hidden(hidden)
+    find = datasets.find_pairs if PAIRS_DIR.value else datasets.find
+    clips, problems, hidden = find(root)
+    app.print_hidden(hidden)
     if listed:
         clips, problems = listed.choose(clips), []
     recordings = []

@@ -54,6 +54,19 @@ def output_dir() -> pathlib.Path:
     return outputs.folder()
 
 
+def look_into_folders() -> None:
+    """Finds what the flags name, before any of it is decoded; prints what is hidden.
+
+    Raises:
+      InputError: there is no such folder, or no sound in it.
+    """
+    from inr_jax.data import datasets
+
+    named = *SPEECH_DIRS.value, NOISE_DIR.value, VALID_DIR.value, VALID_NOISE_DIR.value
+    for folder in filter(None, named):
+        app.print_hidden(datasets.find(folder).hidden)
+
+
 def intervals():
     """The `training.loop.Intervals` that the flags give."""
     from inr_jax.training.loop import Intervals
@@ -117,7 +130,6 @@ class Sound:
                 ALLOW_BAD_FILES.value,
             )
         self._tell(found.problems)
-        app.print_hidden(found.hidden)
         return found
 
     def validation_examples(self) -> "list[datasets.Example]":
