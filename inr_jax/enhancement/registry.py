@@ -87,6 +87,11 @@ def _function(module: str, name: str, config: NoSettings) -> Denoiser:
     return _signal_by_signal(getattr(_module(module), name))
 
 
+def _external(name: str, config: NoSettings) -> Denoiser:
+    _module("external").require(name)  # before any file is read
+    return _function("external", name, config)
+
+
 def _sample_by_sample(name: str, config: NoSettings) -> Denoiser:
     del config
     return _signal_by_signal(
@@ -254,7 +259,7 @@ _MAKE: dict[str, Callable[[Any], Denoiser]] = {
     "hypersound": _hypersound,
     "sepformer": _sepformer,
     **{
-        name: functools.partial(_function, "external", name)
+        name: functools.partial(_external, name)
         for name in (
             *("rnnoise", "deepfilternet3", "nsnet2"),
             *("noisereduce", "noisereduce_stationary"),
