@@ -10,6 +10,7 @@ import math
 
 COORDINATES = ("unit", "seconds")
 SCHEDULES = ("constant", "cosine")
+MASKS = ("wiener", "lsa")
 POINTWISE_LOSSES = {"mse", "l1", "smooth_l1"}
 
 # First-layer bandwidth under the rule "seconds", as a share of the Nyquist frequency:
@@ -294,7 +295,7 @@ class DnpConfig:
     mask: str = "lsa"
 
     def __post_init__(self):
-        require_one_of(self, mask=("wiener", "lsa"))
+        require_one_of(self, mask=MASKS)
         require_positive(self, "learning_rate")
         require_at_least_1(self, "num_levels", "num_filters", "num_steps")
 

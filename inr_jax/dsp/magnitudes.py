@@ -5,11 +5,10 @@ its true ends (librosa's `center=True, pad_mode="reflect"`), whatever padding fo
 """
 
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from inr_jax.dsp.stft import frame
+from inr_jax.dsp.stft import frame, hann
 
 # Floor of the magnitudes, below which the gradient is 0: silence is differentiable.
 MAGNITUDE_FLOOR = 1e-4
@@ -54,8 +53,7 @@ def magnitudes(
     """
     num_frames = 1 + signal.shape[0] // hop
     frames = frame(reflect(signal, num_samples, window // 2), window, hop)
-    hann = np.hanning(window + 1)[:-1].astype(np.float32)
-    spectrum = jnp.fft.rfft(frames * hann[None, :])
+    spectrum = jnp.fft.rfft(frames * hann(window)[None, :])
     power = spectrum.real**2 + spectrum.imag**2
     valid = jnp.arange(num_frames) < 1 + num_samples // hop
     return jnp.sqrt(jnp.maximum(power, MAGNITUDE_FLOOR**2)), valid[:, None]

@@ -9,6 +9,8 @@ import warnings
 import numpy as np
 from jaxtyping import Float
 
+from inr_jax.dsp import stft
+
 
 @functools.cache
 def mel_matrix(
@@ -45,7 +47,6 @@ def mel_power(
     padded = np.pad(np.asarray(signal, np.float32), window // 2)
     padded = np.pad(padded, (0, max(0, window - len(padded))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    hann = np.hanning(window + 1)[:-1].astype(np.float32)
-    spectrum = np.fft.rfft(frames * hann)
+    spectrum = np.fft.rfft(frames * stft.hann(window))
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     return (power @ mel_matrix(sample_rate, window, num_mels)).T

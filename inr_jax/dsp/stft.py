@@ -17,19 +17,29 @@ from jaxtyping import Complex, Float, Shaped
 
 
 @functools.cache
+def hann(size: int) -> Float[np.ndarray, " {size}"]:
+    """The periodic Hann window, of peak 1."""
+    return _constant(_hann(size))
+
+
+@functools.cache
 def sqrt_hann(size: int) -> Float[np.ndarray, " {size}"]:
     """Square root of the periodic Hann window, for 75 % overlap.
 
     Its energy is 1: white noise of variance 1 has a mean power of 1 in every bin.
     """
-    hann = np.hanning(size + 1)[:-1]
-    return _constant(np.sqrt(hann / np.sum(hann)))
+    window = _hann(size)
+    return _constant(np.sqrt(window / np.sum(window)))
 
 
 @functools.cache
 def sine_window(size: int) -> Float[np.ndarray, " {size}"]:
     """sin(pi (n + 1/2) / size), for 50 % overlap."""
     return _constant(np.sin(np.pi * (np.arange(size) + 0.5) / size))
+
+
+def _hann(size):
+    return np.hanning(size + 1)[:-1]
 
 
 def _constant(window):

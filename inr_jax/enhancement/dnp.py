@@ -115,7 +115,9 @@ def _optimizer(config):
 
 def magnitudes(samples: Float[Array, " samples"]) -> Float[Array, "frames bins"]:
     """Magnitudes of the STFT, of whole frames alone."""
-    return jnp.abs(jnp.fft.rfft(stft.frame(samples, WINDOW, HOP) * _hann()[None]))
+    return jnp.abs(
+        jnp.fft.rfft(stft.frame(samples, WINDOW, HOP) * stft.hann(WINDOW)[None])
+    )
 
 
 def accumulate(
@@ -347,13 +349,9 @@ def apply_mask(
     margin = WINDOW - HOP
     padded = np.pad(np.asarray(noisy[:count], np.float64), margin)
     gains = np.pad(gains, ((OVERLAP - 1, OVERLAP - 1), (0, 0)), mode="edge")
-    window = _hann().astype(np.float64)[None]
+    window = stft.hann(WINDOW).astype(np.float64)[None]
     noisy_frames = stft.frame(padded, WINDOW, HOP)
     frames = np.fft.irfft(np.fft.rfft(noisy_frames * window) * gains) * window
     # the squared windows laid over each other sum to 1.5
     inner = stft.overlap_add(frames, HOP)[margin : margin + count] / 1.5
     return np.concatenate([inner, noisy[count:]])
-
-
-def _hann() -> np.ndarray:
-    return np.hanning(WINDOW + 1)[:-1].astype(np.float32)

@@ -12,14 +12,13 @@ from absl import flags
 
 from inr_jax.cli import app, scoring
 from inr_jax.cli.flags import datasets, outputs
-from inr_jax.configs.fitting import DnpConfig
+from inr_jax.configs.fitting import MASKS, DnpConfig
 
 for _module in (app, datasets, outputs):
     flags.adopt_module_key_flags(_module)
 NUM_STEPS = flags.DEFINE_integer(
     "num_steps", DnpConfig.num_steps, "Full-batch steps; as published.", 1
 )
-MASKS = ("wiener", "lsa")
 
 
 def main() -> int:
