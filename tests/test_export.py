@@ -221,6 +221,14 @@ def test_weights_of_16_bits_are_stored_in_16_bits(tmp_path):
     assert sizes[1] < 0.6 * sizes[0]
 
 
+def test_a_range_of_any_length_is_stored(tmp_path):
+    x = np.float32(5000)
+    shape = {"x": jax.ShapeDtypeStruct((), np.float32)}
+    made = jax_to_onnx.convert(lambda x: [jnp.arange(9000) < x], shape, ["y"], {})
+    (found,) = session_of(made, tmp_path / "range.onnx").run(None, {"x": np.array(x)})
+    np.testing.assert_array_equal(found, np.arange(9000) < 5000)
+
+
 def test_what_has_no_translation_is_named():
     shape = {"x": jax.ShapeDtypeStruct((3,), np.float32)}
     with pytest.raises(NotImplementedError, match="sort"):

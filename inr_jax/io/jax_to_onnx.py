@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Read by onnxruntime since 1.11, of 2022.
 _OPSET, _IR_VERSION = 17, 8
 # What is computed of stored arrays is stored where it has at most so many elements, or no
-# more than one of them.
+# more than one of them; always where it is computed of nothing, as a range is.
 _SMALL = 4096
 
 
@@ -167,7 +167,9 @@ def _equation(graph, equation, inputs):
         return _translate(graph, inner.jaxpr, inner.consts, inputs)
     name, (output,) = equation.primitive.name, equation.outvars
     known = all(isinstance(x, np.ndarray) for x in inputs)
-    if known and output.aval.size <= max([_SMALL, *(x.size for x in inputs)]):
+    if known and (
+        not inputs or output.aval.size <= max(_SMALL, *(x.size for x in inputs))
+    ):
         arrays = map(jnp.asarray, inputs)
         return [np.asarray(equation.primitive.bind(*arrays, **equation.params))]
     if name not in _TRANSLATIONS:

@@ -24,7 +24,7 @@ CHANNELS = flags.DEFINE_integer(
     "channels", 1, "Channels of the sound, linked by one gain.", 1
 )
 SECONDS = flags.DEFINE_float(
-    "seconds", 10.0, "Longest signal, for a network that looks ahead.", 0.1, 600
+    "seconds", 10.0, "Longest signal, for a network that looks ahead.", 0.1, 120
 )
 
 
