@@ -53,6 +53,21 @@ def test_falls_back_to_the_next_mirror_and_fetches_once(tmp_path, requests):
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["LibriSpeech"]
 
 
+def test_two_processes_may_fetch_at_once(tmp_path, requests, monkeypatch):
+    """The one that ends later finds the folder of the other."""
+    fetch = librispeech._fetch
+
+    def sooner(subset, folder):
+        fetch(subset, folder)
+        theirs = tmp_path / "cache" / "LibriSpeech" / subset
+        (theirs / "84").mkdir(parents=True)
+
+    monkeypatch.setattr(librispeech, "_fetch", sooner)
+    folder = librispeech.fetch("dev-clean", tmp_path / "cache")
+    assert [path.name for path in folder.iterdir()] == ["84"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["LibriSpeech"]
+
+
 def test_a_wrong_checksum_is_refused_and_leaves_nothing(
     tmp_path, requests, monkeypatch
 ):

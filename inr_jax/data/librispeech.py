@@ -43,7 +43,11 @@ def fetch(subset: str, cache: str | os.PathLike | None = None) -> pathlib.Path:
         with tempfile.TemporaryDirectory(dir=cache) as part:
             _fetch(subset, part)
             folder.parent.mkdir(exist_ok=True)
-            (pathlib.Path(part) / "LibriSpeech" / subset).rename(folder)
+            try:
+                (pathlib.Path(part) / "LibriSpeech" / subset).rename(folder)
+            except OSError:
+                if not folder.is_dir():  # no other process was sooner
+                    raise
     return folder
 
 
