@@ -108,6 +108,44 @@ def test_rumble_is_low(corpus):
     assert power[hz < 60].mean() < 3 * power[hz > 1000].mean()
 
 
+def spread_db(parts):
+    """Deviation of levels in dB over the last axis, mean of the examples."""
+    return np.mean(np.std(10 * np.log10(parts), axis=-1))
+
+
+def test_equalised_speech_has_a_smooth_gain_over_frequency(corpus):
+    spreads = []
+    for share in (0.0, 1.0):
+        noisy, clean = drawn(corpus, only("none", equalised_share=share))
+        np.testing.assert_array_equal(noisy, clean)
+        power = np.abs(np.fft.rfft(clean))[:, 1:] ** 2
+        spreads.append(spread_db(power.reshape(4, 8, -1).mean(-1)))
+    assert spreads[0] < 1 and spreads[1] > 1.5
+
+
+def test_the_level_of_moving_noise_moves(corpus):
+    spreads = []
+    for share in (0.0, 1.0):
+        noisy, clean = drawn(corpus, only("white", moving_share=share))
+        power = np.square(noisy - clean)
+        spreads.append(spread_db(power.reshape(4, 8, -1).mean(-1)))
+    assert spreads[0] < 0.5 and spreads[1] > 1.5
+
+
+def test_speech_and_noise_of_limited_band_end_at_one_frequency(corpus):
+    for share in (0.0, 1.0):
+        noisy, clean = drawn(corpus, only("white", band_limited_share=share))
+        powers = (np.abs(np.fft.rfft(x)) ** 2 for x in (clean, noisy - clean))
+        hz = np.fft.rfftfreq(4096, 1 / CONFIG.sample_rate)
+        is_there = [power > 1e-3 * power.mean(-1, keepdims=True) for power in powers]
+        of_speech, of_noise = (np.max(hz * x, axis=-1) for x in is_there)
+        np.testing.assert_allclose(of_speech, of_noise, atol=100)
+        if share:
+            assert np.min(of_speech) > 2900 and np.ptp(of_speech) > 500
+        else:
+            assert np.min(of_speech) > 7900
+
+
 def test_sources_are_drawn_by_their_weights():
     sounds = augment.sounds([np.ones(4, np.int16)] * 2, [1, 3])
     np.testing.assert_allclose(jax.nn.softmax(sounds.logits), [0.25, 0.75], rtol=1e-6)
@@ -220,7 +258,7 @@ def test_clipping_is_of_the_noisy_side_alone(corpus):
 
 
 @pytest.mark.slow
-def test_band_limits_hold_for_both(corpus):
+def test_telephone_bands_hold_for_both(corpus):
     noisy, clean = drawn(corpus, only("white", telephone_share=1.0))
     frequency = np.arange(2049) * 16_000 / 4096
     above = (frequency > 3600) | (frequency < 200)
