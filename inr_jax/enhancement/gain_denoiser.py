@@ -21,7 +21,7 @@ from inr_jax.enhancement.driver import Denoiser, Result
 from inr_jax.parallel import bucketing
 from inr_jax.parallel.compute import ComputeConfig, default_compute
 
-# Speech has next to nothing below; rumble and hum may have a lot.
+# Speech has next to nothing below; rumble and hum, where noise is not white, have a lot.
 LOWEST_HZ = 50.0
 # Keeps the prior SNR G / (1 - G) at 30 dB or below.
 _LARGEST_GAIN = 0.999
@@ -118,7 +118,8 @@ def _denoise(windows, size, config, compute):
         channels, ratios, gains, windows, strict=True
     ):
         gain = _estimator(gain[: len(ratio)], ratio, config)
-        gain[:, :lowest] = 0
+        if not window.context.is_white:
+            gain[:, :lowest] = 0
         yield with_gain(of_window, gain, window.samples.shape)
 
 
