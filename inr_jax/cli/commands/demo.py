@@ -1,4 +1,4 @@
-"""Denoises, scores and fits the clips that come with inr_jax, in about two minutes.
+"""Denoises, scores and fits the clips that come with inr_jax, in two minutes at most.
 
   inr-jax demo --output_dir=DIR
 
