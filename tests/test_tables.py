@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import run_script
+from conftest import REPOSITORY, run_script
 
 from inr_jax.configs import methods
 from inr_jax.errors import InputError
@@ -235,6 +235,21 @@ def test_the_command_writes_the_paper_s_table(tmp_path):
     assert "share: one of 2 shards; join them by inr-jax evaluate" in done.stderr
     done = run_script("table1.py", "--evaluations=nowhere", flags[1], expect=2)
     assert "nowhere/scores.csv: not there" in done.stderr
+
+
+def test_the_documented_table_is_that_of_the_kept_rows(tmp_path, run_command):
+    """From rows to `experiments/results` to `docs/paper.md`, nothing is typed by hand."""
+    kept = REPOSITORY / "experiments" / "results" / "table1"
+    folders = ",".join(
+        map(str, sorted(path for path in kept.iterdir() if path.is_dir()))
+    )
+    flags = (f"--evaluations={folders}", f"--output_dir={tmp_path}")
+    code, _, _ = run_command("table", *flags)
+    assert code == 0
+    for name in ("table1.md", "table1.csv"):
+        assert (tmp_path / name).read_text() == (kept / name).read_text()
+    page = (REPOSITORY / "docs" / "paper.md").read_text()
+    assert (kept / "table1.md").read_text().strip() in page
 
 
 def test_a_table_has_as_many_cells_as_titles():
