@@ -162,8 +162,9 @@ def run(
 
     Sources are taken one by one, when a batch has room. Parts of one recording come in
     order; recordings come as they are done. A source that cannot be read ends with the
-    error and stops no other; an error of the method ends the recordings of its batch. Where an estimate holds NaN or infinity, the noisy samples
-    replace it and a warning is logged.
+    error and stops no other; an error of the method ends the recordings of its batch.
+    Where an estimate holds NaN or infinity, the noisy samples replace it and a warning is
+    logged.
 
     Args:
       denoiser: The method.

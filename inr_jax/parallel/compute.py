@@ -78,9 +78,9 @@ def default_compute() -> ComputeConfig:
 def batches_at_once() -> int:
     """Batches of denoising that compute in threads of their own.
 
-    XLA splits few operations among the cores of a CPU: two batches of a network on
-    two cores took 0.65 of the time of one after the other (STFT mask network, 0.1). Other devices work through
-    a queue, which one thread keeps filled.
+    XLA splits few operations among the cores of a CPU: two batches of a network (the one
+    of version 0.1) on two cores took 0.65 of the time of one after the other. Other devices
+    work through a queue, which one thread keeps filled.
     """
     if jax.default_backend() != "cpu" or sharding.num_local_devices() > 1:
         return 1
