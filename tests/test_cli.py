@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 
 from inr_jax.cli import app
 from inr_jax.configs.methods import ClassicalConfig, NoSettings
+from inr_jax.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,23 @@ def test_what_the_system_refuses_is_one_line(error, line):
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (app.EXIT_USAGE, line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "minimum", "text", "must"),
+    [
+        (float, 0, "inf", "numbers of at least 0"),
+        (float, 1e-12, "0", "positive numbers"),
+        (int, 1, "1.5", "positive whole numbers"),
+        (int, 0, "1.0", "whole numbers of at least 0"),
+    ],
+)
+def test_lists_of_numbers(kind, minimum, text, must):
+    flag = types.SimpleNamespace(name="levels", value=["2", text])
+    with pytest.raises(InputError, match=f"^--levels must be {must}: 2,{text}$"):
+        app.parse_numbers(flag, kind, minimum)
+    flag.value = ["2", "3"]
+    assert app.parse_numbers(flag, kind, minimum) == [2, 3]
 
 
 def test_what_was_done_before_a_resumption_soon_counts_no_more(monkeypatch, capsys):

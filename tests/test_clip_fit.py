@@ -75,8 +75,21 @@ def test_times_outside_of_the_clip_are_refused(fit):
         with pytest.raises(ValueError, match="from 0 to 0.1875 s"):
             fit([0.0, time])
     assert fit([]).shape == (0,)
-    with pytest.raises(ValueError, match="sample_rate must be positive, got 0"):
-        fit.at_rate(0)
+    for rate in (0, -1):
+        with pytest.raises(InputError, match="sample_rate must be a positive whole"):
+            fit.at_rate(rate)
+
+
+def test_a_segment_is_no_longer_than_its_clip():
+    config = dataclasses.replace(SEGMENTS, segment_s=1e308)
+    assert clip_fit.segment_length(config, 1500, RATE) == 1500
+
+
+def test_rates_may_be_numpy_s():
+    """Whose products are small."""
+    fit = fitted(dataclasses.replace(WHOLE, num_steps=1))
+    fine = fit.at_rate(np.int16(3 * RATE))
+    np.testing.assert_array_equal(fine, fit.at_rate(3 * RATE))
 
 
 def test_printed_it_shows_no_weights(fit):

@@ -1,12 +1,15 @@
 import dataclasses
 import json
+import math
 
 import pytest
 
 from inr_jax.configs import from_json, methods
-from inr_jax.configs.fitting import FitConfig, LossWeights, SirenConfig
+from inr_jax.configs.augment import AugmentConfig
+from inr_jax.configs.fitting import FitConfig, GainFieldConfig, LossWeights, SirenConfig
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.configs.hyper_siren import WindowsConfig
+from inr_jax.configs.hypernetwork import HypernetworkTraining
 from inr_jax.configs.hypersound import HyperSoundConfig
 from inr_jax.errors import InputError
 
@@ -55,6 +58,20 @@ def test_networks_that_make_no_sense(change):
 @pytest.mark.parametrize(
     "config, change",
     [
+        (AugmentConfig, {"sample_rate": 0}),
+        (AugmentConfig, {"noise_shares": (0,) * 9}),
+        (AugmentConfig, {"noise_shares": (-1, *(1,) * 8)}),
+        (AugmentConfig, {"snr_range_db": (-math.inf, 0.0)}),
+        (HypernetworkTraining, {"adam_rate": -1.0}),
+        (HypernetworkTraining, {"ema_decay": 2.0}),
+        (HypernetworkTraining, {"max_gradient_norm": -1.0}),
+        (HypernetworkTraining, {"weight_decay": -5.0}),
+        (HypernetworkTraining, {"warmup_steps": -5}),
+        (FieldConfig, {"high_edges_hz": (9000.0, 8000.0)}),
+        (GainFieldConfig, {"floor": 2.0}),
+        (GainFieldConfig, {"siren": SirenConfig(first_omega=None)}),
+        (methods.OnnxMethod, {"rate": 0}),
+        (methods.OnnxMethod, {"delay": -1}),
         (HyperSoundConfig, {"hidden": ()}),
         (HyperSoundConfig, {"strides": (0, 4)}),
         (HyperSoundConfig, {"num_layers": 0}),

@@ -106,6 +106,13 @@ def test_pairs_that_differ_are_refused_with_both_sides(tmp_path, other, message)
         datasets.load(pair, RECORDED)
 
 
+def test_the_beginning_may_be_longer_than_the_clip():
+    clip = audio.Recording(np.zeros((800, 1), np.float32), 16_000)
+    lengths = {0.0001: 2, 0.00001: 1, 0.05: 800, 1.0: 800, 1e308: 800}
+    for seconds, count in lengths.items():
+        assert len(datasets.beginning(clip, seconds).samples) == count
+
+
 def test_pairs_without_a_common_name(tmp_path):
     put(tmp_path / "clean" / "a.wav")
     put(tmp_path / "noisy" / "b.wav")

@@ -115,8 +115,13 @@ def test_unknown_methods_and_bad_samples_are_named():
         inr_jax.denoise(signal(10), 16_000, "wiener", output_rate=48_000)
     with pytest.raises(InputError, match="noise_estimator must be one of"):
         inr_jax.denoise(signal(10), 16_000, "wiener", noise_estimator="magic")
+    with pytest.raises(InputError, match="num_fields must be a whole number, got 1.5"):
+        inr_jax.denoise(signal(10), 16_000, "gain_field", num_fields=1.5)
     with pytest.raises(InputError, match="NaN"):
         inr_jax.denoise(np.full(10, np.nan), 16_000, "noisy")
+    for seed in (2**63, 1.5, None):
+        with pytest.raises(InputError, match="seed must be a whole number of 64 bits"):
+            inr_jax.denoise(signal(10), 16_000, "noisy", seed=seed)
 
 
 def test_wet_and_attenuation_leave_noise_in():
@@ -377,7 +382,7 @@ def test_a_siren_that_stops_early_is_told_the_variance_of_the_noise(monkeypatch)
     monkeypatch.setattr("inr_jax.fitting.early_stopping.fit_batch", fit)
     noise = 0.1 * np.random.default_rng(0).standard_normal((16_000, 1))
     noisy = audio.Recording(np.float32(noise), 16_000)
-    config = SirenMethod(SirenConfig(8, 1), num_steps=1, stop="sure")
+    config = SirenMethod(SirenConfig(8, 1), num_steps=25, stop="sure")
     list(api.denoise_recordings(registry.make("siren", config), [noisy], [0]))
     assert told == pytest.approx([0.01], rel=0.1)
 

@@ -14,6 +14,7 @@ from conftest import REPOSITORY, run_process, run_script
 
 from inr_jax.cli.flags import devices
 from inr_jax.errors import InputError
+from inr_jax.parallel import distributed
 
 PATIENCE_S = 1200  # machines are busy
 
@@ -123,6 +124,11 @@ def test_an_evaluation_is_split_by_process(tmp_path, speech_dir):
 def test_flags_that_make_no_sense(given, message):
     with flagsaver.flagsaver(**given), pytest.raises(InputError, match=message):
         devices.start()
+
+
+def test_an_address_has_a_port():
+    with pytest.raises(InputError, match="'foo', not HOST:PORT"):
+        distributed.init_distributed("foo", 1, 0)
 
 
 @pytest.mark.slow

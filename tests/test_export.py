@@ -182,6 +182,8 @@ def test_what_cannot_be_exported_is_one_line(folder, run_command, tmp_path):
     for flags, said in (
         ([], "--output is missing"),
         (["--output=x.onnx", "--sample_rate=1"], "--sample_rate=1"),
+        (["--output=x.onnx", "--channels=1000"], "--channels=1000"),
+        (["--output=x.onnx", "--weights="], "--weights names nothing"),
         (["--output=x.onnx", f"--weights={tmp_path / 'hypersound'}"], "only HyperGain"),
         (["--output=x.onnx", f"--weights={tmp_path}"], "no trained weights"),
     ):

@@ -257,6 +257,22 @@ def test_segments_are_not_for_one_fit():
         clip_fit.fit(keys(1)[0], tones(900)[0], 16_000, config)
 
 
+@pytest.mark.parametrize("rate", [0, -5])
+def test_rates_are_positive_whole_numbers(rate):
+    must = "sample_rate must be a positive whole number"
+    with pytest.raises(InputError, match=must):
+        clip_fit.fit(keys(1)[0], tones(900)[0], rate, TEN_STEPS)
+    with pytest.raises(InputError, match=f"signal 0: {must}"):
+        next(batch.fit_batch(keys(1), tones(900), [rate], TEN_STEPS))
+
+
+def test_every_signal_has_a_key_and_a_rate():
+    with pytest.raises(
+        InputError, match="2 signals need as many keys and sample rates"
+    ):
+        next(batch.fit_batch(keys(2), tones(900, 900), [16_000], TEN_STEPS))
+
+
 @pytest.mark.slow
 def test_progress_of_segments_adds_up_to_clips():
     config = dataclasses.replace(TEN_STEPS, segment_s=0.01)

@@ -245,6 +245,8 @@ def test_what_is_missing_of_a_file_is_told(run_command, weights, noisy, tmp_path
         (["--input=-", "--output=a.wav", "--record_output=./a.wav"], "twice"),
         (["--input=NOISY", "--output=NOISY"], "noisy.wav: is the input"),
         (["--input=NOISY", "--output=a.wav", "--record_input=NOISY"], "is the input"),
+        (["--input=NOISY", "--output="], "--output names nothing"),
+        (["--input=-", "--output=a.wav", "--channels=1025"], "have 1024 at most"),
         (["--device_latency=soon"], "low, high or milliseconds"),
         (["--device_latency=-5"], "low, high or milliseconds"),
     ],

@@ -1,5 +1,7 @@
 import dataclasses
+import pathlib
 
+import numpy as np
 import pytest
 
 from inr_jax.configs import overrides
@@ -65,6 +67,7 @@ def test_what_may_be_none_is_of_its_type(text, value):
         ("low.x=1", "there is no setting 'x'"),
         ("low=a", "must be a whole number"),
         ("low=1.5", "must be a whole number"),
+        ("low={[]}", "must be a whole number"),
         ("inner.sizes=a", "must be a list"),
         ("inner=3", "must be name.name=value"),
         ("inner.length=a", "must be a number"),
@@ -74,3 +77,19 @@ def test_what_may_be_none_is_of_its_type(text, value):
 def test_mistakes_are_told(text, reason):
     with pytest.raises(ValueError, match=reason):
         overrides.apply(Outer(), [text])
+
+
+def test_values_given_as_such_are_of_the_type_of_their_field():
+    overrides.check(Outer(), {"low": np.int64(1), "inner": Inner()})
+    overrides.check(Inner(), {"length": 2, "folder": pathlib.Path("a"), "sizes": [1]})
+    overrides.check(Inner(), {"length": None, "folder": None})
+    for name, value, must in (
+        ("low", 1.5, "a whole number"),
+        ("low", True, "a whole number"),
+        ("low", None, "a whole number"),
+        ("inner", 3, "of type Inner"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must be {must}, got"):
+            overrides.check(Outer(), {name: value})
+    with pytest.raises(ValueError, match="folder must be text, got 5"):
+        overrides.check(Inner(), {"folder": 5})

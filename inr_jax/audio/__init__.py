@@ -1,7 +1,15 @@
 """Audio input and output: decoding, encoding, resampling, loudness."""
 
 from inr_jax.audio.formats import check_writable, encoding, holds_pictures, is_audio
-from inr_jax.audio.read import Recording, as_array, as_signal, checked, read, read_file
+from inr_jax.audio.read import (
+    Recording,
+    as_array,
+    as_signal,
+    checked,
+    checked_rate,
+    read,
+    read_file,
+)
 from inr_jax.audio.resample import resample
 from inr_jax.audio.stream import (
     HIGHEST_RATE,
@@ -22,6 +30,7 @@ __all__ = [
     "check_room",
     "check_writable",
     "checked",
+    "checked_rate",
     "clipping_note",
     "encoding",
     "error_reason",

@@ -213,6 +213,10 @@ def encoding(
         name = "OPUS" if extension == "opus" else _sndfile_subtype(container, subtype)
         kind = _kind(container, name)
     most = CHANNELS.get(kind, 8 if library == "ffmpeg" else _MOST_CHANNELS)
+    if num_channels > _MOST_CHANNELS:
+        raise InputError(
+            f"{path}: {num_channels} channels, files have {_MOST_CHANNELS} at most"
+        )
     if num_channels > most:
         raise InputError(
             f"{path}: {num_channels} channels, {kind.upper()} has {most} at most; name "

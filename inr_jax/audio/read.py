@@ -132,11 +132,23 @@ def checked(recording: Recording) -> Recording:
     return recording
 
 
-def _from_array(source, sample_rate):
+def checked_rate(sample_rate: Any, name: str = "sample_rate") -> int:
+    """A sample rate as an int, when it is one.
+
+    Args:
+      sample_rate: In Hz, a number of any type.
+      name: What the message calls it.
+
+    Raises:
+      InputError: it is no positive whole number.
+    """
     if not _is_rate(sample_rate):
-        raise InputError(
-            f"array: sample_rate must be a positive whole number, got {sample_rate!r}"
-        )
+        raise InputError(f"{name} must be a positive whole number, got {sample_rate!r}")
+    return int(sample_rate)
+
+
+def _from_array(source, sample_rate):
+    sample_rate = checked_rate(sample_rate, "array: sample_rate")
     array = as_array(source)
     if array.ndim not in (1, 2):
         raise InputError(
@@ -147,7 +159,7 @@ def _from_array(source, sample_rate):
             f"array: shape {array.shape} looks like (channels, samples); transpose it"
         )
     samples = array if array.ndim == 2 else array[:, None]
-    return Recording(samples, int(sample_rate))
+    return Recording(samples, sample_rate)
 
 
 def _is_rate(value):

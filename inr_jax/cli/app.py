@@ -113,8 +113,9 @@ def parse_numbers(flag: flags.FlagHolder, kind=float, minimum: float = 1e-12) ->
         values = [kind(text) for text in flag.value]
     except ValueError:
         values = []
-    if not values or not all(value >= minimum for value in values):
-        what = f"numbers of at least {minimum}" if minimum <= 0 else "positive numbers"
+    if not values or not all(minimum <= value < math.inf for value in values):
+        what = "whole numbers" if kind is int else "numbers"
+        what = f"{what} of at least {minimum}" if minimum <= 0 else f"positive {what}"
         raise InputError(f"--{flag.name} must be {what}: {','.join(flag.value)}")
     return values
 

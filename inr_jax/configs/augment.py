@@ -1,6 +1,7 @@
 """How noisy examples are made from clean speech and recorded noise."""
 
 import dataclasses
+import math
 
 from inr_jax.configs.fitting import require_at_least_1, require_range
 
@@ -58,13 +59,15 @@ class AugmentConfig:
     clipped_share: float = 0.05
 
     def __post_init__(self):
-        require_at_least_1(self, "num_samples")
+        require_at_least_1(self, "num_samples", "sample_rate")
         require_range(self, "snr_range_db")
         require_range(self, "speed_range")
         if self.speed_range[0] <= 0:
             raise ValueError(f"speed_range must be above 0, got {self.speed_range}")
         if len(self.noise_shares) != len(NOISE_KINDS):
             raise ValueError(f"noise_shares must be {len(NOISE_KINDS)} numbers")
+        if min(self.noise_shares) < 0 or not 0 < sum(self.noise_shares) < math.inf:
+            raise ValueError("noise_shares must be at least 0, and one of them above")
         for name, value in dataclasses.asdict(self).items():
             if name.endswith("_share") and not 0 <= value <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, got {value}")

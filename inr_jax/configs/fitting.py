@@ -73,8 +73,8 @@ def require_range(config, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         _require(
-            len(value) == 2 and value[0] <= value[1],
-            f"{name} must be two numbers, minimum and maximum",
+            len(value) == 2 and -math.inf < value[0] <= value[1] < math.inf,
+            f"{name} must be two numbers, minimum and maximum, got {value}",
         )
 
 
@@ -265,6 +265,10 @@ class GainFieldConfig:
                 isinstance(value, bool) or _positive(value),
                 f"{field.name} must be positive, got {value}",
             )
+        _require(self.floor <= 1, f"floor must be at most 1, got {self.floor}")
+        _require(
+            self.siren.first_omega is not None, "siren.first_omega must be a number"
+        )
 
     def for_noise(self, is_white: bool) -> "GainFieldConfig":
         """The same, with values for what depends on the noise of a clip."""

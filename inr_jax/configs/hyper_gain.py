@@ -1,6 +1,7 @@
 """Settings of the emitted gain field: frozen, hashable, free of jax."""
 
 import dataclasses
+from itertools import pairwise
 
 from inr_jax.configs.fitting import require_at_least_1, require_positive
 from inr_jax.configs.trunk import TrunkConfig
@@ -32,6 +33,8 @@ class FieldConfig:
         require_at_least_1(self, "cell_bins", "num_cells", "hidden")
         if self.cell_bins % 2:
             raise ValueError(f"cell_bins must be even, got {self.cell_bins}")
+        if any(low >= high for low, high in pairwise(self.high_edges_hz)):
+            raise ValueError(f"high_edges_hz must rise, got {self.high_edges_hz}")
 
     @property
     def high_edges(self) -> tuple[int, ...]:

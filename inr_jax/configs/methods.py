@@ -170,8 +170,10 @@ class OnnxMethod:
 
     def __post_init__(self):
         require_one_of(self, window=WINDOWS)
-        if (self.rate or 1) < 1 or (self.delay or 0) < 0:
-            raise ValueError("rate must be positive and delay not negative")
+        if self.rate is not None:
+            require_at_least_1(self, "rate")
+        if (self.delay or 0) < 0:
+            raise ValueError(f"delay must be at least 0, got {self.delay}")
 
 
 DEFAULT = "hyper_gain"
@@ -256,6 +258,7 @@ def replace(name: str, **settings: Any) -> Any:
             listed = ", ".join(known) or "none"
             raise InputError(f"{name} has no setting {setting!r}; it has: {listed}")
     try:
+        overrides.check(default, settings)
         return dataclasses.replace(default, **settings)
     except ValueError as error:
         raise InputError(f"{name}: {error}") from None

@@ -2,9 +2,11 @@
 
 import ast
 import dataclasses
+import numbers
+import os
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -31,6 +33,31 @@ def apply(config: Any, settings: Sequence[str]) -> Any:
         _field(of, name, text)
         place[name] = _value(typing.get_type_hints(type(of))[name], value, text)
     return _replaced(config, changes)
+
+
+def check(config: Any, settings: Mapping[str, Any]) -> None:
+    """Refuses values that are not of the types of a dataclass's fields.
+
+    Args:
+      config: The dataclass.
+      settings: Values by name of the field; paths may stand for text, and whole numbers
+        for numbers.
+
+    Raises:
+      ValueError: names the field and what it must be.
+    """
+    for name, value in settings.items():
+        hint = typing.get_type_hints(type(config))[name]
+        kinds = typing.get_args(hint) if _is_union(hint) else (hint,)
+        if value is None and len(kinds) > 1:
+            continue
+        (kind,) = [kind for kind in kinds if kind is not type(None)]
+        kind = typing.get_origin(kind) or kind
+        is_number = kind in (int, float)
+        if not isinstance(value, _TAKEN.get(kind, kind)) or (
+            is_number and isinstance(value, bool)
+        ):
+            raise ValueError(f"{name} must be {_name(kind)}, got {value!r}")
 
 
 def _field(config, name, text):
@@ -66,7 +93,7 @@ def _value(hint, value, text):
         return value
     try:
         new = ast.literal_eval(value.capitalize() if kind is bool else value)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         new = None
     if kind is float and type(new) is int:
         new = float(new)
@@ -75,7 +102,8 @@ def _value(hint, value, text):
         if type(new) in (int, float):
             new = (new,)
     if type(new) is not kind:
-        raise ValueError(f"{text!r}: must be {_NAMES.get(kind, 'name.name=value')}")
+        must = "name.name=value" if _has_fields(kind) else _name(kind)
+        raise ValueError(f"{text!r}: must be {must}")
     return new
 
 
@@ -83,9 +111,21 @@ def _is_union(hint):
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
+def _name(kind):
+    return _NAMES.get(kind, f"of type {kind.__name__}")
+
+
+# Types of values that do for a field.
+_TAKEN = {
+    int: numbers.Integral,
+    float: numbers.Real,
+    str: (str, os.PathLike),
+    tuple: (tuple, list),
+}
 _NAMES = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
+    str: "text",
     tuple: "a list as 1,2",
 }

@@ -249,8 +249,9 @@ def beginning(recording: audio.Recording, max_seconds: float | None) -> audio.Re
     """The first seconds of a recording, at least a sample; all of it where None."""
     if max_seconds is None:
         return recording
-    count = max(1, round(max_seconds * recording.sample_rate))
-    return recording._replace(samples=recording.samples[:count])
+    rate = recording.sample_rate
+    count = round(min(max_seconds, len(recording.samples) / rate) * rate)
+    return recording._replace(samples=recording.samples[: max(1, count)])
 
 
 def _checked_partner(clip, recording, noisy):

@@ -10,6 +10,7 @@ from inr_jax import audio
 from inr_jax.configs import methods
 from inr_jax.enhancement import driver, registry
 from inr_jax.enhancement.driver import Denoiser, Estimate, OnClips, Source
+from inr_jax.errors import InputError
 
 
 def denoise(
@@ -33,8 +34,11 @@ def denoise(
       **settings: Of the method, as `noise_estimator="white"`.
 
     Raises:
-      InputError: unknown method or setting, or samples that are not audio.
+      InputError: unknown method or setting, samples that are not audio, or a seed that is
+        no whole number of 64 bits.
     """
+    if not (isinstance(seed, int | np.integer) and -(2**63) <= seed < 2**63):
+        raise InputError(f"seed must be a whole number of 64 bits, got {seed!r}")
     samples = audio.as_array(samples)
     recording = audio.read(samples, sample_rate)
     denoiser = registry.make(method, methods.replace(method, **settings))

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from absl import logging
 from jaxtyping import Array, Float, Int
 
 from inr_jax.configs.fitting import DnpConfig
@@ -220,9 +221,13 @@ def fit_batch(
         if cut >= WINDOW:
             clips.append(_Clip(i, keys[i], signal[:cut]))
         else:
+            logging.warning(
+                "%s: too short for %d levels; it stays as it is",
+                *(names[i], config.num_levels),
+            )
+            on_clips(1)
             none = np.zeros((0, WINDOW // 2 + 1))
             yield i, Fluctuations(dict.fromkeys(problem.steps, none), np.zeros(0), 0.0)
-            on_clips(1)
     for i, [(clip, fitted)] in driver.run_clips(
         lambda rate: problem,
         clips,

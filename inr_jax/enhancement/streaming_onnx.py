@@ -85,7 +85,7 @@ def load(config: OnnxMethod) -> Network:
       InputError: there is no file, it is no network, or its inputs and outputs are not
         those of a streaming one.
     """
-    if config.path is None:
+    if not config.path:
         raise InputError("onnx needs a file: onnx:path=FILE")
     session = onnx_session.load(config.path)
     given, found = map(_shapes, (session.get_inputs(), session.get_outputs()))

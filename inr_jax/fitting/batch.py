@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from inr_jax import audio
 from inr_jax.configs.fitting import FitConfig
 from inr_jax.dsp import overlap_add
 from inr_jax.errors import InputError
@@ -56,10 +57,20 @@ def fit_batch(
       Position in `signals` and fit, as clips finish, shortest first.
 
     Raises:
-      InputError: a signal is empty, not one-dimensional or not finite, or a fit to start
-        from is of another network, length or rate.
+      InputError: a signal is empty, not one-dimensional or not finite, a rate is no
+        positive whole number, there are not as many of keys and rates as of signals, or a
+        fit to start from is of another network, length or rate.
     """
     signals, names = driver.checked(signals, names)
+    if not len(keys) == len(signals) == len(sample_rates):
+        raise InputError(
+            f"{len(signals)} signals need as many keys and sample rates, got {len(keys)} "
+            f"and {len(sample_rates)}"
+        )
+    sample_rates = [
+        audio.checked_rate(rate, f"{name}: sample_rate")
+        for rate, name in zip(sample_rates, names, strict=True)
+    ]
     compute = compute or default_compute()
     starts = start_from or [None] * len(signals)
     for name, start, signal, rate in zip(

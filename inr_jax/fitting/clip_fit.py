@@ -93,15 +93,14 @@ class ClipFit:
             )
         return self._at(times * self.sample_rate)
 
-    def at_rate(self, sample_rate: int) -> Float[np.ndarray, " samples"]:
+    def at_rate(self, sample_rate: int | np.integer) -> Float[np.ndarray, " samples"]:
         """The clip at any rate; above its own, frequencies may be new.
 
         Raises:
-          ValueError: the rate is not positive.
-          InputError: these are the fits of a vmap.
+          InputError: the rate is no positive whole number, or these are the fits of a
+            vmap.
         """
-        if sample_rate <= 0:
-            raise ValueError(f"sample_rate must be positive, got {sample_rate}")
+        sample_rate = audio.checked_rate(sample_rate)
         count = -(-self.num_samples * sample_rate // self.sample_rate)
         position = np.arange(count) * (self.sample_rate / sample_rate)
         return self._at(position)
@@ -220,9 +219,11 @@ def fit(
       compute: Sine, precision and block; `compute.default_compute()` suits the device.
 
     Raises:
-      InputError: `config.segment_s` is set: `fit_batch` fits segments; or a signal that
-        is not traced is empty, not one-dimensional or not finite.
+      InputError: `config.segment_s` is set: `fit_batch` fits segments; the rate is no
+        positive whole number; or a signal that is not traced is empty, not
+        one-dimensional or not finite.
     """
+    sample_rate = audio.checked_rate(sample_rate)
     if config.segment_s is not None:
         raise InputError("fit takes a whole signal: use fit_batch, or segment_s=None")
     if not isinstance(signal, jax.core.Tracer):  # integers have a full scale
@@ -297,4 +298,5 @@ def segment_length(config: FitConfig, num_samples: int, sample_rate: int) -> int
     """Samples of each segment of a clip; all of it where it has one SIREN."""
     if config.segment_s is None:
         return num_samples
-    return min(num_samples, max(2, round(config.segment_s * sample_rate)))
+    seconds = min(config.segment_s, num_samples / sample_rate)
+    return min(num_samples, max(2, round(seconds * sample_rate)))

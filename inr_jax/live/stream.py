@@ -61,12 +61,13 @@ class Stream:
           InputError: a rate, number of channels or attenuation that is not possible, no
             such weights, or those of another network.
         """
+        sample_rate = audio.checked_rate(sample_rate)
         if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
             raise InputError(
                 f"a stream has {LOWEST_RATE} to {HIGHEST_RATE} Hz, got {sample_rate}"
             )
-        if channels < 1:
-            raise InputError(f"a stream has at least one channel, got {channels}")
+        if not isinstance(channels, int) or channels < 1:
+            raise InputError(f"a stream has at least one channel, got {channels!r}")
         weights = weights or WEIGHTS
         model, self._params = pretrained.load_pretrained(weights)
         if not (isinstance(model, HyperGain) and model.config.causal):

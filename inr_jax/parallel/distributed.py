@@ -23,8 +23,12 @@ def init_distributed(
       process_id: Of this process, from 0.
 
     Raises:
-      InputError: no cluster is detected.
+      InputError: no cluster is detected, or the address has no port.
     """
+    if coordinator_address and ":" not in coordinator_address:
+        raise InputError(
+            f"the coordinator's address is {coordinator_address!r}, not HOST:PORT"
+        )
     try:
         jax.distributed.initialize(coordinator_address, num_processes, process_id)
     except ValueError as error:

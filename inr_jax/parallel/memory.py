@@ -7,14 +7,14 @@ from typing import Any
 import jax
 from absl import logging
 
-_OUT = "RESOURCE_EXHAUSTED"  # as XLA says it
+_OUT = ("RESOURCE_EXHAUSTED", "Out of memory")  # as XLA says it
 # Gives a result for each item, with its position, in any order.
 Run = Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]
 
 
 def is_out(error: Exception) -> bool:
     """Whether an error says that a device has too little memory."""
-    return _OUT in str(error)
+    return any(words in str(error) for words in _OUT)
 
 
 def run(
@@ -65,7 +65,7 @@ def on_cpu() -> Iterator[None]:
       JaxRuntimeError: there is no accelerator, so that this is the CPU.
     """
     if jax.default_backend() == "cpu":
-        raise jax.errors.JaxRuntimeError(f"{_OUT}: not even one at a time fits")
+        raise jax.errors.JaxRuntimeError(f"{_OUT[0]}: not even one at a time fits")
     logging.warning("out of memory: one alone does not fit; it is done on the CPU")
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield

@@ -19,9 +19,11 @@ WEIGHTS = flags.DEFINE_string(
     "Shipped ones by name (hyper_gain, hyper_gain_live), or the folder of a training.",
 )
 OUTPUT = flags.DEFINE_string("output", None, "File to write.")
-SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 48_000, "Hz of the sound.", 8000)
+SAMPLE_RATE = flags.DEFINE_integer(
+    "sample_rate", 48_000, "Hz of the sound.", 8000, 192_000
+)
 CHANNELS = flags.DEFINE_integer(
-    "channels", 1, "Channels of the sound, linked by one gain.", 1
+    "channels", 1, "Channels of the sound, linked by one gain.", 1, 64
 )
 SECONDS = flags.DEFINE_float(
     "seconds", 10.0, "Longest signal, for a network that looks ahead.", 0.1, 120
@@ -31,6 +33,8 @@ SECONDS = flags.DEFINE_float(
 def main() -> None:
     if not OUTPUT.value:
         raise InputError("--output is missing")
+    if not WEIGHTS.value:
+        raise InputError("--weights names nothing")
     app.start_jax()
 
     from inr_jax.io import atomic

@@ -86,6 +86,9 @@ def main() -> None:
         return
     from inr_jax.live import session
 
+    for flag in (INPUT, OUTPUT, RECORD_INPUT, RECORD_OUTPUT):
+        if flag.value == "":
+            raise InputError(f"--{flag.name} names nothing")
     source, target, latency = chosen_source(), chosen_target(), device_latency()
     check_sides(source, target)
     form, outputs = form_of(source), outputs_beside(source, target)
@@ -160,8 +163,6 @@ def outputs_beside(source, target) -> dict[str, str]:
         (RECORD_INPUT.value, "recorded"),
         (RECORD_OUTPUT.value, "played"),
     ]
-    if "" in (OUTPUT.value, RECORD_INPUT.value, RECORD_OUTPUT.value):
-        raise InputError("an output has an empty name")
     paths = [path for path, _ in named if path]
     files = [path if path == PIPE else os.path.realpath(path) for path in paths]
     is_file = isinstance(source, inr_jax.audio.FileSource)

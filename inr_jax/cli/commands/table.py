@@ -33,7 +33,7 @@ def main() -> None:
     from inr_jax.io import atomic
 
     folder = outputs.folder()
-    if not EVALUATIONS.value:
+    if not all(EVALUATIONS.value or [""]):
         raise InputError("--evaluations is missing")
     by_length = {}
     for folder_of_one in dict.fromkeys(EVALUATIONS.value):

@@ -30,7 +30,7 @@ SIGMA = flags.DEFINE_float(
     "sigma",
     None,
     "Standard deviation of white noise, full scale 1, instead of --snr_db.",
-    0,
+    *(0, 1000),
 )
 SEEDS = flags.DEFINE_list(
     "seeds", ["0"], "Seeds of the noise, and of methods that use random numbers."
