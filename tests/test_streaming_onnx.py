@@ -81,7 +81,7 @@ def test_files_that_are_no_streaming_network(tmp_path):
         path = write(tmp_path / "other.onnx", shape, delayed=False)
         refused("no streaming network", path)
     refused("window must be", path, window="hamming")
-    refused("delay not negative", path, delay=-1)
+    refused("delay must be at least 0", path, delay=-1)
 
 
 def test_another_file_of_the_same_name_is_another_method(tmp_path):

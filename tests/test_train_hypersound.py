@@ -9,6 +9,7 @@ from conftest import CLIPS, COMPILED, REPOSITORY, in_process, is_drawn, run_scri
 from toy_training import HYPERSOUND
 
 from inr_jax import audio
+from inr_jax.errors import InputError
 from inr_jax.io import run_dir
 
 TOY = (
@@ -104,13 +105,14 @@ def test_examples_are_as_long_as_a_clip_of_the_network():
 
 
 def test_flags_of_before_are_settings_of_now(tmp_path, monkeypatch):
-    flags = (*TOY, f"--output_dir={tmp_path}", "--speech_dirs=nowhere", "--num_steps=9")
+    flags = (*TOY, f"--output_dir={tmp_path}", "--num_steps=9")
     flags += ("--mel_weight=1", "--snr_range_db=-5,5", "--set=training.ema_decay=0.5")
     found = []
 
     @contextlib.contextmanager
     def kept(folder, settings):
         found.append(settings)
+        raise InputError("that is all")
         yield
 
     monkeypatch.setattr(run_dir, "filled", kept)
