@@ -8,7 +8,7 @@ from scipy import signal as scipy_signal
 
 from inr_jax import metrics
 from inr_jax.data import noise
-from inr_jax.metrics import segmental
+from inr_jax.metrics import perceptual, segmental
 from inr_jax.metrics.composite import composite
 from inr_jax.metrics.value import Value
 
@@ -260,3 +260,21 @@ def test_estoi_is_the_same_again_where_pystoi_draws(speech):
     assert first == metrics.estoi(speech, estimate, RATE)
     np.random.seed(1)
     assert drawn == np.random.random()
+
+
+def test_pesq_refuses_more_utterances_than_it_has_room_for(speech):
+    """With more than 50 the package ends the process, or writes where it should not."""
+    burst = np.r_[np.random.default_rng(0).standard_normal(8000), np.zeros(9600)]
+    assert [
+        perceptual._num_utterances(np.tile(burst, n), 16_000) for n in (20, 60)
+    ] == [
+        20,
+        60,
+    ]
+    for reference in (np.tile(burst, 60), np.tile(burst, 60) + 10):
+        found = metrics.pesq(reference, 0.9 * reference, 16_000)
+        assert (
+            "too many utterances for PESQ, which is made for 8 to 30 s" in found.reason
+        )
+    long = np.tile(speech, 12)
+    assert perceptual._num_utterances(long, 16_000) < 30
