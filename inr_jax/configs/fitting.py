@@ -64,6 +64,20 @@ def require_positive(config, *names: str) -> None:
         _require(_positive(value), f"{name} must be positive, got {value}")
 
 
+def require_at_least_0(config, *names: str) -> None:
+    """Refuses a config where a setting of these names is below 0 or not finite.
+
+    Raises:
+      ValueError: names the setting.
+    """
+    for name in names:
+        value = getattr(config, name)
+        _require(
+            math.isfinite(value) and value >= 0,
+            f"{name} must be at least 0, got {value}",
+        )
+
+
 def require_range(config, *names: str) -> None:
     """Refuses a config where a setting of these names is not (minimum, maximum).
 

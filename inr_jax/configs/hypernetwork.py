@@ -1,11 +1,11 @@
 """Settings of the training of hypernetworks: frozen, hashable, free of jax."""
 
 import dataclasses
-import math
 
 from inr_jax.configs.augment import AugmentConfig
 from inr_jax.configs.fitting import (
     LossWeights,
+    require_at_least_0,
     require_at_least_1,
     require_one_of,
     require_positive,
@@ -68,10 +68,7 @@ class HypernetworkTraining:
     def __post_init__(self):
         require_at_least_1(self, "batch_size", "num_steps")
         require_positive(self, "muon_rate", "adam_rate", "max_gradient_norm")
-        for name in ("warmup_steps", "decay_steps", "weight_decay"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} must be at least 0, got {value}")
+        require_at_least_0(self, "warmup_steps", "decay_steps", "weight_decay")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be from 0 to 1, got {self.ema_decay}")
         require_one_of(

@@ -12,6 +12,7 @@ from inr_jax.configs.fitting import (
     DnpConfig,
     FitConfig,
     GainFieldConfig,
+    require_at_least_0,
     require_at_least_1,
     require_one_of,
     require_stoppable,
@@ -134,10 +135,7 @@ class HyperSoundMethod(TrainedMethod):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.finetune_steps < 0:
-            raise ValueError(
-                f"finetune_steps must be at least 0, got {self.finetune_steps}"
-            )
+        require_at_least_0(self, "finetune_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,8 +170,8 @@ class OnnxMethod:
         require_one_of(self, window=WINDOWS)
         if self.rate is not None:
             require_at_least_1(self, "rate")
-        if (self.delay or 0) < 0:
-            raise ValueError(f"delay must be at least 0, got {self.delay}")
+        if self.delay is not None:
+            require_at_least_0(self, "delay")
 
 
 DEFAULT = "hyper_gain"

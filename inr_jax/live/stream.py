@@ -66,7 +66,7 @@ class Stream:
             raise InputError(
                 f"a stream has {LOWEST_RATE} to {HIGHEST_RATE} Hz, got {sample_rate}"
             )
-        if not isinstance(channels, int) or channels < 1:
+        if not isinstance(channels, int | np.integer) or channels < 1:
             raise InputError(f"a stream has at least one channel, got {channels!r}")
         weights = weights or WEIGHTS
         model, self._params = pretrained.load_pretrained(weights)

@@ -78,6 +78,8 @@ def _speech_threshold(power) -> float:
 
 def _num_stretches(is_speech) -> int:
     """Stretches of frames, over short gaps, that are no shorter than an utterance."""
+    if not np.any(is_speech):
+        return 0
     edges = np.flatnonzero(np.diff(is_speech.astype(np.int8), prepend=0, append=0))
     starts, ends = edges[::2], edges[1::2]
     parts = np.flatnonzero(starts[1:] - ends[:-1] > _UTTERANCE_FRAMES)

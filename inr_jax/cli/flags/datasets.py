@@ -30,7 +30,8 @@ SIGMA = flags.DEFINE_float(
     "sigma",
     None,
     "Standard deviation of white noise, full scale 1, instead of --snr_db.",
-    *(0, 1000),
+    lower_bound=0,
+    upper_bound=1000,
 )
 SEEDS = flags.DEFINE_list(
     "seeds", ["0"], "Seeds of the noise, and of methods that use random numbers."
