@@ -34,6 +34,18 @@ def test_every_clip_runs_once_and_buckets_keep_one_shape():
         assert shapes.setdefault(key, len(batch.clips)) == len(batch.clips)
 
 
+def test_batches_of_any_number_of_clips_have_few_sizes():
+    sizes = {}
+    for count in range(1, 257):
+        (batch,) = bucketing.plan([500] * count, [16_000] * count, max_samples=2**17)
+        sizes[count] = len(batch.clips)
+        assert count <= sizes[count] <= 1.25 * count
+    assert len(set(sizes.values())) <= 28
+    assert all(sizes[count] == count for count in range(1, 9))
+    (batch,) = bucketing.plan([500] * 17, [16_000] * 17, max_samples=18 * 512)
+    assert len(batch.clips) == 18  # no more than there is memory for
+
+
 def test_a_clip_longer_than_the_limit_runs_alone():
     (batch,) = bucketing.plan([50_000], [16_000], max_samples=10)
     assert batch.clips == (0,)

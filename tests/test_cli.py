@@ -18,6 +18,11 @@ from inr_jax.errors import InputError
         ("OSError(28, 'No space left', 'a/b.wav')", "error: a/b.wav: No space left\n"),
         ("OSError(28, 'No space left')", "error: No space left\n"),
         ("TimeoutError()", "error: TimeoutError\n"),
+        (
+            "MemoryError('Unable to allocate 9 TiB')",
+            "error: this machine has too little memory for this (Unable to allocate 9 TiB)"
+            + "; take smaller settings, shorter recordings or fewer of them\n",
+        ),
     ],
 )
 def test_what_the_system_refuses_is_one_line(error, line):

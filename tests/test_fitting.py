@@ -274,6 +274,16 @@ def test_every_signal_has_a_key_and_a_rate():
 
 
 @pytest.mark.slow
+def test_fewer_segments_take_the_same_program():
+    config = dataclasses.replace(TEN_STEPS, segment_s=0.02)
+    (first,) = fit_all(keys(1), tones(4500), config)
+    with count_compiles() as compiled:
+        (second,) = fit_all(keys(1), tones(4200), config)
+    assert (len(first.segments), len(second.segments)) == (16, 15)
+    assert not compiled
+
+
+@pytest.mark.slow
 def test_progress_of_segments_adds_up_to_clips():
     config = dataclasses.replace(TEN_STEPS, segment_s=0.01)
     counted = []

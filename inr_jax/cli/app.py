@@ -42,7 +42,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
             return main() or 0
         except (InputError, OSError) as error:
             return print_error(one_line(error))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             return _print_failure(error)
         except KeyboardInterrupt:
             print("interrupted: the same command resumes from here", file=sys.stderr)
@@ -51,8 +51,8 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
     app.run(guarded, flags_parser=_parse)
 
 
-def _print_failure(error: RuntimeError) -> int:
-    """One line for what JAX says of devices; other errors are raised again."""
+def _print_failure(error: RuntimeError | MemoryError) -> int:
+    """One line for want of memory or devices; other errors are raised again."""
     from inr_jax.parallel import failures
 
     line = failures.explained(error)

@@ -25,6 +25,7 @@ from inr_jax.enhancement.driver import Denoiser, Source
 from inr_jax.enhancement.levels import LevelMeter, Levels
 from inr_jax.errors import InputError, listed, one_line
 from inr_jax.io import atomic, standard_streams
+from inr_jax.parallel import failures
 
 PIPE = "-"
 # Longer files are read part by part, where the method allows it.
@@ -453,6 +454,8 @@ def _why(job, error):
     if isinstance(error, (InputError, OSError)):
         return one_line(error)
     logging.info("%s", job.source, exc_info=error)
+    if explained := failures.explained(error):
+        return f"{job.source}: {explained}"
     reason = " ".join(str(error).split())
     return (
         f"{job.source}: an error of inr_jax, {type(error).__name__}: {reason}; "

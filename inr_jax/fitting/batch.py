@@ -180,13 +180,21 @@ def _pieces(clip, key, signal, sample_rate, config, start_from):
     if config.segment_s is not None:
         length = segment_length(config, len(signal), sample_rate)
         parts = overlap_add.split_overlapping(signal, length)
-        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(np.arange(len(parts)))
+        keys = _keys_of_segments(key, len(parts))
     starts = [None] * len(parts)
     if start_from is not None:
         starts = [segment.params for segment in start_from.segments]
     return [
         _Piece(clip, len(parts), *of) for of in zip(keys, parts, starts, strict=True)
     ]
+
+
+def _keys_of_segments(key, count):
+    # as many as a bucket has, taken apart on the host: any number compiles nothing new
+    numbers = np.arange(bucketing.bucket_size(count))
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(numbers)
+    data = np.asarray(jax.random.key_data(keys))[:count]
+    return [jax.random.wrap_key_data(one) for one in data]
 
 
 def _check_start(name, fit, num_samples, sample_rate, config):

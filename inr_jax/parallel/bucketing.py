@@ -31,10 +31,13 @@ class Batch(NamedTuple):
 
 def bucket_size(num_samples: int) -> int:
     """Padded length of a clip: at least 256, four per octave, at most 25 % more."""
-    if num_samples <= SMALLEST_BUCKET:
-        return SMALLEST_BUCKET
-    octave = 2 ** ((num_samples - 1).bit_length() - 1)
-    return math.ceil(num_samples / (octave // 4)) * (octave // 4)
+    return _four_per_octave(max(num_samples, SMALLEST_BUCKET))
+
+
+def _four_per_octave(count):
+    """The next of few numbers: all up to 8, then 10, 12, 14, 16, 20 and so on."""
+    step = max(1, 2 ** (count - 1).bit_length() // 8)
+    return -(-count // step) * step
 
 
 def plan(
@@ -45,8 +48,8 @@ def plan(
 ) -> list[Batch]:
     """Groups clips into batches of one padded length and one sample rate.
 
-    All batches of a bucket have one size, so that it compiles once; the last batch
-    repeats a clip where the number of clips is no multiple.
+    All batches of a bucket have one size, and one of few, so that few compile; a batch
+    with fewer clips repeats its last one.
 
     Args:
       lengths: Samples of each clip.
@@ -59,9 +62,10 @@ def plan(
         buckets.setdefault((bucket_size(length), rate), []).append(i)
     batches = []
     for (size, rate), clips in sorted(buckets.items()):
-        most = num_devices * max(1, max_samples // size)
-        num_batches = math.ceil(len(clips) / most)
-        slots = math.ceil(len(clips) / num_batches / num_devices) * num_devices
+        most = max(1, max_samples // size)  # on each device
+        num_batches = math.ceil(len(clips) / (most * num_devices))
+        on_each = math.ceil(len(clips) / num_batches / num_devices)
+        slots = min(most, _four_per_octave(on_each)) * num_devices
         for start in range(0, len(clips), slots):
             own = clips[start : start + slots]
             filled = own + own[-1:] * (slots - len(own))

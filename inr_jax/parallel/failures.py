@@ -1,4 +1,4 @@
-"""Messages for failures of devices."""
+"""Messages for failures of devices and for want of memory."""
 
 import os
 
@@ -22,8 +22,13 @@ def require_device() -> None:
         ) from error
 
 
-def explained(error: RuntimeError) -> str | None:
-    """One line on an error of JAX and what to do; None for unknown errors."""
+def explained(error: Exception) -> str | None:
+    """One line on a device or a machine without memory, and what to do; None for others."""
+    if isinstance(error, MemoryError):
+        return (
+            f"this machine has too little memory for this ({error or 'MemoryError'}); "
+            "take smaller settings, shorter recordings or fewer of them"
+        )
     if memory.is_out(error):
         return (
             "the device has too little memory for this; take a smaller batch or fewer "
