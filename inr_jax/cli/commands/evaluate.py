@@ -12,6 +12,7 @@ shard_0, shard_1 and so on of --output_dir; --merge joins them.
 
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -23,6 +24,8 @@ from inr_jax.cli.flags import methods as method_flags
 from inr_jax.errors import InputError
 
 if TYPE_CHECKING:  # --help answers before anything heavy loads
+    from inr_jax.configs import methods
+    from inr_jax.evaluation import systems
     from inr_jax.evaluation.source import Source
 
 for _module in (app, device_flags, method_flags, datasets, outputs):
@@ -49,26 +52,17 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> int:
-    from inr_jax.data.noise import Condition
     from inr_jax.evaluation import results, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
     from inr_jax.metrics.dnsmos import require_packages
     from inr_jax.parallel import distributed
 
-    if not METHODS.value:
-        raise InputError("--methods names no method")
+    methods = asked()
     folder, index, count = shard()
-    methods = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
-    for method in methods:
-        if getattr(method.config, "output_rate", None):
-            raise InputError(f"{method.label}: scores are at the rate of the clips")
     conditions = datasets.conditions()
-    scored = []
-    if not (MERGE.value or RESCORE.value):
-        # checkpoints are written by all processes together, and fits are not
-        alone = not device_flags.DISTRIBUTED.value
-        scored = systems.make(methods, folder / systems.UNFINISHED if alone else None)
+    is_done = bool(MERGE.value) or RESCORE.value  # what is scored lies there
+    scored = [] if is_done else denoisers(methods, folder)
     if DNSMOS.value:
         require_packages()
     source = clips()
@@ -77,18 +71,14 @@ def main() -> int:
     else:
         source = source.share(index, count)
     settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
-    if RESCORE.value and not Store(folder).rows:
-        raise InputError(f"{folder}: holds no scores")
     store = Store(folder)
+    if RESCORE.value and not store.rows:
+        raise InputError(f"{folder}: holds no scores")
     with_dnsmos = has_dnsmos(store)
     labels = [method.label for method in methods]
     described = scoring.described(methods)
-    if (MERGE.value or RESCORE.value) and not flags.FLAGS[METHODS.name].present:
-        there = dict.fromkeys(row["method"] for row in store.rows)
-        labels = [label for label in there if label != systems.CLEAN]
-        described = run_dir.read_methods(folder)
-    if (MERGE.value or RESCORE.value) and not datasets.condition_is_given():
-        conditions = list(dict.fromkeys(map(Condition.of_row, store.rows)))
+    if is_done:
+        labels, described, conditions = found(store, labels, described, conditions)
     if with_dnsmos:
         labels.append(systems.CLEAN)
         scored += [] if MERGE.value else [systems.clean()]
@@ -105,6 +95,47 @@ def main() -> int:
     scoring.show(store, source, labels, conditions, settings, drawn, page)
     distributed.wait_for_all("rows")
     return code
+
+
+def asked() -> list["methods.Method"]:
+    """The methods that the flag names, each once.
+
+    Raises:
+      InputError: it names none, an unknown one, or one that changes the rate.
+    """
+    if not METHODS.value:
+        raise InputError("--methods names no method")
+    parsed = [method_flags.parse(text) for text in dict.fromkeys(METHODS.value)]
+    for method in parsed:
+        if getattr(method.config, "output_rate", None):
+            raise InputError(f"{method.label}: scores are at the rate of the clips")
+    return parsed
+
+
+def denoisers(
+    chosen: Sequence["methods.Method"], folder: pathlib.Path
+) -> list["systems.System"]:
+    """What denoises; the state of fits under way lies in a folder."""
+    from inr_jax.evaluation import systems
+
+    # checkpoints are written by all processes together, and fits are not
+    alone = not device_flags.DISTRIBUTED.value
+    return systems.make(chosen, folder / systems.UNFINISHED if alone else None)
+
+
+def found(store, labels, described, conditions) -> tuple[list, dict, list]:
+    """Methods, their settings and conditions to show: of the rows where no flag says."""
+    from inr_jax.data.noise import Condition
+    from inr_jax.evaluation import systems
+    from inr_jax.io import run_dir
+
+    if not flags.FLAGS[METHODS.name].present:
+        there = dict.fromkeys(row["method"] for row in store.rows)
+        labels = [label for label in there if label != systems.CLEAN]
+        described = run_dir.read_methods(store.folder)
+    if not datasets.condition_is_given():
+        conditions = list(dict.fromkeys(map(Condition.of_row, store.rows)))
+    return labels, described, conditions
 
 
 def clips() -> "Source":
