@@ -55,6 +55,13 @@ def test_networks_that_make_no_sense(change):
         SirenConfig(**change)
 
 
+@pytest.mark.parametrize("setting", ["num_filters=100000000", "num_levels=21"])
+def test_networks_of_dnp_beyond_any_machine(setting):
+    name = setting.partition("=")[0]
+    with pytest.raises(InputError, match=f"dnp: {name} must be at most"):
+        methods.parse(f"dnp:{setting}")
+
+
 @pytest.mark.parametrize(
     "config, change",
     [

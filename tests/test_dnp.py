@@ -224,13 +224,13 @@ def uninterrupted():
 def test_a_clip_too_short_for_the_network_is_named_and_counts_once(monkeypatch):
     warnings, counted = [], []
     monkeypatch.setattr(dnp.logging, "warning", lambda *args: warnings.append(args))
-    key, config = jax.random.key(0), DnpConfig(num_levels=40, num_steps=1)
+    key, config = jax.random.key(0), DnpConfig(num_levels=20, num_steps=1)
     found = dnp.fit_batch([key], [NOISY], config, counted.append, names=["a.wav"])
     next(found)
     assert counted == [1]
     (warning,) = warnings
     assert warning[0] % warning[1:] == (
-        "a.wav: too short for 40 levels; it stays as it is"
+        "a.wav: too short for 20 levels; it stays as it is"
     )
 
 

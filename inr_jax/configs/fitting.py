@@ -299,8 +299,8 @@ class DnpConfig:
     """How DNP fits its U-Net to one noisy clip; published values.
 
     Attributes:
-      num_levels: Of the U-Net; each halves the rate.
-      num_filters: Of the first level.
+      num_levels: Of the U-Net, at most 20; each halves the rate.
+      num_filters: Of the first level, at most 4096.
       learning_rate: Of Adam.
       num_steps: Full-batch steps.
       mask: "wiener" or "lsa", what the score becomes.
@@ -316,6 +316,10 @@ class DnpConfig:
         require_one_of(self, mask=MASKS)
         require_positive(self, "learning_rate")
         require_at_least_1(self, "num_levels", "num_filters", "num_steps")
+        # XLA ends the process where a kernel is too large for its counters
+        for name, most in (("num_levels", 20), ("num_filters", 4096)):
+            value = getattr(self, name)
+            _require(value <= most, f"{name} must be at most {most}, got {value}")
 
 
 # experiments/configs/siren_fast.flags: small networks over segments, found on clean
