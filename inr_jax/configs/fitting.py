@@ -59,9 +59,7 @@ def require_positive(config, *names: str) -> None:
     Raises:
       ValueError: names the setting.
     """
-    for name in names:
-        value = getattr(config, name)
-        _require(_positive(value), f"{name} must be positive, got {value}")
+    _require_each(config, names, _positive, "positive")
 
 
 def require_at_least_0(config, *names: str) -> None:
@@ -70,12 +68,7 @@ def require_at_least_0(config, *names: str) -> None:
     Raises:
       ValueError: names the setting.
     """
-    for name in names:
-        value = getattr(config, name)
-        _require(
-            math.isfinite(value) and value >= 0,
-            f"{name} must be at least 0, got {value}",
-        )
+    _require_each(config, names, lambda x: math.isfinite(x) and x >= 0, "at least 0")
 
 
 def require_range(config, *names: str) -> None:
@@ -84,12 +77,18 @@ def require_range(config, *names: str) -> None:
     Raises:
       ValueError: names the setting.
     """
+    _require_each(
+        config,
+        names,
+        lambda x: len(x) == 2 and -math.inf < x[0] <= x[1] < math.inf,
+        "two numbers, minimum and maximum",
+    )
+
+
+def _require_each(config, names, holds, must) -> None:
     for name in names:
         value = getattr(config, name)
-        _require(
-            len(value) == 2 and -math.inf < value[0] <= value[1] < math.inf,
-            f"{name} must be two numbers, minimum and maximum, got {value}",
-        )
+        _require(holds(value), f"{name} must be {must}, got {value}")
 
 
 def _positive(value) -> bool:
@@ -317,9 +316,8 @@ class DnpConfig:
         require_positive(self, "learning_rate")
         require_at_least_1(self, "num_levels", "num_filters", "num_steps")
         # XLA ends the process where a kernel is too large for its counters
-        for name, most in (("num_levels", 20), ("num_filters", 4096)):
-            value = getattr(self, name)
-            _require(value <= most, f"{name} must be at most {most}, got {value}")
+        _require_each(self, ["num_levels"], lambda x: x <= 20, "at most 20")
+        _require_each(self, ["num_filters"], lambda x: x <= 4096, "at most 4096")
 
 
 # experiments/configs/siren_fast.flags: small networks over segments, found on clean
