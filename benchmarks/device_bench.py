@@ -13,9 +13,9 @@ import soundfile
 import workloads
 
 from inr_jax.configs.augment import AugmentConfig
-from inr_jax.configs.fitting import SirenConfig
+from inr_jax.configs.fitting import LossWeights, SirenConfig
 from inr_jax.configs.hyper_gain import HyperGainConfig
-from inr_jax.configs.hypernetwork import Settings
+from inr_jax.configs.hypernetwork import HypernetworkTraining, Settings
 from inr_jax.parallel.compute import ComputeConfig, default_compute
 
 METHODS = ("hyper_gain", "gain_field")
@@ -106,6 +106,7 @@ SMALL = Sizes(
             frame_channels=8,
         ),
         AugmentConfig(num_samples=4096),
+        HypernetworkTraining(loss=LossWeights()),
     ),
     batch_sizes=(2,),
 )

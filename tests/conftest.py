@@ -55,11 +55,13 @@ pytest_plugins = ("browser", "sound_server")
 CLIPS = REPOSITORY / "experiments" / "clips"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The programs of the fast tests take longer to compile than to run."""
-    if config.option.markexpr == "not slow":
-        given = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{given} --xla_backend_optimization_level=0".strip()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Most programs of the tests take longer to compile than to run, in other processes too."""
+    quickly = item.get_closest_marker("optimized") is None
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quickly))
+    return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -170,11 +172,6 @@ def _own_flags() -> Iterator[None]:
             flags.FLAGS.register_flag_by_module(module, flag)
         flags.FLAGS.unparse_flags()
         flags.FLAGS.mark_as_parsed()
-
-
-# The same examples in every run, however busy the machine is.
-hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("repeatable")
 
 
 def _flags_of_commands() -> list[tuple[str, flags.Flag]]:

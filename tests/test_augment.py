@@ -28,6 +28,23 @@ PLAIN = dataclasses.replace(
 )
 
 
+# Corpora of one shape share one program, which takes long to compile.
+NUM_SAMPLES = 100_000
+DRY = np.zeros((3, 2000), np.float16)
+DRY[:, 0] = 1
+
+
+def sounds(pieces, weights=(1, 1), top_hz=None):
+    """Two sounds, and behind them samples that belong to none."""
+    found = augment.sounds(pieces, weights, top_hz)
+    behind = np.full(NUM_SAMPLES - len(found.samples), 30_000, np.int16)
+    return found._replace(samples=np.concatenate([found.samples, behind]))
+
+
+def corpus_of(speech, noise=None, rooms=DRY):
+    return jax.device_put(augment.Corpus(speech, noise or speech, rooms))
+
+
 @pytest.fixture(scope="module")
 def corpus():
     rng = np.random.default_rng(0)
@@ -35,13 +52,8 @@ def corpus():
     noise = [np.int16(3000 * rng.standard_normal(n)) for n in (1500, 9000)]
     rooms = rng.standard_normal((3, 2000)) * np.exp(-np.arange(2000) / 300)
     rooms[:, 0] = 5
-    return jax.device_put(
-        augment.Corpus(
-            augment.sounds(speech, [1, 2]),
-            augment.sounds(noise, [1, 1]),
-            rooms.astype(np.float16),
-        )
-    )
+    rooms = rooms.astype(np.float16)
+    return corpus_of(sounds(speech, [1, 2]), sounds(noise), rooms)
 
 
 def only(kind, config=PLAIN, **changes):
@@ -65,7 +77,6 @@ def drawn(corpus, config, seed=0):
     return examples(keys, corpus, jax.tree.map(np.float32, settings))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_every_kind_of_noise_has_the_ratio_that_is_asked_for(corpus, kind):
     noisy, clean = drawn(corpus, only(kind, snr_range_db=(3.0, 3.0)))
@@ -147,25 +158,21 @@ def test_speech_and_noise_of_limited_band_end_at_one_frequency(corpus):
 
 
 def test_sources_are_drawn_by_their_weights():
-    sounds = augment.sounds([np.ones(4, np.int16)] * 2, [1, 3])
-    np.testing.assert_allclose(jax.nn.softmax(sounds.logits), [0.25, 0.75], rtol=1e-6)
+    found = augment.sounds([np.ones(4, np.int16)] * 2, [1, 3])
+    np.testing.assert_allclose(jax.nn.softmax(found.logits), [0.25, 0.75], rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_speech_is_a_crop_that_is_not_quiet():
     """Of a recording that is silent but for a tenth of its length."""
-    samples = np.zeros(200_000, np.int16)
-    samples[:20_000] = 3000 * np.random.default_rng(0).standard_normal(20_000)
-    quiet = augment.sounds([samples], [1])
-    rooms = np.ones((1, 1), np.float16)
-    corpus = jax.device_put(augment.Corpus(quiet, quiet, rooms))
+    samples = np.zeros(50_000, np.int16)
+    samples[:5000] = 3000 * np.random.default_rng(0).standard_normal(5000)
+    corpus = corpus_of(sounds([samples, samples]))
     levels = [
         np.std(drawn(corpus, only("none"), seed=seed)[1], axis=1) for seed in range(4)
     ]
     assert np.mean(np.array(levels) > 0.05) > 0.6  # by chance a tenth
 
 
-@pytest.mark.slow
 def test_an_example_follows_from_its_key(corpus):
     one, again, other = (drawn(corpus, CONFIG, seed=seed)[0] for seed in (5, 5, 6))
     np.testing.assert_array_equal(one, again)
@@ -197,12 +204,9 @@ def test_what_a_higher_speed_lifts_above_the_nyquist_frequency_is_filtered_out()
 @pytest.mark.parametrize(("speed", "top_hz"), [(0.8, 6400), (1.25, 8000)])
 def test_noise_ends_where_slowed_speech_ends(speed, top_hz):
     rng = np.random.default_rng(0)
-    white = augment.sounds([np.int16(3000 * rng.standard_normal(20_000))], [1])
-    rooms = np.ones((1, 1), np.float16)
-    corpus = jax.device_put(augment.Corpus(white, white, rooms))
+    corpus = corpus_of(sounds(2 * [np.int16(3000 * rng.standard_normal(20_000))]))
     config = only("white", speed_share=1.0, speed_range=(speed, speed))
-    keys = jax.random.split(jax.random.key(0), 4)
-    noisy, clean = jax.jit(lambda k: augment.examples(k, corpus, config))(keys)
+    noisy, clean = drawn(corpus, config)
     frequency = np.fft.rfftfreq(CONFIG.num_samples, 1 / 16_000)
     power = np.mean(np.abs(np.fft.rfft(noisy - clean)) ** 2, 0)
     inside = np.mean(power[(frequency > 4000) & (frequency < 5000)])
@@ -214,12 +218,9 @@ def test_noise_ends_where_slowed_speech_ends(speed, top_hz):
 def test_speech_is_played_faster_and_slower():
     hz, length = 1000.0, 16_000
     sine = np.int16(16_384 * np.sin(2 * np.pi * hz * np.arange(length) / 16_000))
-    rooms = np.ones((1, 1), np.float16)
-    sounds = augment.sounds([sine], [1], [6000.0])
-    corpus = jax.device_put(augment.Corpus(sounds, sounds, rooms))
+    corpus = corpus_of(sounds([sine, sine], top_hz=[6000.0, 6000.0]))
     config = only("none", speed_share=0.5, speed_range=(0.8, 1.25))
-    keys = jax.random.split(jax.random.key(0), 64)
-    clean = jax.jit(lambda k: augment.examples(k, corpus, config)[1])(keys)
+    clean = np.concatenate([drawn(corpus, config, seed)[1] for seed in range(16)])
     frequency = np.fft.rfftfreq(CONFIG.num_samples, 1 / 16_000)
     pitch = frequency[np.argmax(np.abs(np.fft.rfft(clean)), 1)]
     assert np.all((pitch > 790) & (pitch < 1260))
@@ -227,19 +228,16 @@ def test_speech_is_played_faster_and_slower():
     assert np.min(pitch) < 850 and np.max(pitch) > 1150
 
 
-@pytest.mark.slow
 def test_a_gap_is_digital_silence_in_both(corpus):
     noisy, clean = drawn(corpus, only("white", gap_share=1.0))
     silent = noisy == 0
     assert np.any(silent) and np.all(clean[silent] == 0)
 
 
-@pytest.mark.slow
 def test_a_gate_silences_both_in_pauses_alone(corpus):
     rng = np.random.default_rng(0)
     speech = 3000 * rng.standard_normal(20_000) * (np.arange(20_000) % 8000 < 3000)
-    speech = augment.sounds([np.int16(speech)], [1])
-    gated = corpus._replace(speech=jax.device_put(speech))
+    gated = corpus._replace(speech=jax.device_put(sounds(2 * [np.int16(speech)])))
     noisy, clean = drawn(gated, only("white", gated_share=1.0))
     _, spoken = drawn(gated, only("white"))
     silent = noisy == 0
@@ -250,14 +248,12 @@ def test_a_gate_silences_both_in_pauses_alone(corpus):
     assert np.mean(quiet) < 0.5
 
 
-@pytest.mark.slow
 def test_clipping_is_of_the_noisy_side_alone(corpus):
     noisy, clean = drawn(corpus, only("none", clipped_share=1.0))
     assert np.all(np.sum(np.abs(noisy) == np.max(np.abs(noisy), 1)[:, None], 1) > 2)
     assert np.max(np.abs(clean)) > np.max(np.abs(noisy))
 
 
-@pytest.mark.slow
 def test_telephone_bands_hold_for_both(corpus):
     noisy, clean = drawn(corpus, only("white", telephone_share=1.0))
     frequency = np.arange(2049) * 16_000 / 4096
@@ -267,7 +263,6 @@ def test_telephone_bands_hold_for_both(corpus):
         assert np.sum(power[:, above]) < 1e-6 * np.sum(power)
 
 
-@pytest.mark.slow
 def test_the_target_of_a_room_is_its_early_part(corpus):
     noisy, clean = drawn(corpus, only("none", room_share=1.0))
     late = noisy - clean
@@ -293,12 +288,9 @@ def test_shares_are_checked():
 def test_speech_without_highs_has_no_noise_there_either():
     """As a recording that was band-limited as a whole."""
     rng = np.random.default_rng(0)
-    white = [np.int16(3000 * rng.standard_normal(20_000))]
-    rooms = np.ones((1, 1), np.float16)
-    limited = augment.Corpus(
-        augment.sounds(white, [1], [2000.0]), augment.sounds(white, [1]), rooms
-    )
-    noisy, clean = map(np.asarray, drawn(jax.device_put(limited), only("white")))
+    white = 2 * [np.int16(3000 * rng.standard_normal(20_000))]
+    limited = corpus_of(sounds(white, top_hz=[2000.0, 2000.0]), sounds(white))
+    noisy, clean = map(np.asarray, drawn(limited, only("white")))
     for signal in (noisy, noisy - clean):
         power = np.mean(np.abs(np.fft.rfft(np.hanning(4096) * signal)) ** 2, axis=0)
         hz = np.fft.rfftfreq(4096, 1 / CONFIG.sample_rate)

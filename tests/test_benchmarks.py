@@ -15,6 +15,7 @@ import pytest
 import report
 import soundfile
 from conftest import CLIPS, REPOSITORY
+from toy_training import ONE_TERM
 
 from inr_jax import metrics
 from inr_jax.data.datasets import find_clips
@@ -182,6 +183,7 @@ def test_pauses_of_a_gated_recording(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_both_heads_of_the_gain_field_are_trained(tmp_path):
     flags = (
         *(f"--{name}={CLIPS}" for name in ("speech_dirs", "noise_dir", "valid_dir")),
@@ -189,6 +191,7 @@ def test_both_heads_of_the_gain_field_are_trained(tmp_path):
         "--set=model.dilations_after=((1,1),)",
         *("--set=model.dilations_before=((1,1),)", "--set=model.frame_dilations=1"),
         *("--set=mixing.num_samples=4096", "--set=mixing.room_share=0"),
+        *ONE_TERM,
         *(f"--set=training.{x}" for x in ("num_steps=1", "warmup_steps=0")),
         *(f"--set=training.{x}" for x in ("decay_steps=1", "batch_size=1")),
         *("--num_devices=1", "--validate_every=1", f"--output_dir={tmp_path}"),
@@ -199,6 +202,7 @@ def test_both_heads_of_the_gain_field_are_trained(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_emitted_weights_are_fitted_on(tmp_path):
     """Few steps lower the error in white noise; 100 fit the noise."""
     flags = (f"--clean_dir={CLIPS}", "--snr_db=0", "--max_clips=1", "--max_seconds=2")
@@ -213,6 +217,7 @@ def test_emitted_weights_are_fitted_on(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_emitted_sirens_are_one_function_at_any_rate(tmp_path):
     shutil.copy(next(CLIPS.glob("letter*")), tmp_path)
     text = run("function_of_time.py", f"--clean_dir={tmp_path}", "--snr_db=5").stdout
@@ -230,6 +235,7 @@ def test_emitted_sirens_are_one_function_at_any_rate(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_two_speakers_are_separated_by_two_fields(tmp_path):
     """After so few steps not by much; the mask of the clips shows what scores can tell."""
     flags = (f"--speech_dir={CLIPS}", f"--clean_dir={CLIPS}", "--batch_size=1")

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.slow
 NOTEBOOK = REPOSITORY / "experiments" / "colab.ipynb"
 
 
+@pytest.mark.optimized
 def test_every_cell_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("INR_JAX_TOY", "1")
     monkeypatch.setenv("INR_JAX_OUT", str(tmp_path))

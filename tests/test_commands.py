@@ -77,6 +77,7 @@ def test_the_wheel_has_the_command_and_every_folder():
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_the_demo_denoises_scores_and_fits_what_is_shipped(tmp_path):
     done = run("demo", f"--output_dir={tmp_path}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -250,6 +250,7 @@ def test_fits_have_what_is_said():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/fitting.md"])
+@pytest.mark.optimized
 def test_examples_run(tmp_path, monkeypatch, page):
     """From top to bottom; each may use what those above it defined."""
     (tmp_path / "experiments").symlink_to(REPOSITORY / "experiments")

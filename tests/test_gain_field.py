@@ -96,6 +96,7 @@ def test_a_network_is_blind_to_its_own_bin():
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_beats_the_classics(speech):
     """White noise at 0 dB, level unknown: at least 1 dB SI-SDR; 1.5 were measured."""
     noisy = noise.add_white(speech, seed=0, snr_db=0)
@@ -186,6 +187,7 @@ def test_open_settings_follow_the_noise_of_each_clip(speech):
 
 
 @pytest.mark.slow
+@pytest.mark.optimized
 def test_log_amplitudes_in_noise_that_is_not_white(speech):
     """Where the PSD is smooth in time, better than log-MMSE, which has the prior of one."""
     white = noise.add_white(speech, seed=0, snr_db=5) - speech

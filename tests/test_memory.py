@@ -46,6 +46,7 @@ print(measuring.peak_mib())
 @pytest.mark.parametrize(
     "count, loss, limit_mib", [(12, {}, 600), (1, {"stft": 1, "mel": 1}, 1200)]
 )
+@pytest.mark.optimized
 def test_clips_of_15_seconds_256_wide(count, loss, limit_mib):
     """Far below 2 GiB; 40 clips and 3 hidden layers instead of 1: 457 and 787 MiB."""
     code = FIT.format(count=count, loss=loss)

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import tiny_weights
 from conftest import CLIPS, COMPILED, REPOSITORY, run_process, run_script
+from toy_training import ONE_TERM
 
 from inr_jax.configs.hyper_gain import FieldConfig, HyperGainConfig
 from inr_jax.models import pretrained
@@ -64,13 +65,11 @@ def train(folders, output, *flags, expect=0, run=run_process):
     "network", ["hyper_gain", pytest.param("hyper_siren", marks=pytest.mark.slow)]
 )
 def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path, network):
-    # one term of the loss compiles sooner than all of them
-    others = ("compressed", "segmental", "disturbance", "stoi")
     done = train(
         folders,
         tmp_path,
         f"--network={network}",
-        *(f"--set=training.loss.{name}=0" for name in others),
+        *ONE_TERM,
         *("--set=training.num_steps=2", "--num_devices=1", "--log_every=2"),
     )
     assert "the best weights, of step 2" in done.stdout
@@ -82,7 +81,7 @@ def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path, network):
 
 @pytest.mark.slow
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(folders, tmp_path):
-    flags = ("--set=training.num_steps=4", "--num_devices=2")
+    flags = (*ONE_TERM, "--set=training.num_steps=4", "--num_devices=2")
     train(folders, tmp_path / "whole", *flags)
     # the rate would fall at the end: two steps that are not the last ones
     train(folders, tmp_path / "parts", *flags, "--stop_at=2")
@@ -125,7 +124,7 @@ def test_bands_above_the_cells_are_trained_by_themselves(folders, tmp_path):
         folders,
         tmp_path / "highs",
         f"--flagfile={REPOSITORY / 'experiments/configs/hyper_gain_highs.flags'}",
-        *SMALL,
+        *(*SMALL, *ONE_TERM),
         *(f"--start_from={tmp_path / 'start'}", "--num_devices=1"),
         *("--set=training.num_steps=3", "--set=mixing.room_share=0"),
         *("--set=mixing.num_samples=12288", "--speech_top_hz=0"),

@@ -1,4 +1,8 @@
-"""Flags of `train_hypersound.py` for a training of a second."""
+"""Flags of trainings of a second, whose programs compile soon."""
+
+# One term of the loss of the gain field, or of the emitted SIREN, instead of all.
+OTHER_TERMS = ("compressed", "segmental", "disturbance", "stoi")
+ONE_TERM = tuple(f"--set=training.loss.{name}=0" for name in OTHER_TERMS)
 
 HYPERSOUND = (
     "--num_samples=2048",
