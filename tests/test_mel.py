@@ -23,6 +23,7 @@ def test_equals_frame_by_frame(num_samples, window, hop):
     np.testing.assert_allclose(found, expected, atol=1e-6 * expected.max())
 
 
+@pytest.mark.slow  # the first librosa.stft compiles for half a minute
 def test_equals_librosa():
     x = noise(4000)
     expected = np.abs(librosa.stft(x, n_fft=512, hop_length=128, pad_mode="reflect")).T
@@ -67,7 +68,7 @@ def test_mel_matrix_is_librosas_and_quiet_about_empty_bands():
     assert (bank.sum(axis=0) == 0).any()
 
 
-@pytest.mark.slow  # the first import of librosa.feature compiles for long
+@pytest.mark.slow  # as above
 @pytest.mark.parametrize(
     ("samples", "window", "hop"), [(5000, 512, 128), (4799, 321, 160), (100, 256, 64)]
 )
