@@ -106,7 +106,7 @@ SMALL = Sizes(
             frame_channels=8,
         ),
         AugmentConfig(num_samples=4096),
-        HypernetworkTraining(loss=LossWeights()),
+        HypernetworkTraining(loss=LossWeights()),  # one term compiles sooner
     ),
     batch_sizes=(2,),
 )

@@ -28,7 +28,7 @@ SCRIPTS = {
         *("--snr_db=0,5", "--max_clips=3", "--noreport"),
     ),
     "fit_siren": (
-        *(f"--clean_dir={CLIPS}", "--max_seconds=0.3", "--max_clips=2"),
+        *(f"--clean_dir={CLIPS}", "--max_seconds=0.3", "--max_clips=3"),
         *("--width=8", "--depth=1", "--num_steps=40"),
     ),
     "train_hypersound": (

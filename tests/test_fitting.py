@@ -54,9 +54,9 @@ def assert_same(one, other, atol=1e-5):
 def test_many_equals_one_at_a_time(coordinates, loss):
     """Different lengths, padded, against `fit` on each clip unpadded."""
     config = FitConfig(SMALL, loss, coordinates, learning_rate=1e-3, num_steps=10)
-    signals = tones(700, 4100)
-    found = fit_all(keys(2), signals, config)
-    for key, signal, clip in zip(keys(2), signals, found, strict=True):
+    signals = tones(700, 4100, 4096)
+    found = fit_all(keys(3), signals, config)
+    for key, signal, clip in zip(keys(3), signals, found, strict=True):
         scale = np.float32(np.max(np.abs(signal)))
         fit = jax.jit(clip_fit.fit, static_argnums=(2, 3))
         one = fit(key, signal / scale, 16_000, config)

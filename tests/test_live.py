@@ -532,7 +532,7 @@ def test_a_long_run_stays_in_time_and_memory(weights, tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, REPOSITORY / "benchmarks" / "live.py"),
-            *(f"--output_dir={tmp_path}", "--soak_s=30", "--rates=16000"),
+            *(f"--output_dir={tmp_path}", "--soak_s=40", "--rates=16000"),
             *(f"--weights={weights}", "--reserve_ms=900"),
         ],
         capture_output=True,

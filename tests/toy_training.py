@@ -1,8 +1,10 @@
 """Flags of trainings of a second, whose programs compile soon."""
 
-# One term of the loss of the gain field, or of the emitted SIREN, instead of all.
-OTHER_TERMS = ("compressed", "segmental", "disturbance", "stoi")
-ONE_TERM = tuple(f"--set=training.loss.{name}=0" for name in OTHER_TERMS)
+# Of the loss that denoises, the SNR alone.
+ONE_TERM = tuple(
+    f"--set=training.loss.{name}=0"
+    for name in ("compressed", "segmental", "disturbance", "stoi")
+)
 
 HYPERSOUND = (
     "--num_samples=2048",
