@@ -63,6 +63,23 @@ def test_integers_saturate_and_are_counted(tmp_path):
     np.testing.assert_array_equal(audio.read(tmp_path / "x.wav").samples[:, 0], loud)
 
 
+@pytest.mark.parametrize(
+    "subtype", ["ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610", "NMS_ADPCM_32"]
+)
+def test_what_is_too_loud_for_a_codec_does_not_wrap_around(tmp_path, subtype):
+    square = np.float32(1.02 * np.sign(np.sin(np.arange(8000) * np.pi / 50 + 0.01)))
+    assert audio.write(tmp_path / "x.wav", square, 8000, subtype) == len(square)
+    back = audio.read(tmp_path / "x.wav").samples[:8000, 0]
+    assert np.mean(np.sign(back) == np.sign(square)) > 0.9
+
+
+@pytest.mark.parametrize("ending", ["ogg", "opus", "mp3", "m4a"])
+def test_what_codecs_of_floats_hold_is_not_called_clipped(tmp_path, ending):
+    loud = 1.5 * np.sin(np.arange(16_000) * 0.1)
+    assert audio.write(tmp_path / f"x.{ending}", loud, RATE) == 0
+    assert np.max(audio.read(tmp_path / f"x.{ending}").samples) > 1.2
+
+
 def test_reads_open_files_and_arrays(tmp_path):
     audio.write(tmp_path / "x.wav", sound(), RATE, "FLOAT")
     in_memory = io.BytesIO((tmp_path / "x.wav").read_bytes())
@@ -85,6 +102,12 @@ def test_resampling_there_and_back(speech, to_rate):
     back = audio.resample(there, to_rate, RATE)[: len(speech)]
     middle = slice(1000, len(back) - 1000)
     assert metrics.snr(speech[: len(back)][middle], back[middle], RATE) > 60
+
+
+@pytest.mark.parametrize("count, expected", [(147, 160), (44_100, 48_000)])
+def test_resampled_lengths_are_exact(count, expected):
+    resampled = audio.resample(np.ones(count, np.float32), 44_100, 48_000)
+    assert len(resampled) == expected and resampled[-1] > 0.5
 
 
 @pytest.mark.slow  # its first import compiles for long

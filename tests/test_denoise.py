@@ -207,6 +207,7 @@ def test_pipe(tmp_path):
             "goes without",
         ),
         (("", "--output=b"), "has an empty name"),
+        ((".", "--output=b", "--residual=-"), "goes to a file or folder, not to -"),
         ((CLIP, "--output=b/", "--output_format=a/b"), "no extension of a file"),
         ((CLIP, "--output=-", f"--residual={CLIP}"), "would be overwritten"),
         (("-", "--output=b.wav", "--residual=b.wav"), "both become it"),

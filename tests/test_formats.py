@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from inr_jax import audio
-from inr_jax.audio import containers, edits, endings, ffmpeg, video
+from inr_jax.audio import containers, edits, endings, ffmpeg, formats, video
 from inr_jax.enhancement import files, registry
 from inr_jax.errors import InputError
 
@@ -377,6 +377,9 @@ def wrong_lengths():
         for form in ("WAV", "RF64", "AIFF", "CAF", "AU", "W64", "FLAC")
     )
     odd = b"junk" + struct.pack("<I", 3) + b"abc\0" + b"bext" + struct.pack("<I", 602)
+    little = by_libsndfile("CAF", "PCM_16", endian="LITTLE")
+    name = b"summ" + containers.W64_TAILS[0]
+    summary = name + struct.pack("<Q", 424) + 50 * b"a remark"
     common, sound, data = (aiff.find(b"COMM"), aiff.find(b"SSND"), caf.find(b"data"))
     total = (flac[21] >> 4 << 36).to_bytes(5, "big")
     return {
@@ -402,6 +405,8 @@ def wrong_lengths():
         "died.aiff": with_bytes(aiff, sound + 4, bytes(4)),
         "short.aiff": with_bytes(aiff, sound + 4, struct.pack(">I", 1008)),
         "few.aiff": with_bytes(aiff, common + 10, struct.pack(">I", 10)),
+        "little.caf": with_bytes(little, little.find(b"data") + 4, bytes(7) + b"\4"),
+        "chunk behind.w64": w64 + bytes(-len(w64) % 8) + summary,
         "streamed.caf": with_bytes(caf, data + 4, b"\xff" * 8),
         "streamed.au": with_bytes(au, 8, b"\xff" * 4),
         "died.au": with_bytes(au, 8, bytes(4)),
@@ -443,7 +448,8 @@ def test_samples_may_be_padded(tmp_path, kind):
 
 
 def test_headers_without_sound_are_refused(tmp_path):
-    for content in (b"", b"RIFF....WAVE", by_libsndfile("WAV", "PCM_16")[:44]):
+    nothing = b".snd" + bytes(60)
+    for content in (b"", b"RIFF....WAVE", nothing, by_libsndfile("WAV", "PCM_16")[:44]):
         (tmp_path / "a.wav").write_bytes(content)
         error = denoise(tmp_path / "a.wav", tmp_path / "b.wav").error
         assert "a.wav: " in error and "\n" not in error
@@ -978,6 +984,34 @@ def test_every_track_of_a_video_is_denoised(tmp_path):
     assert languages == ["eng", "deu"]
 
 
+def test_what_was_removed_may_be_a_video_beside_sound_alone(tmp_path):
+    source, target, removed = (tmp_path / x for x in ("a.mkv", "b.wav", "c.mkv"))
+    by_ffmpeg(source, None, "flac", pictures="libx264", tracks=2)
+    (job,), _ = files.jobs([str(source)], str(target), str(removed))
+    (outcome,) = files.denoise(
+        registry.make("silence"), [job], {}, files.DryWetMix(), on_files=lambda _: None
+    )
+    assert not outcome.error and "holds the sound alone" in outcome.remark
+    for track in range(2):
+        before, after = (
+            audio.read_file(audio.FileSource(path, track)).samples
+            for path in (source, removed)
+        )
+        np.testing.assert_allclose(after, 0.999 * before, atol=2**-15)
+    before = audio.read(source).samples
+    np.testing.assert_allclose(audio.read(target).samples, 1e-3 * before, atol=2**-15)
+
+
+def test_a_track_that_joined_files_lack_is_named(tmp_path):
+    two, one = (
+        by_ffmpeg(tmp_path / f"{n}.mkv", None, "flac", tracks=n).read_bytes()
+        for n in (2, 1)
+    )
+    (tmp_path / "a.mkv").write_bytes(two + one)
+    found = audio.read_file(audio.FileSource(tmp_path / "a.mkv", 1))
+    assert len(found.samples) == COUNT and "no such track" in found.remark
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_sound_that_starts_later_stays_in_place(tmp_path, name):
     source, target = tmp_path / name, tmp_path / f"out_{name}"
@@ -1152,6 +1186,15 @@ def test_pipes_of_other_formats(monkeypatch, tmp_path):
     assert not outcome.remark and audio.FileSource(io.BytesIO(out)).num_tracks == 2
     outcome, out = run_piped(monkeypatch, b"")
     assert "standard input: cannot read" in outcome.error and not out
+
+
+def test_pipes_keep_pictures_and_name_no_temporary_file(monkeypatch, tmp_path):
+    path = by_ffmpeg(tmp_path / "a.wmv", None, "wmav2", 44_100, pictures="wmv2")
+    outcome, out = run_piped(monkeypatch, path.read_bytes())
+    assert not outcome.error and audio.FileSource(io.BytesIO(out)).has_pictures
+    outcome, _ = run_piped(monkeypatch, by_libsndfile("WAV", None, 44_100), "opus")
+    assert outcome.remark.startswith("standard output.opus: OPUS has no 44100 Hz")
+    assert formats.container_extension("amr", "amrwb", False) == "awb"
 
 
 def test_folders_may_become_another_format(tmp_path):

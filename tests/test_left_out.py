@@ -184,6 +184,14 @@ def test_hidden_files_are_no_sound_and_are_counted(tmp_path, name):
     ]
 
 
+def test_hidden_files_are_counted_where_nothing_else_is_done(tmp_path):
+    for name in ("a.wav", "._a.wav"):
+        (tmp_path / name).write_bytes(b"")
+    args = (str(tmp_path), f"--output={tmp_path / 'out'}", "--method=noisy")
+    last = run_script("denoise.py", *args, expect=2).stderr.splitlines()[-1]
+    assert last.endswith(f"1 hidden ({tmp_path}/._a.wav)")
+
+
 def test_the_end_says_what_was_done_and_what_was_not(tmp_path):
     root, out = tmp_path / "in", tmp_path / "out"
     for name in ("a", "b", "c"):

@@ -566,14 +566,15 @@ def test_streams_are_measured(weights, tmp_path):
     assert row["one batch, share"] > 0 and row["one by one, share"] > 0
 
 
-# Runs `live` at a terminal, presses b and q; prints its exit code, and whether the terminal
-# is as it was.
+# Runs `live` at a terminal, its standard output in a file; presses b and q; prints its exit
+# code, and whether the terminal is as it was.
 TERMINAL = """
 import os, pty, sys, termios
 
 child, terminal = pty.fork()
 if not child:
-    os.execv(sys.executable, [sys.executable, "-m", "inr_jax", "live", *sys.argv[1:]])
+    os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), 1)
+    os.execv(sys.executable, [sys.executable, "-m", "inr_jax", "live", *sys.argv[2:]])
 before, shown = termios.tcgetattr(terminal), b""
 
 def wait_for(text):
@@ -595,6 +596,7 @@ def test_at_a_terminal_there_is_a_meter_and_keys(weights, tmp_path):
     path, output = tmp_path / "long.wav", tmp_path / "out.wav"
     audio.write(path, np.zeros((60 * RATE, 1), np.float32), RATE)
     flags = [f"--input={path}", f"--output={output}", f"--weights={weights}"]
+    flags = [str(tmp_path / "run.json"), *flags, "--json"]
     done = subprocess.run(
         [sys.executable, "-c", TERMINAL, *flags],
         check=False,
@@ -605,3 +607,4 @@ def test_at_a_terminal_there_is_a_meter_and_keys(weights, tmp_path):
     )
     assert done.stdout.split() == ["130", "True"], done.stderr
     assert 0 < audio.read(output).num_samples < 60 * RATE
+    assert json.loads((tmp_path / "run.json").read_text())["hops"] > 0

@@ -535,6 +535,56 @@ def test_markers_of_caf_follow_the_rate(tmp_path):
     np.testing.assert_array_equal(decoded(target, "caf")[0], before)
 
 
+def test_regions_of_caf_are_named_at_another_rate(tmp_path):
+    chunk = b"regn" + struct.pack(">q", 8) + bytes(8)
+    source = make(tmp_path / "a.caf", "caf")
+    data = source.read_bytes()
+    source.write_bytes(data[:52] + chunk + data[52:])
+    assert metadata.carry(source, make(tmp_path / "b.caf", "caf")) == []
+    lost = metadata.carry(source, make(tmp_path / "c.caf", "caf", 48_000))
+    assert lost == ["positions"]
+    assert b"regn" not in (tmp_path / "c.caf").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["wav", "aiff", "flac", "caf", "ogg"])
+def test_an_id3_tag_in_front_is_carried_with_the_rest(tmp_path, sources, kind):
+    tag = id3_tag([frame(b"TCON", b"\3talk")])
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(tag + sources[kind].read_bytes())
+    plain = make(tmp_path / f"b.{kind}", kind)
+    assert "markers" not in metadata.carry(path, plain) or kind == "caf"
+    assert tags(plain)["title"] == TITLE and b"talk" in plain.read_bytes()
+    other = make(tmp_path / "c.mka", "mka")
+    metadata.carry(path, other)
+    assert (tags(other)["title"], tags(other)["genre"]) == (TITLE, "talk")
+
+
+@pytest.mark.parametrize("kind", ["aiff", "m4a", "mka"])
+def test_speakers_that_no_place_is_for_are_named(tmp_path, kind):
+    source = make(tmp_path / "a.wav", "wavex", channels=2)
+    data = bytearray(source.read_bytes())
+    struct.pack_into("<I", data, data.index(b"fmt ") + 28, 0x600)
+    source.write_bytes(data)
+    lost = metadata.carry(source, make(tmp_path / f"b.{kind}", kind, channels=2))
+    assert lost == ["channel mask"]
+
+
+def test_attachments_of_sound_are_named(tmp_path):
+    make(tmp_path / "a.mka", "mka")
+    with (
+        av.open(str(tmp_path / "a.mka")) as old,
+        av.open(str(tmp_path / "b.mka"), "w", format="matroska") as new,
+    ):
+        copy = new.add_stream_from_template(old.streams.audio[0])
+        new.add_attachment("notes.pdf", "application/pdf", b"%PDF" * 20)
+        for packet in old.demux(audio=0):
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    lost = metadata.carry(tmp_path / "b.mka", make(tmp_path / "c.mka", "mka"))
+    assert lost == ["attachments"]
+
+
 @pytest.mark.parametrize("kind", ["ogg", "opus"])
 @pytest.mark.parametrize("size", [0, 254, 255, 65_000, 65_025, 400_000])
 def test_covers_of_any_size_in_ogg(tmp_path, kind, size):

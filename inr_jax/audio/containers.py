@@ -14,6 +14,11 @@ from typing import IO, NamedTuple
 
 # Lengths that mean "unknown": of recorders that died and of streams.
 PLACEHOLDERS = {0, *range(0x7FFFF000, 0x80000001), *range(0xFFFFFF00, 0x100000000)}
+# A name of a W64 chunk is a RIFF name and one of these; the second is that of lists.
+W64_TAILS = (
+    bytes.fromhex("f3acd3118cd100c04f8edb8a"),
+    bytes.fromhex("912fcf11a5d628db04c10000"),
+)
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # they follow sound in any format
 _FLAC = b"fLaC\x00\x00\x00\x22"  # with the header of the block that comes first
 # How other files begin that are known by it wherever it is: bytes of that.
@@ -131,7 +136,7 @@ def links(file: IO[bytes]) -> list[Link]:
     Ogg has chains of them by its standard; the others come from people who joined files.
     """
     stop, head = size(file), bytes_at(file, 0, 12)
-    if (front := _tag_length(file)) and bytes_at(file, front, 4) in _TAGGED:
+    if (front := front_tags(file)) and bytes_at(file, front, 4) in _TAGGED:
         found = links(Span(file, front, stop))
         return [x._replace(start=front + x.start, stop=front + x.stop) for x in found]
     if head[:4] == b"OggS":
@@ -160,9 +165,12 @@ def _starts(file, end, stop):
         if not same or own[8:] == b"AVIX":  # a long AVI file continues
             return
         yield start
+        before = start
         try:
             start = end(file, start, stop)
         except struct.error:  # the header itself ends early
+            return
+        if start <= before:  # its header is wrong
             return
 
 
@@ -320,10 +328,14 @@ def _ogg_links(file, stop):
 
 
 def _has_right_sum(page):
-    """Whether the CRC-32 of an Ogg page is right: zlib's, of mirrored bits."""
+    return page[22:26] == ogg_checksum(page)
+
+
+def ogg_checksum(page: bytes) -> bytes:
+    """The CRC of an Ogg page: zlib's, of mirrored bits, and nothing inverted."""
     others = page[:22] + bytes(4) + page[26:]
     found = zlib.crc32(others.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return page[22:26] == found.to_bytes(4, "big").translate(_MIRRORED)
+    return found.to_bytes(4, "big").translate(_MIRRORED)
 
 
 def extent(file: IO[bytes]) -> Extent | None:
@@ -419,19 +431,25 @@ def _w64(file, stop):
     at = 40
     while at + 24 <= stop:
         name, length = struct.unpack("<4s12xQ", bytes_at(file, at, 24))
+        following = at + max(24, -(-length // 8) * 8)
         if name == b"data":
+            if bytes_at(file, following + 4, 12) in W64_TAILS:  # a chunk of its own
+                return Extent(at + 24, length - 24, length - 24, "LITTLE")
             return _extent(file, at + 24, max(0, length - 24), stop, "LITTLE")
-        at += max(24, -(-length // 8) * 8)
+        at = following
     return None
 
 
 def _caf(file, stop):
-    at = 8
+    at, endian = 8, "BIG"
     while at + 12 <= stop:
         name, length = struct.unpack(">4sq", bytes_at(file, at, 12))
+        if name == b"desc":  # rate, format, flags
+            (flags,) = struct.unpack(">I", bytes_at(file, at + 24, 4))
+            endian = "LITTLE" if flags & 2 else "BIG"
         if name == b"data":  # behind the count of edits
             length = 0 if length < 0 else length - 4
-            return _extent(file, at + 16, length, stop, "BIG")
+            return _extent(file, at + 16, length, stop, endian)
         at += 12 + max(0, length)
     return None
 
@@ -504,7 +522,7 @@ def mp3_samples(file: IO[bytes], per_frame: int) -> int | None:
       file: Open.
       per_frame: Samples of a frame.
     """
-    frame = bytes_at(file, _tag_length(file), 2048)
+    frame = bytes_at(file, front_tags(file), 2048)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
     if at < 0 or len(frame) < at + 144 or not frame[at + 7] & 1:
         return None
@@ -551,12 +569,24 @@ def _end_tag(file, end):
     return 0
 
 
-def _tag_length(file):
-    """Bytes of ID3 tags in front; their lengths are in four times seven bits."""
-    length = 0
-    while (head := bytes_at(file, length, 10))[:3] == b"ID3":
-        length += 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:]))
-    return length
+def front_tags(file: IO[bytes]) -> int:
+    """Bytes of all ID3 tags at the beginning of a file."""
+    total = 0
+    while length := id3_size(bytes_at(file, total, 10)):
+        total += length
+    return total
+
+
+def id3_size(head: bytes) -> int:
+    """Bytes of the ID3 tag that begins with these ten; 0 where there is none.
+
+    Its length is in four times seven bits, without the head and, in version 2.4, a foot
+    of ten bytes each.
+    """
+    if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 127:
+        return 0
+    length = sum(byte << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+    return 10 + length + (10 if head[5] & 16 else 0)
 
 
 def rebuilt_wav(file: IO[bytes], link: Link) -> Span | None:

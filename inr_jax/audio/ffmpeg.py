@@ -135,6 +135,8 @@ class Reader:
             streams = container.streams.audio
             if not streams:
                 raise ValueError("there is no sound in it")
+            if track >= len(streams):  # of files that were joined
+                raise ValueError("it has no such track")
             stream = streams[track]
             context = stream.codec_context
             if context is None:

@@ -15,7 +15,7 @@ from inr_jax.errors import InputError
 
 # Extensions that are not the name of their libsndfile format.
 _SNDFILE = {"aif": "AIFF", "aifc": "AIFF", "oga": "OGG", "opus": "OGG", "wave": "WAV"}
-_SNDFILE |= {"bwf": "WAV", "snd": "AU"}
+_SNDFILE |= {"bwf": "WAV", "snd": "AU", "sph": "NIST"}
 # FFmpeg's name of the container, and the codecs that it is written with, the first of
 # them where the codec of the source is none of them.
 _PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le")
@@ -59,6 +59,13 @@ _FFMPEG = {
 }
 # Those of them that are for sound alone.
 _SOUND = {"m4a", "m4b", "weba", "aac", "ac3", "eac3", "mp2", "wma", "amr", "wv", "tta"}
+# Of containers by FFmpeg's name, for pictures and for sound alone.
+_WITH_PICTURES = {
+    "mov": ("mp4", "m4a"),
+    "matroska": ("mkv", "mka"),
+    "asf": ("wmv", "wma"),
+    "ogg": ("ogv", "ogg"),
+}
 # Read, and written by no library.
 _READ_ONLY = {"ape", "awb", "dts", "mpc", "ra", "rm", "shn", "spx", "tak", "thd", "gsm"}
 # libsndfile's names of codecs that FFmpeg has too.
@@ -172,10 +179,10 @@ def ffmpeg_format(path: str | os.PathLike) -> tuple[str, tuple[str, ...]]:
 def container_extension(ffmpeg_name: str, codec: str, has_pictures: bool) -> str:
     """The usual extension of what FFmpeg calls a format when it reads it."""
     names = ffmpeg_name.split(",")
-    if "mov" in names:
-        return "mp4" if has_pictures else "m4a"
-    if names[0] == "matroska":
-        return "mkv" if has_pictures else "mka"
+    if kinds := _WITH_PICTURES.get(names[0]):
+        return kinds[not has_pictures]
+    if codec == "amrwb":
+        return "awb"
     for extension, (container, _) in _FFMPEG.items():
         if container in names:
             return extension

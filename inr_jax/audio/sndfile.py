@@ -115,8 +115,13 @@ class Reader:
         if self._is_flac:
             return containers.without_length(self._file, self._link)[0]
         span = containers.Span(self._file, self._link.start, self._link.stop)
-        if span.read(4) == b"BW64":  # by another name
+        head = span.read(4)
+        if head == b"BW64":  # by another name
             span.patch(0, b"RF64")
+        # libsndfile takes all behind the header for sound
+        if head == b"riff" and (found := containers.extent(span)):
+            stop = self._link.start + found.start + found.present
+            span = containers.Span(self._file, self._link.start, stop)
         if bits := containers.padded_bits(span):
             span.patch(*bits)
         span.seek(0)

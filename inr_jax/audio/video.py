@@ -24,6 +24,7 @@ def open_track_writers(
     sample_rates: Sequence[int],
     remarks: list[str],
     finish: Callable[[pathlib.Path], None] = lambda file: None,
+    name: str | os.PathLike | None = None,
 ) -> Iterator[list[Add]]:
     """A context that yields functions which append samples, as `audio.open_writer`.
 
@@ -38,43 +39,44 @@ def open_track_writers(
       remarks: Lines on what cannot be kept are added to it.
       finish: Called with a finished file of sound alone, before it appears: others have
         the tags of their source.
+      name: In messages, instead of the path.
 
     Raises:
       InputError: as `audio.open_writer`.
     """
-    first = tracks[0]
+    first, name = tracks[0], name or path
     has_more = first.has_pictures or first.num_tracks > 1
     if not has_more or not formats.holds_pictures(path):
         if has_more:
-            remarks.append(f"{path}: holds the sound alone, of one track")
-        remarks.append(_encoding(path, first, sample_rates[0]).remark)
-        with _writer(path, first, sample_rates[0], finish) as add:
+            remarks.append(f"{name}: holds the sound alone, of one track")
+        remarks.append(_remark(path, first, sample_rates[0], name))
+        with _writer(path, first, sample_rates[0], name, finish) as add:
             yield [add]
         return
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as sounds:
-        name, adds = pathlib.Path(path), []
-        paths = [pathlib.Path(folder) / f"{i}{name.suffix}" for i in range(len(tracks))]
+        ending, adds = pathlib.Path(path).suffix, []
+        paths = [pathlib.Path(folder) / f"{i}{ending}" for i in range(len(tracks))]
         for sound, track, rate in zip(paths, tracks, sample_rates, strict=True):
-            remarks.append(_encoding(path, track, rate).remark)
-            adds.append(sounds.enter_context(_writer(sound, track, rate)))
+            remarks.append(_remark(path, track, rate, name))
+            adds.append(sounds.enter_context(_writer(sound, track, rate, name)))
         yield adds
         sounds.close()
-        with naming(path), replacing(path) as temporary:
+        with naming(name), replacing(path) as temporary:
             left_out = _remux(paths, tracks, temporary, path)
         if left_out:
-            remarks.append(f"{path}: cannot hold {', '.join(left_out)} of the source")
+            remarks.append(f"{name}: cannot hold {', '.join(left_out)} of the source")
         if first.num_parts > 1:
-            remarks.append(f"{path}: has the pictures of the first joined file alone")
+            remarks.append(f"{name}: has the pictures of the first joined file alone")
 
 
-def _encoding(path, track, rate):
-    return formats.encoding(path, rate, track.num_channels, track.subtype)
+def _remark(path, track, rate, name):
+    found = formats.encoding(path, rate, track.num_channels, track.subtype)
+    return found.remark.replace(os.fspath(path), os.fspath(name), 1)
 
 
-def _writer(path, track, rate, finish=lambda file: None):
-    return open_writer(
-        path, rate, track.num_channels, track.subtype, finish, track.bit_rate
-    )
+def _writer(path, track, rate, name, finish=lambda file: None):
+    form = rate, track.num_channels, track.subtype
+    return open_writer(path, *form, finish, track.bit_rate, name)
 
 
 def _remux(sounds, tracks, temporary, path):

@@ -25,7 +25,10 @@ _BLOCK = 2**16  # frames; libsndfile's Vorbis encoder crashes on long ones
 WAV_LIMIT = 2**32 - 2**16
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _INTEGER_BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
-_UNCLIPPED = ("FLOAT", "DOUBLE")
+_FLOATS = ("FLOAT", "DOUBLE")
+# Codecs that hold what is above full scale.
+_UNCLIPPED = {*_FLOATS, "VORBIS", "OPUS", "MPEG_LAYER_III", "pcm_f32le"}
+_UNCLIPPED |= {"aac", "ac3", "eac3", "mp3", "opus", "wmav1", "wmav2"}
 # Bits per second of each channel at libsndfile's quality 1 and 0.
 _OPUS_RATES = 256_000, 6000
 _MP3_RATES = ((32_000, 320_000, 32_000), (16_000, 160_000, 8000), (0, 64_000, 8000))
@@ -41,6 +44,7 @@ def open_writer(
     subtype: str | None = None,
     finish: Callable[[pathlib.Path], None] = lambda file: None,
     bit_rate: int | None = None,
+    name: str | os.PathLike | None = None,
 ) -> Iterator[Callable[[np.ndarray], int]]:
     """A context that yields a function which appends blocks of samples to a file.
 
@@ -56,22 +60,23 @@ def open_writer(
         that the file format has is written, or its default where None.
       finish: Called with the finished file, before it appears.
       bit_rate: Of the source, which lossy codecs keep.
+      name: In messages, instead of the path.
 
     Raises:
       InputError: an extension or a number of channels that cannot be written, a full
         disk, or a lack of permission.
     """
     encoding = formats.encoding(path, sample_rate, channels, subtype, bit_rate)
-    errors = []
+    name, errors = name or path, []
     with (
-        naming(path, errors),
+        naming(name, errors),
         replacing(path) as temporary,
         _ErrorKeepingFile(temporary, errors) as file,
     ):
         opened = ffmpeg.writer if encoding.library == "ffmpeg" else _sndfile_writer
         with opened(file, encoding) as add:
             encoder = _Encoder(add, encoding, sample_rate)
-            yield naming(path, errors)(encoder.add)
+            yield naming(name, errors)(encoder.add)
             encoder.finish()
         if errors:
             raise errors[0]
@@ -203,7 +208,11 @@ def _sndfile_writer(
             sounds[0].close()
             sounds[0] = _as_rf64(file, encoding)
             limit = float("inf")
-        sounds[0].write(gain * block if bits is None else _integers(block, bits))
+        if bits:
+            block = _integers(block, bits)
+        elif encoding.codec not in _UNCLIPPED:  # what is too loud would wrap around
+            block = np.clip(block, -1, 1 - 2**-15)
+        sounds[0].write(block if bits else gain * block)
 
     try:
         yield add
@@ -260,7 +269,7 @@ def _as_rf64(file, encoding):
         file.truncate()
         copied.seek(0)
         sound = _opened(file, "RF64", encoding)
-        kind = "float64" if encoding.codec in _UNCLIPPED else "int32"
+        kind = "float64" if encoding.codec in _FLOATS else "int32"
         with soundfile.SoundFile(copied) as old:
             while len(block := old.read(_BLOCK, kind, always_2d=True)):
                 sound.write(block)

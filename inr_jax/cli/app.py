@@ -45,7 +45,7 @@ def run(main: Callable[..., int | None], takes_arguments: bool = False) -> None:
         except (RuntimeError, MemoryError) as error:
             return _print_failure(error)
         except KeyboardInterrupt:
-            print("interrupted: the same command resumes from here", file=sys.stderr)
+            print("interrupted: the same command does what is left", file=sys.stderr)
             return EXIT_INTERRUPTED
 
     app.run(guarded, flags_parser=_parse)

@@ -76,7 +76,8 @@ class Report:
         if self._num_done:
             print(self._done(elapsed_s), file=sys.stderr)
         others = self._others()
-        if others and (self._num_done or self._already):  # else each was named
+        is_named = not (self._num_done or self._already or self._left_out.hidden)
+        if others and not is_named:
             print(f"not denoised: {'; '.join(others)}", file=sys.stderr)
 
     def _done(self, elapsed_s):

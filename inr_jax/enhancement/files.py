@@ -114,6 +114,8 @@ def jobs(
     left_out = LeftOut([], [])
     if "" in (*inputs, output, residual):
         raise InputError("an input or an output has an empty name")
+    if residual == PIPE:
+        raise InputError("what was removed goes to a file or folder, not to -")
     output_format = output_format and _extension(output_format)
     if PIPE in inputs or output == PIPE:
         return [_piped(inputs, output, residual, output_format)], left_out
@@ -531,13 +533,14 @@ class _Sources:
         if path == PIPE:
             path, name = self._stdin(), "standard input"
         first = audio.FileSource(path, name=name)
-        found = [first]
-        if audio.holds_pictures(_file_target(job, first)):
+        found, outputs = [first], [_file_target(job, first)]
+        outputs += [job.residual] if job.residual else []
+        if any(map(audio.holds_pictures, outputs)):
             more = range(1, first.num_tracks)
             found += [audio.FileSource(path, track, name) for track in more]
         for track in found:
             # what an output cannot hold is known before the work begins
-            for target in (_file_target(job, first), *filter(None, [job.residual])):
+            for target in outputs:
                 rate = self._denoiser.output_rate or track.sample_rate
                 encoding = audio.encoding(
                     target, rate, track.num_channels, track.subtype
@@ -594,13 +597,15 @@ class _Writer:
                 raise part.error
             if self._add is None:
                 self._open()
-            self._clipped += self._add[track](output)
+            if track < len(self._add):  # a file of sound alone takes the first
+                self._clipped += self._add[track](output)
             if self._add_removed and track < len(self._add_removed):
                 self._add_removed[track](part.noisy - output)
             if not self.tracks_left:
                 self._close()
         except Exception as error:  # noqa: BLE001
-            self._files.__exit__(type(error), error, error.__traceback__)
+            with contextlib.suppress(Exception):  # it may be raised again, as another
+                self._files.__exit__(type(error), error, error.__traceback__)
             self._clear()
             self.outcome = Outcome(self.job, _why(self.job, error))
 
@@ -609,17 +614,18 @@ class _Writer:
             self._record.remove()
         if self.job.residual:
             own_rates = [track.sample_rate for track in self._tracks]
-            self._add_removed = self._opened(self.job.residual, own_rates)
-        target = _file_target(self.job, self._tracks[0])
+            path = self.job.residual
+            self._add_removed = self._opened(path, own_rates, path)
+        path = name = _file_target(self.job, self._tracks[0])
         if self.job.target == PIPE:
             self._folder = tempfile.TemporaryDirectory()
-            self._piped = target = pathlib.Path(self._folder.name) / target
-        self._add = self._opened(target, self._rates)
+            self._piped = path = pathlib.Path(self._folder.name) / name
+        self._add = self._opened(path, self._rates, name)
 
-    def _opened(self, path, rates):
+    def _opened(self, path, rates, name):
         return self._files.enter_context(
             audio.open_track_writers(
-                path, self._tracks, rates, self._remarks, self._carry
+                path, self._tracks, rates, self._remarks, self._carry, name
             )
         )
 

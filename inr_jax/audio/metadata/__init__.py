@@ -17,6 +17,7 @@ import os
 from types import ModuleType
 from typing import IO
 
+from inr_jax.audio import containers
 from inr_jax.audio.metadata import (
     aiff,
     caf,
@@ -28,6 +29,7 @@ from inr_jax.audio.metadata import (
     ogg,
     wav,
 )
+from inr_jax.audio.metadata.chunks import Block
 from inr_jax.audio.metadata.model import Metadata
 
 __all__ = ["carry", "carry_times"]
@@ -71,7 +73,7 @@ def carry_times(source: str | os.PathLike, target: str | os.PathLike) -> None:
 
 def _family(file: IO[bytes]) -> ModuleType | None:
     """The module for files of this kind."""
-    file.seek(id3.front(file))
+    file.seek(containers.front_tags(file))
     head = file.read(12)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return mp4
@@ -85,12 +87,30 @@ def _read(path) -> Metadata:
     with open(path, "rb") as file:
         family = _family(file) or container
         try:
+            front = containers.front_tags(file)
+            if front and family not in (mpeg, container):
+                return _read_behind(file, front, family)
             found = family.read(file)
         except (ValueError, StopIteration):  # another codec
             return container.read(file)
         if family is mpeg and not found.tags:
             container.read_into(file, found)
         return found
+
+
+def _read_behind(file, front, family):
+    """What a file holds that stands behind an ID3 tag, and that."""
+    found = family.read(containers.Span(file, front, containers.size(file)))
+    with found.reading("ID3"):
+        found.admit(front)
+        tag = containers.bytes_at(file, 0, front)
+        id3.read(tag, found)
+        name = {wav: b"id3 ", aiff: b"ID3 "}.get(family)
+        if name is None:  # no block of it: what is known is written anew
+            found.family = ""
+        else:
+            found.blocks.append(Block(name, tag))
+    return found
 
 
 def _write(path, found) -> list[str]:

@@ -85,7 +85,7 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
         ratio = Fraction(rate) / Fraction(found.rate or rate)
         blocks = found.rescaled(_rescaled, ratio)
     else:
-        blocks, lost = _encoded(found, rate), found.others
+        blocks, lost = _encoded(found, rate), found.without_place()
     pieces = around(chunks, AIFF, _OF_THE_SOUND, b"SSND", blocks)
     size = struct.pack(">I", 4 + length(pieces))  # an error above 4 GB
     splice(path, [head[:4] + size + head[8:], *pieces])

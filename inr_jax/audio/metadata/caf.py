@@ -89,6 +89,8 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
 
 
 def _rescaled(block, ratio):
+    if block.id == b"regn":
+        raise ValueError("regions of another rate")
     if block.id != b"mark":
         return block
     payload = bytearray(block.payload)

@@ -51,6 +51,8 @@ def read_into(file: IO[bytes], found: Metadata) -> None:
         if "DATE" not in more.tags:
             more.tag("DATE", more.tags.get("CREATION_TIME", [""])[0])
         more.markers = _markers(opened)
+        if any(stream.type == "attachment" for stream in opened.streams):
+            found.others.append("attachments")
         for stream in opened.streams.video:
             if ffmpeg.is_cover(stream):
                 more.pictures += _pictures(opened, stream)
@@ -83,7 +85,7 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
     """
     with open(path, "rb") as file:
         form = _format(file)
-    lost = list(found.others)
+    lost = found.without_place()
     if found.pictures and form not in _WITH_ATTACHMENTS:
         lost.append("cover art")
     with open(path, "rb") as file, ffmpeg.opened(file) as old:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import IO, NamedTuple
 
-from inr_jax.audio.metadata import id3, vorbis
+from inr_jax.audio.containers import front_tags
+from inr_jax.audio.metadata import vorbis
 from inr_jax.audio.metadata.model import Metadata, Range, splice
 
 FAMILY = "flac"
@@ -30,7 +31,7 @@ def _blocks(file: IO[bytes]) -> Iterator[Block]:
     Raises:
       ValueError: they are cut short.
     """
-    file.seek(id3.front(file))
+    file.seek(front_tags(file))
     if file.read(4) != b"fLaC":
         raise ValueError("not FLAC")
     is_last = False

@@ -2,8 +2,8 @@
 
 import struct
 from fractions import Fraction
-from typing import IO
 
+from inr_jax.audio.containers import id3_size
 from inr_jax.audio.metadata.model import Marker, Metadata, Picture
 
 _FRAMES = {
@@ -44,24 +44,6 @@ _ENCODINGS = {0: "latin1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
 _IN_WORDS = {b"COMM": "COMMENT", b"USLT": "LYRICS"}
 
 
-def size(head: bytes) -> int:
-    """Bytes of the tag that begins with these ten; 0 where there is none."""
-    if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 127:
-        return 0
-    return 10 + _syncsafe(head[6:10]) + (10 if head[5] & 16 else 0)
-
-
-def front(file: IO[bytes]) -> int:
-    """Bytes of all tags at the beginning of a file."""
-    total = 0
-    while True:
-        file.seek(total)
-        more = size(file.read(10))
-        if not more:
-            return total
-        total += more
-
-
 def _syncsafe(data):
     value = 0
     for byte in data:
@@ -75,7 +57,7 @@ def read(data: bytes, found: Metadata) -> None:
     Raises:
       ValueError: it is damaged.
     """
-    if not size(data[:10]) or 10 + _syncsafe(data[6:10]) > len(data):
+    if not id3_size(data[:10]) or 10 + _syncsafe(data[6:10]) > len(data):
         raise ValueError("no tag, or one without its end")
     version, flags = data[3], data[5]
     body = data[10 : 10 + _syncsafe(data[6:10])]

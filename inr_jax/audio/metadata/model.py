@@ -129,6 +129,10 @@ class Metadata:
         }
         return [name for name, found in kinds.items() if found] + self.others
 
+    def without_place(self) -> list[str]:
+        """Names of what families hold that know tags, pictures and markers alone."""
+        return [*self.others, *(["channel mask"] if self.channel_mask else [])]
+
     @contextlib.contextmanager
     def reading(self, name: str):
         """Names what is damaged, instead of failing for it."""

@@ -153,7 +153,7 @@ def _free_name(item):
 
 def write(path: str | os.PathLike, found: Metadata) -> list[str]:
     """Puts it into a finished file; returns names of what does not go in."""
-    lost = [] if found.family == FAMILY else list(found.others)
+    lost = [] if found.family == FAMILY else found.without_place()
     if found.markers:
         container.write(path, Metadata("", markers=found.markers))
     with open(path, "rb") as file:

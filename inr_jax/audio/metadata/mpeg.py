@@ -32,7 +32,7 @@ def read(file: IO[bytes]) -> Metadata:
 
 def _around(file: IO[bytes]) -> tuple[int, int]:
     """Bytes in front, and where the tags at the end begin."""
-    front = id3.front(file)
+    front = containers.front_tags(file)
     return front, containers.without_end_tags(file, front, containers.size(file))
 
 
@@ -45,4 +45,4 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
     else:
         head, foot = id3.build(found), b""
     splice(path, [head, Range(front, tail - front), foot])
-    return list(found.others)
+    return found.without_place()

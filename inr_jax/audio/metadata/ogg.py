@@ -4,10 +4,10 @@ Where its pages become more or fewer, those that follow get new numbers and chec
 """
 
 import os
-import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from inr_jax.audio.containers import ogg_checksum
 from inr_jax.audio.metadata import vorbis
 from inr_jax.audio.metadata.model import LARGEST, Metadata, Range, splice
 
@@ -18,7 +18,6 @@ _CODECS = {
     b"\x01vorbis": (b"\x03vorbis", 3, 12),
     b"OpusHead": (b"OpusTags", 2, 12),
 }
-_MIRRORED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 
 
 class Page(NamedTuple):
@@ -144,14 +143,7 @@ def _paged(packets, serial, number, kind):
 
 def _summed(page):
     """A page with its checksum."""
-    page = page[:22] + bytes(4) + page[26:]
-    return page[:22] + _checksum(page).to_bytes(4, "little") + page[26:]
-
-
-def _checksum(page):
-    """The CRC of Ogg: that of zlib with bits the other way, and nothing inverted."""
-    crc = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{crc:032b}"[::-1], 2)
+    return page[:22] + ogg_checksum(page) + page[26:]
 
 
 def _shifted(file, header, shift):

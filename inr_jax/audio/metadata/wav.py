@@ -10,6 +10,7 @@ import struct
 from fractions import Fraction
 from typing import IO, NamedTuple
 
+from inr_jax.audio.containers import W64_TAILS
 from inr_jax.audio.metadata import id3
 from inr_jax.audio.metadata.chunks import RIFF, W64, Block, Layout, length, walk
 from inr_jax.audio.metadata.model import Marker, Metadata, Range, splice, text
@@ -70,9 +71,7 @@ _OTHERS = {
     b"chna": "chna",
     b"aXML": "axml",
 }
-# A W64 name is a RIFF name and one of two tails.
-_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
-_LIST_TAIL = bytes.fromhex("912fcf11a5d628db04c10000")
+_TAIL, _LIST_TAIL = W64_TAILS
 
 
 def read(file: IO[bytes]) -> Metadata:
@@ -120,7 +119,7 @@ def _sizes(file) -> dict[bytes, int]:
 
 def _riff_name(name):
     """The RIFF name of a W64 name that has one."""
-    if len(name) == 16 and name[4:] in (_TAIL, _LIST_TAIL):
+    if len(name) == 16 and name[4:] in W64_TAILS:
         return b"LIST" if name[4:] == _LIST_TAIL else name[:4]
     return name
 

@@ -97,7 +97,7 @@ def main(inputs: list[str]) -> int:
     left = set(todo)
     already = [job for job in jobs if job not in left]
     todo, blocked = files.writable(todo)
-    piped = files.PIPE in (OUTPUT.value, RESIDUAL.value)
+    piped = OUTPUT.value == files.PIPE
     if piped:
         standard_streams.standard_output()
     objects = (sys.stderr if piped else sys.stdout) if JSON.value else None

@@ -96,7 +96,8 @@ def main() -> None:
         standard_streams.standard_output()
     for path in set(outputs) - {PIPE}:
         # what it cannot hold is known before the work begins
-        if remark := inr_jax.audio.encoding(path, *form).remark:
+        subtype = getattr(source, "subtype", None)
+        if remark := inr_jax.audio.encoding(path, *form, subtype).remark:
             print(remark, file=sys.stderr)
     app.start_jax()
     with session.stopping() as stop:
@@ -148,7 +149,8 @@ def run(source, target, latency, form, outputs, stop) -> Exception | None:
                 print(note, file=sys.stderr)
         if remark := getattr(source, "remark", ""):
             print(remark, file=sys.stderr)
-        shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
+    # the meter takes the lines of standard output while it is there
+    shown.finish(JSON.value, sound_on_stdout=PIPE in outputs)
     return error
 
 
@@ -226,8 +228,8 @@ def written(path, form, source, stop):
 
     if path == PIPE:
         return contextlib.nullcontext(functools.partial(pipes.write, stop=stop))
-    subtype = getattr(source, "subtype", None)
-    return inr_jax.audio.open_writer(path, *form, subtype)
+    subtype, bit_rate = (getattr(source, x, None) for x in ("subtype", "bit_rate"))
+    return inr_jax.audio.open_writer(path, *form, subtype, bit_rate=bit_rate)
 
 
 @contextlib.contextmanager
