@@ -28,7 +28,7 @@ FITTED = ("phases", "weights", "bias")
 
 
 def main() -> int:
-    from inr_jax.evaluation import systems
+    from inr_jax.evaluation import manifest, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
 
@@ -47,9 +47,10 @@ def main() -> int:
     scored = [refined, *([systems.clean()] if DNSMOS.value else [])]
     store = Store(folder)
     with run_dir.filled(folder, settings):
+        manifest.keep(store, source, settings)
         code = scoring.run(store, source, scored, conditions, False, DNSMOS.value)
     labels = [label for one in scored for label in one.labels]
-    scoring.show(store, source, labels, conditions, settings, False, False)
+    scoring.show(store, source, labels, conditions, False, False)
     return code
 
 

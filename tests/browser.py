@@ -64,11 +64,14 @@ def index(tmp_path_factory):
 
 
 def table_row(condition, position):
-    """SSNR rises with the position, STOI falls; noisy lacks COVL; the rest is alike."""
+    """SSNR and over-attenuation rise with the position, STOI falls; noisy lacks COVL; the
+    rest is alike.
+    """
     row = {"condition": condition, "method": METHODS[position], "clips": 3}
     row |= dict.fromkeys((key for key, *_ in tables.SHOWN), 1.0)
     row |= {"ssnr": position - 1.5 + 10 * CONDITIONS.index(condition)}
     row |= {"covl": (np.nan, 2.0, 1.0)[position]}
+    row |= {"over_attenuation": 0.2 + position / 10}
     row |= {"stoi": 0.9 - position / 10, "ssnr_low": 0.5, "ssnr_high": 1.5}
     return row
 

@@ -157,7 +157,7 @@ def test_a_clip_is_decoded_mixed_and_hashed_once(tmp_path, monkeypatch):
     place = runner.Place(store, Pool())
     assert not runner.run(place, source, systems, CONDITIONS, rows.append, chunk=2)
     assert sum(rows) == 3 * 3 * 2 == len(store.rows)
-    listed = manifest.write(tmp_path, source, {"pairs_dir": None})
+    listed = manifest.keep(store, source, {"pairs_dir": None})
     assert manifest.read(listed).choose(clips) == clips
     summaries = results.summarise(store, "abc", CONDITIONS)
     results.write(store, summaries)
@@ -400,7 +400,7 @@ def test_shards_make_the_whole(tmp_path):
     killed = shards[1] / "rows.jsonl"
     killed.write_text("".join(killed.read_text().splitlines(keepends=True)[:-1]))
     done = run_script("evaluate.py", *flags, *merged, expect=2)
-    assert f"{shards[1]}: not finished, has lowpass of" in done.stderr
+    assert f"{shards[1]}: not finished, lacks lowpass of" in done.stderr
     listed = (f"--manifest={whole / 'manifest.json'}", "--methods=noisy", *flags[2:])
     again = tmp_path / "again"
     run_script("evaluate.py", *listed, f"--output_dir={again}")
@@ -408,6 +408,65 @@ def test_shards_make_the_whole(tmp_path):
         row["clip"] for row in rows_of(whole) if row["method"] == "noisy"
     )
     assert json.loads((again / "manifest.json").read_text())["root"] == str(CLIPS)
+
+
+@pytest.mark.slow
+def test_shards_with_no_clip_and_with_a_killed_method(tmp_path):
+    """Two clips that can be read, one that cannot, and a share of none."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    shutil.copy(next(CLIPS.glob("letter*")), clips / "0.flac")
+    (clips / "1.wav").write_bytes(b"no sound")
+    shutil.copy(clips / "0.flac", clips / "2.flac")
+    flags = (f"--clean_dir={clips}", "--methods=noisy", "--compilation_cache=")
+    flags += ("--noreport", "--max_seconds=1")
+    shards = [tmp_path / "shards" / str(i) for i in range(4)]
+    for i, (folder, code) in enumerate(zip(shards, (0, 2, 0, 0), strict=True)):
+        share = ("--num_shards=4", f"--shard_index={i}", f"--output_dir={folder}")
+        done = run_script("evaluate.py", *flags, *share, expect=code)
+        assert ("1.wav" in done.stderr) == (i == 1)
+        run_script("evaluate.py", *flags, *share, expect=code)  # again
+    merged = f"--merge={','.join(map(str, shards))}"
+    run_script("evaluate.py", *flags, merged, f"--output_dir={tmp_path / 'all'}")
+    assert [row["clip"] for row in rows_of(tmp_path / "all")] == ["0", "2"]
+    (shards[0] / "rows.jsonl").write_text("")
+    merged = (merged, f"--output_dir={tmp_path / 'never'}")
+    done = run_script("evaluate.py", *flags, *merged, expect=2)
+    assert "not finished, lacks noisy of 0 in white, 0 dB" in done.stderr
+    (shards[2] / "rows.jsonl").write_text("")
+    done = run_script("evaluate.py", *flags, *merged, expect=2)
+    assert "none of the shards has a row" in done.stderr
+
+
+@pytest.mark.slow
+def test_rows_of_files_that_were_others_are_not_mixed_with_new_ones(tmp_path):
+    clips, noises = tmp_path / "clips", tmp_path / "noises"
+    for folder, names in ((clips, "bc"), (noises, "xy")):
+        folder.mkdir()
+        for name, path in zip(names, sorted(CLIPS.glob("*.flac")), strict=False):
+            shutil.copy(path, folder / f"{name}.flac")
+    flags = ("--methods=noisy", "--compilation_cache=", "--noreport", "--max_seconds=1")
+
+    def evaluate(out, *more, expect=0):
+        places = (f"--clean_dir={clips}", f"--output_dir={tmp_path / out}")
+        return run_script("evaluate.py", *flags, *places, *more, expect=expect).stderr
+
+    recorded = f"--noise={noises}"
+    evaluate("white")
+    evaluate("recorded", recorded)
+    shutil.copy(clips / "b.flac", clips / "a.flac")
+    evaluate("white")  # a clip more, in noise of its own
+    error = evaluate("recorded", recorded, expect=2)
+    assert "has scores of b in the noise of another recording" in error
+    (clips / "a.flac").unlink()
+    shutil.copy(noises / "x.flac", noises / "y.flac")
+    error = evaluate("recorded", recorded, expect=2)
+    assert "in the noise of other recordings; choose another folder" in error
+    before = (tmp_path / "white" / "manifest.json").read_text()
+    shutil.copy(clips / "b.flac", clips / "c.flac")
+    error = evaluate("white", "--methods=lowpass", expect=2)
+    assert "has scores of a clip c that was another file" in error
+    assert (tmp_path / "white" / "manifest.json").read_text() == before
 
 
 @pytest.mark.slow

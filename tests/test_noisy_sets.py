@@ -8,6 +8,7 @@ from inr_jax import audio
 from inr_jax.cli.flags import datasets
 from inr_jax.errors import InputError
 from inr_jax.evaluation import manifest
+from inr_jax.evaluation.store import Store
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def pairs(tmp_path):
             samples = 0.1 * rng.standard_normal(160)
             audio.write(tmp_path / part / f"{name}.wav", samples, 16_000)
     with flagsaver.flagsaver(pairs_dir=str(tmp_path)):
-        manifest.write(tmp_path, datasets.source(), datasets.settings())
+        manifest.keep(Store(tmp_path), datasets.source(), datasets.settings())
     return tmp_path
 
 

@@ -22,14 +22,18 @@ def test_sorting_sorts(page):
     page.get_by_role("button", name="Method").click()
     assert head.get_attribute("aria-sort") == "none"
     assert column(page, 1) == sorted(METHODS)
+    page.get_by_role("button", name="over-attenuated \N{DOWNWARDS ARROW}").click()
+    lower = page.locator("th[data-key=over_attenuation]")
+    assert lower.get_attribute("aria-sort") == "ascending"
     page.get_by_role("button", name="COVL").click()
     assert column(page, 1) == ["quiet", "log_mmse", "noisy"]  # noisy has none
 
 
 def test_the_best_is_marked_for_eyes_and_ears(page):
     bests = page.locator("#table td:has(.best)").all_text_contents()
-    assert [text for text in bests if text.startswith(("0.50", "0.900"))] == [
+    assert [text for text in bests if text.startswith(("0.50", "0.900", "0.2"))] == [
         "0.900 best",
+        "0.200 best",
         "0.50 best+0.50 to +1.50",
     ]
     weight = "(e) => getComputedStyle(e).fontWeight"

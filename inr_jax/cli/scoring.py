@@ -2,8 +2,8 @@
 
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from inr_jax.cli import app
 from inr_jax.cli.flags import methods as method_flags
@@ -30,7 +30,8 @@ def run(
       The exit code: bad input where a file had to be left out, each with a line.
 
     Raises:
-      InputError: there is no row, as no clip could be used; names the first.
+      InputError: there is no row, as no clip could be used; names the first. A share of
+        the clips may have none.
     """
     from inr_jax.evaluation import runner
     from inr_jax.metrics import pool
@@ -43,7 +44,7 @@ def run(
         place = runner.Place(store, workers, keep_audio, metrics)
         problems = runner.run(place, source, systems, conditions, done)
     clear_unfinished(store)
-    if source.clips:
+    if not source.is_share:
         require_rows(store, problems)
     return app.print_problems([*problems, *source.problems])
 
@@ -66,27 +67,24 @@ def show(
     source: "Source",
     labels: Sequence[str],
     conditions: "Sequence[Condition]",
-    flags: Mapping[str, Any],
     figures: bool = True,
     page: bool = True,
 ) -> None:
-    """Writes and prints what there is: tables and a manifest, figures, a page.
+    """Writes and prints what there is: tables, figures, a page.
 
     Args:
       store: Holds rows and estimates.
       source: Of the clips.
       labels: Of methods, in the order to show.
       conditions: The same.
-      flags: As the command was called.
       figures: Whether scores are drawn.
       page: Whether estimates, which must have been kept, are drawn and can be listened
         to.
     """
-    from inr_jax.evaluation import manifest, results
+    from inr_jax.evaluation import results
 
     summaries = results.summarise(store, labels, conditions)
     print(results.write(store, summaries))
-    manifest.write(store.folder, source, flags)
     if figures:
         from inr_jax.evaluation import plots
 

@@ -251,7 +251,8 @@ def beginning(recording: audio.Recording, max_seconds: float | None) -> audio.Re
         return recording
     rate = recording.sample_rate
     count = round(min(max_seconds, len(recording.samples) / rate) * rate)
-    return recording._replace(samples=recording.samples[: max(1, count)])
+    # a copy, as a view would keep the whole recording in memory
+    return recording._replace(samples=recording.samples[: max(1, count)].copy())
 
 
 def _checked_partner(clip, recording, noisy):

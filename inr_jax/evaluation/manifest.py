@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from inr_jax.data.datasets import Clip
 from inr_jax.errors import InputError
 from inr_jax.evaluation.source import Source
-from inr_jax.io import atomic, provenance
+from inr_jax.evaluation.store import Store
+from inr_jax.io import atomic, provenance, run_dir
 
 
 class Manifest(NamedTuple):
@@ -74,15 +75,16 @@ def read(path: str | os.PathLike, root: str | None = None) -> Manifest:
         raise InputError(f"{path}: no manifest.json of an evaluation") from None
 
 
-def write(
-    folder: pathlib.Path, source: Source, flags: Mapping[str, Any]
-) -> pathlib.Path:
-    """Writes `manifest.json` and returns its path.
+def keep(store: Store, source: Source, flags: Mapping[str, Any]) -> pathlib.Path:
+    """Writes `manifest.json`, before the first row, and returns its path.
 
     Args:
-      folder: Where to.
+      store: Of the evaluation; may have rows.
       source: Of the clips.
       flags: As the command was called.
+
+    Raises:
+      InputError: there are rows of a clip that was another file, or in other noise.
     """
     value = {
         "root": source.root,
@@ -94,8 +96,34 @@ def write(
         "commit": provenance.commit(),
         "hardware": {"processor": provenance.processor(), **provenance.machine()},
     }
-    atomic.write_json(folder / "manifest.json", value)
-    return folder / "manifest.json"
+    path = store.folder / run_dir.MANIFEST
+    scored = {row["clip"] for row in store.rows}
+    if scored and path.exists():
+        _refuse_others(path, value, scored)
+    atomic.write_json(path, value)
+    return path
+
+
+def _refuse_others(path, new, scored):
+    """Raises InputError where clips with rows, or their noise, are not those listed."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        old = {line["clip"]: (i, line) for i, line in enumerate(before["clips"])}
+        recordings = before["recordings"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is damaged; delete it to go on") from None
+    others = f"{path.parent}: has scores of {{}}; choose another folder"
+    if recordings != new["recordings"]:
+        raise InputError(others.format("clips in the noise of other recordings"))
+    for i, line in enumerate(new["clips"]):
+        name = line["clip"]
+        if name not in scored or name not in old:
+            continue
+        position, listed = old[name]
+        if listed != line:
+            raise InputError(others.format(f"a clip {name} that was another file"))
+        if recordings and position != i:  # they take turns
+            raise InputError(others.format(f"{name} in the noise of another recording"))
 
 
 def _lines(clips):

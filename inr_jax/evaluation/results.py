@@ -1,13 +1,15 @@
 """Tables and CSV of an evaluation, and one evaluation made of shards."""
 
+import itertools
 import operator
 import pathlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
 from inr_jax.evaluation import store, tables
+from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 from inr_jax.io import atomic, run_dir
 from inr_jax.metrics import pool
@@ -82,8 +84,22 @@ def as_table(summaries: Summaries) -> list[dict]:
     return lines
 
 
-def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
+def merge(
+    shards: Sequence[pathlib.Path],
+    into: pathlib.Path,
+    source: Source,
+    labels: Iterable[str] | None = None,
+    conditions: Iterable[Condition] | None = None,
+) -> None:
     """Joins shards of one evaluation: rows, estimates, settings.
+
+    Args:
+      shards: Their folders.
+      into: Gets the whole.
+      source: All clips, of which each shard must have rows, but for those that cannot be
+        read.
+      labels: Of the methods that must be there; those that the shards record by default.
+      conditions: The same; those of the rows by default.
 
     Raises:
       InputError: their settings differ, one is missing, is there twice or not finished.
@@ -100,11 +116,19 @@ def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
             f"each of the {count} shards is needed once, but their indices are {indices}"
         )
     stores = [Store(folder) for folder in shards]
-    _require_finished(stores)
+    rows = [row for one in stores for row in one.rows]
+    if not rows:
+        raise InputError("none of the shards has a row; run them again, then merge")
+    kinds = {(Condition.of_row(row), row["method"]) for row in rows}
+    kinds |= set(
+        itertools.product(conditions or {c for c, _ in kinds}, labels or methods[0])
+    )
+    for one, index in zip(stores, indices, strict=True):
+        _require_finished(one, source.share(index, count), kinds)
     whole = {**settings[0], "num_shards": 1, "shard_index": 0}
     run_dir.keep_settings(into, whole, methods=methods[0])
     # rows of methods that were added to the whole stay
-    rows = [row for one in (Store(into), *stores) for row in one.rows]
+    rows = [*Store(into).rows, *rows]
     key = operator.itemgetter("clip", "method", "noise", "snr_db", "seed")
     Store(into).replace(list({key(row): row for row in rows}.values()))
     for folder in shards:
@@ -112,17 +136,17 @@ def merge(shards: Sequence[pathlib.Path], into: pathlib.Path) -> None:
             shutil.copytree(folder / "audio", into / "audio", dirs_exist_ok=True)
 
 
-def _require_finished(shards):
-    """Raises InputError where a shard lacks rows that it has of other methods."""
-    kinds = {(Condition.of_row(r), r["method"]) for one in shards for r in one.rows}
-    for one in shards:
-        clips = {
-            condition: {r["clip"] for r in one.of(condition)} for condition, _ in kinds
-        }
+def _require_finished(shard, clips, kinds):
+    """Raises InputError where a clip that can be read lacks a row of some kind."""
+    for position, clip in enumerate(clips.clips):
         for condition, method in sorted(kinds, key=str):
-            done = len(one.done(method, condition))
-            if done < len(clips[condition]):
-                raise InputError(
-                    f"{one.folder}: not finished, has {method} of {done} of "
-                    f"{len(clips[condition])} clips; run it again, then merge"
-                )
+            if clip.name in shard.done(method, condition):
+                continue
+            try:
+                clips.load(position, condition)
+            except InputError:
+                break  # it was left out, with a line
+            raise InputError(
+                f"{shard.folder}: not finished, lacks {method} of {clip.name} in "
+                f"{condition.title}; run it again, then merge"
+            )

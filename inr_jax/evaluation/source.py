@@ -68,6 +68,11 @@ class Source:
         )
 
     @property
+    def is_share(self) -> bool:
+        """Whether these are some of the clips of an evaluation, perhaps none."""
+        return self._turns is not None
+
+    @property
     def problems(self) -> list[str]:
         """What was left out, and recordings of noise that could not be used so far."""
         return [*self.left_out, *self._noise.problems]

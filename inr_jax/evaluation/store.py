@@ -45,7 +45,7 @@ class Store:
         """
         self.folder = folder
         paths = atomic.parts(folder / ROWS)
-        if not paths and (folder / SCORES).exists():
+        if not paths and _has_lines(folder / SCORES):
             raise InputError(
                 f"{folder}: holds {SCORES} of an earlier version, without {ROWS}; "
                 "choose another folder"
@@ -112,6 +112,11 @@ class Store:
     def _put(self, row):
         methods = self._rows.setdefault(Condition.of_row(row), {})
         methods.setdefault(row["method"], {})[row["clip"]] = row
+
+
+def _has_lines(path):
+    """Whether a table is there and not empty, as that of a share without clips is."""
+    return path.exists() and path.read_text(encoding="utf-8").strip().count("\n") > 0
 
 
 def _read(path, repair):

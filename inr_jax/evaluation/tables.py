@@ -26,6 +26,8 @@ OPTIONAL = (
     ("dnsmos_ovrl", "DNSMOS OVRL", 3),
     ("dnsmos_p808", "DNSMOS P.808", 3),
 )
+# Of all others higher is better.
+LOWER_IS_BETTER = ("over_attenuation",)
 
 _EXPLANATION = """
 SSNR (-10 to 35 dB) and CBAK reward silence, see that row; SI-SDR does not. PESQ is wide

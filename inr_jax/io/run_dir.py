@@ -10,6 +10,8 @@ from inr_jax.errors import InputError
 from inr_jax.io import atomic, provenance
 
 NAME = "config.json"
+# The files that an evaluation is of.
+MANIFEST = "manifest.json"
 # Decoded sound in a folder of results, which is none of them.
 DECODED = "decoded"
 
@@ -69,7 +71,8 @@ def filled(
         yield
     except BaseException:
         if process == 0 and not _has_results(folder):
-            (folder / NAME).unlink()
+            for name in (NAME, MANIFEST):
+                (folder / name).unlink(missing_ok=True)
             for path in new:
                 with contextlib.suppress(OSError):  # others may use it
                     path.rmdir()
@@ -95,7 +98,7 @@ def read_methods(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 
 def _has_results(folder):
-    return bool({path.name for path in folder.iterdir()} - {NAME, DECODED})
+    return bool({path.name for path in folder.iterdir()} - {NAME, MANIFEST, DECODED})
 
 
 def _read(folder) -> dict[str, Any]:

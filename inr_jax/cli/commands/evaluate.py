@@ -52,7 +52,7 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> int:
-    from inr_jax.evaluation import results, systems
+    from inr_jax.evaluation import manifest, results, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
     from inr_jax.metrics.dnsmos import require_packages
@@ -67,8 +67,13 @@ def main() -> int:
         require_packages()
     source = clips()
     if MERGE.value:
-        results.merge([pathlib.Path(path) for path in MERGE.value], folder)
-    else:
+        results.merge(
+            [pathlib.Path(path) for path in MERGE.value],
+            *(folder, source),
+            [m.label for m in methods] if flags.FLAGS[METHODS.name].present else None,
+            conditions if datasets.condition_is_given() else None,
+        )
+    elif count > 1:
         source = source.share(index, count)
     settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
     store = Store(folder)
@@ -84,6 +89,7 @@ def main() -> int:
         scored += [] if MERGE.value else [systems.clean()]
     code = 0
     with run_dir.filled(folder, settings, methods=described):
+        manifest.keep(store, source, settings)
         if RESCORE.value:
             rescore(store, source, with_dnsmos)
         if scored:
@@ -92,7 +98,7 @@ def main() -> int:
             )
     drawn = REPORT.value and count == 1
     page = drawn and AUDIO.value
-    scoring.show(store, source, labels, conditions, settings, drawn, page)
+    scoring.show(store, source, labels, conditions, drawn, page)
     distributed.wait_for_all("rows")
     return code
 

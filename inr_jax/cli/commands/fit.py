@@ -40,7 +40,7 @@ CHUNK = 1024
 
 
 def main() -> int:
-    from inr_jax.evaluation import siren_fits, systems
+    from inr_jax.evaluation import manifest, siren_fits, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
     from inr_jax.parallel import distributed
@@ -65,6 +65,8 @@ def main() -> int:
     )
     own = source.share(process, num_processes)
     with run_dir.filled(folder, settings, process, described):
+        if process == 0:
+            manifest.keep(store, source, settings)
         problems = fit(store, own, system, condition)
         distributed.wait_for_all("fits")
         store = Store(folder, process)  # with the rows of all processes
@@ -72,9 +74,7 @@ def main() -> int:
     code = app.print_problems([*problems, *own.problems])
     if process == 0:
         labels = siren_fits.LABELS
-        scoring.show(
-            store, source, labels, [condition], settings, figures=False, page=False
-        )
+        scoring.show(store, source, labels, [condition], figures=False, page=False)
         print(f"Fits, audio and figures of each clip: {folder / 'clips'}")
     return code
 

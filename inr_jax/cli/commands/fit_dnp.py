@@ -23,7 +23,7 @@ NUM_STEPS = flags.DEFINE_integer(
 
 def main() -> int:
     from inr_jax.configs.methods import METHODS, Method
-    from inr_jax.evaluation import systems
+    from inr_jax.evaluation import manifest, systems
     from inr_jax.evaluation.store import Store
     from inr_jax.io import run_dir
 
@@ -38,7 +38,8 @@ def main() -> int:
     settings = datasets.settings()
     store = Store(folder)
     with run_dir.filled(folder, settings, methods=scoring.described(methods)):
+        manifest.keep(store, source, settings)
         code = scoring.run(store, source, scored, conditions)
     labels = [method.label for method in methods]
-    scoring.show(store, source, labels, conditions, settings, figures=False, page=False)
+    scoring.show(store, source, labels, conditions, figures=False, page=False)
     return code

@@ -86,7 +86,12 @@ def write(
             "title": title,
             "notes": notes,
             "metrics": [
-                {"key": key, "title": name, "digits": digits}
+                {
+                    "key": key,
+                    "title": name,
+                    "digits": digits,
+                    "lower": key in tables.LOWER_IS_BETTER,
+                }
                 for key, name, digits in metrics
             ],
             "table": [_table_row(row, keys) for row in table],

@@ -22,9 +22,9 @@ const clips = (() => {
     if (lanes.has(details)) return;
     const body = copyOf("takes-template");
     body.querySelector(".remarks").textContent = clip.remarks.join(" ");
-    body.querySelector(".score-heads").append(...REPORT.metrics.map((m) => make("span", "", m.title)));
+    body.querySelector(".score-heads").append(...REPORT.metrics.map((m) => make("span", "", heading(m))));
     const bests = REPORT.metrics.map((m) =>
-      bestShown(clip.takes.map((take) => take.scores[m.key]), m.digits));
+      bestShown(clip.takes.map((take) => take.scores[m.key]), m));
     const built = clip.takes.map((take, i) => buildTake(clip, take, i, bests));
     body.querySelector(".takes").append(...built);
     details.append(body);
@@ -55,7 +55,7 @@ const clips = (() => {
       const pair = make("div");
       const value = make("dd");
       fillScore(value, take.scores[metric.key], metric, bests[i]);
-      pair.append(make("dt", "", metric.title), value);
+      pair.append(make("dt", "", heading(metric)), value);
       return pair;
     }));
   }

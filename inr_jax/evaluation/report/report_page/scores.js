@@ -10,9 +10,14 @@ function shown(value, digits) {
 }
 
 // The best of several, as it is shown: what looks equal is equally good.
-function bestShown(values, digits) {
+function bestShown(values, metric) {
   const known = values.filter(Number.isFinite);
-  return known.length > 1 ? shown(Math.max(...known), digits) : null;
+  const best = metric.lower ? Math.min : Math.max;
+  return known.length > 1 ? shown(best(...known), metric.digits) : null;
+}
+
+function heading(metric) {
+  return metric.lower ? `${metric.title} \u2193` : metric.title;
 }
 
 function fillScore(element, value, metric, best) {

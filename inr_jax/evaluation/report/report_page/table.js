@@ -2,12 +2,16 @@
 // The table of mean scores of one condition, sorted by any column.
 
 const table = (() => {
-  // A first click sorts names from A, numbers from the highest; a third undoes it.
+  // A first click sorts names from A, numbers from the best; a third undoes it.
   const FROM_LOW = ["none", "ascending", "descending"];
   const FROM_HIGH = ["none", "descending", "ascending"];
   const columns = [
     { key: "method", title: "Method", directions: FROM_LOW },
-    ...REPORT.metrics.map((metric) => ({ ...metric, directions: FROM_HIGH })),
+    ...REPORT.metrics.map((metric) => ({
+      key: metric.key,
+      title: heading(metric),
+      directions: metric.lower ? FROM_LOW : FROM_HIGH,
+    })),
     { key: "clips", title: "Clips", directions: FROM_HIGH },
   ];
   let condition = null;
@@ -75,7 +79,7 @@ const table = (() => {
   function show() {
     const methods = rows().filter((row) => row.method !== "clean"); // no method is better
     const bests = REPORT.metrics.map((metric) =>
-      bestShown(methods.map((row) => row[metric.key]), metric.digits));
+      bestShown(methods.map((row) => row[metric.key]), metric));
     const lines = inOrder().map((row) => bodyRow(row, bests));
     byId("table").tBodies[0].replaceChildren(...lines);
     for (const cell of byId("table").tHead.rows[0].cells) {
