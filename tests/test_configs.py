@@ -75,6 +75,8 @@ def test_networks_of_dnp_beyond_any_machine(setting):
         (HypernetworkTraining, {"weight_decay": -5.0}),
         (HypernetworkTraining, {"warmup_steps": -5}),
         (FieldConfig, {"high_edges_hz": (9000.0, 8000.0)}),
+        (FieldConfig, {"high_edges_hz": (8000.0, 8010.0, 9000.0)}),
+        (FieldConfig, {"high_edges_hz": (4000.0, 8000.0)}),
         (GainFieldConfig, {"floor": 2.0}),
         (GainFieldConfig, {"siren": SirenConfig(first_omega=None)}),
         (methods.OnnxMethod, {"rate": 0}),

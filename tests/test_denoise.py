@@ -455,6 +455,39 @@ def test_a_source_that_fails_stops_no_other(checkpoint):
     assert sum(shares) == pytest.approx(2)
 
 
+@pytest.mark.parametrize("pad", [None, lambda count: count])
+def test_an_estimate_that_cannot_be_finished_ends_its_recording_alone(pad):
+    """By whatever is done with the whole of it, behind the method."""
+
+    def run(windows, size, on_windows):
+        return [driver.Result(i, x.samples) for i, x in enumerate(windows)]
+
+    def finish(noisy, estimate):
+        if noisy[0] > 0.5:
+            raise MemoryError("it is long")
+        return estimate
+
+    def batch_size(size):
+        return 3
+
+    denoiser = driver.Denoiser(run, batch_size, padded_size=pad, finish=finish)
+    samples = [np.full((9, 1), level, np.float32) for level in (0.9, 0.1, 0.2)]
+    noisy = [audio.Recording(x, 16_000) for x in samples]
+    found = list(driver.run(denoiser, noisy, [jax.random.key(0)] * 3))
+    errors = {estimate.position: str(estimate.error or "") for estimate in found}
+    assert errors.pop(0) == "it is long" and len(found) == 3
+    if pad:
+        assert errors == {1: "", 2: ""}
+
+
+def test_the_result_is_no_memory_of_the_caller():
+    noisy = signal(900)
+    kept = noisy.copy()
+    for method, rate in (("noisy", 16_000), ("lowpass", 8000)):
+        inr_jax.denoise(noisy, rate, method)[:] = 0
+        np.testing.assert_array_equal(noisy, kept)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", ["num_steps=60", "num_steps=400:stop=discrepancy"])
 def test_an_interrupted_fit_goes_on_to_the_same_output(tmp_path, monkeypatch, settings):

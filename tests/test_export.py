@@ -233,8 +233,13 @@ def test_a_range_of_any_length_is_stored(tmp_path):
 
 def test_what_has_no_translation_is_named():
     shape = {"x": jax.ShapeDtypeStruct((3,), np.float32)}
-    with pytest.raises(NotImplementedError, match="sort"):
-        jax_to_onnx.convert(lambda x: [jnp.sort(x)], shape, ["y"], {})
+    for name, function in (
+        ("sort", lambda x: [jnp.sort(x)]),
+        ("scan", lambda x: [jax.lax.map(jnp.square, x)]),
+        ("top_k", lambda x: [jax.lax.top_k(x, 2)[0]]),
+    ):
+        with pytest.raises(NotImplementedError, match=name):
+            jax_to_onnx.convert(function, shape, ["y"], {})
 
 
 def test_without_onnx_a_line_says_how_to_get_it(causal, monkeypatch):

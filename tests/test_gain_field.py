@@ -141,6 +141,13 @@ def test_one_quiet_channel_does_not_make_the_noise_of_all_another():
         assert found.is_white and found.psd.shape[0] == 1
 
 
+def test_a_window_that_is_nearly_silent_does_not_decide(monkeypatch):
+    monkeypatch.setattr(gain_denoiser, "WINDOW_S", 1.0)
+    signal = np.random.default_rng(0).standard_normal(32_000)
+    signal[29_000:] = 0  # the third window has 8 frames of sound
+    assert gain_denoiser._noise_of(signal, RATE, "auto").is_white
+
+
 @pytest.mark.slow
 def test_windows_share_the_median_of_their_noise(monkeypatch):
     monkeypatch.setattr(gain_denoiser, "WINDOW_S", 1.0)

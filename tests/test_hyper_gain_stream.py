@@ -76,7 +76,7 @@ def test_many_streams_as_one_batch(params):
         np.testing.assert_allclose(estimate, alone, atol=1e-6)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 def test_samples_that_are_no_numbers_are_silence(params, value):
     signal, gap = noise(30 * HOP, 1), noise(30 * HOP, 1)
     signal[100:150], gap[100:150] = value, 0

@@ -163,6 +163,10 @@ def test_shared_layers_are_not_emitted():
     shared = params["params"]["shared_kernel_1"]
     np.testing.assert_array_equal(emitted[1]["kernel"], shared)
     assert params["params"]["head"]["bias"].size == 2 * 8 + 9
+    assert {name for name in params["params"] if name.startswith("shared")} == {
+        "shared_kernel_1",
+        "shared_bias_1",
+    }
 
 
 @pytest.mark.slow

@@ -291,6 +291,27 @@ def test_an_error_of_our_own_stops_no_other_file(tmp_path, monkeypatch, where):
     assert "a.wav: an error of inr_jax, ZeroDivisionError: by nothing; " in error
 
 
+def test_what_is_named_twice_is_done_once(tmp_path):
+    put(tmp_path / "in" / "a.wav")
+    named = [str(tmp_path / "in"), str(tmp_path / "in" / "a.wav")]
+    todo, _ = files.jobs(named, f"{tmp_path}/out/", None)
+    assert [job.target for job in todo] == [f"{tmp_path}/out/a.wav"]
+
+
+def test_a_whole_output_that_cannot_be_noted_is_no_error(tmp_path, monkeypatch):
+    from inr_jax.enhancement import registry
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    put(tmp_path / "a.wav")
+    todo, _ = files.jobs([str(tmp_path / "a.wav")], str(tmp_path / "b.wav"), None)
+    monkeypatch.setattr(files.Record, "add", full)
+    (outcome,) = files.denoise(registry.make("noisy"), todo, {}, files.DryWetMix())
+    assert not outcome.error and (tmp_path / "b.wav").exists()
+    assert "b.wav: is whole, but not noted as done: No space left" in outcome.remark
+
+
 def test_a_folder_goes_into_one_above_it(tmp_path):
     put(tmp_path / "noisy" / "a.wav")
     put(tmp_path / "noisy" / "deep" / "b.wav")

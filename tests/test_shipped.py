@@ -8,6 +8,7 @@ import pytest
 import inr_jax
 from inr_jax import audio, metrics
 from inr_jax.data import noise
+from inr_jax.errors import InputError
 from inr_jax.io import weights
 from inr_jax.models import pretrained
 
@@ -41,6 +42,16 @@ def test_shipped_weights_fit_their_settings(model, tmp_path):
     # a folder from elsewhere is checked when it is loaded
     copy = shutil.copytree(weights.trained_dir(model), tmp_path / model)
     assert model.startswith(pretrained.name_of(pretrained.load(copy)[0].config))
+
+
+def test_a_folder_of_the_name_of_a_model_is_not_taken_for_it(tmp_path, monkeypatch):
+    for model in METHODS:
+        (tmp_path / model).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for model in METHODS:
+        pretrained.load_pretrained(model)
+        with pytest.raises(InputError, match="no trained weights"):
+            pretrained.load_pretrained(f"./{model}/.")
 
 
 def denoised(speech, rate, snr_db, method):

@@ -84,6 +84,18 @@ def test_files_that_are_no_streaming_network(tmp_path):
     refused("delay must be at least 0", path, delay=-1)
 
 
+@pytest.mark.parametrize("said", [{"sample_rate": "0"}, {"delay": "-5"}])
+def test_numbers_of_a_file_that_make_no_sense(tmp_path, said):
+    import onnx
+
+    path = write(tmp_path / "a.onnx", WAVEFORM, delayed=False)
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, said)
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=f"its sample_rate is .*{said.popitem()[1]}"):
+        inr_jax.denoise(np.ones(800), 16_000, "onnx", path=path)
+
+
 def test_another_file_of_the_same_name_is_another_method(tmp_path):
     path = tmp_path / "tiny.onnx"
     described = []

@@ -33,8 +33,12 @@ class FieldConfig:
         require_at_least_1(self, "cell_bins", "num_cells", "hidden")
         if self.cell_bins % 2:
             raise ValueError(f"cell_bins must be even, got {self.cell_bins}")
-        if any(low >= high for low, high in pairwise(self.high_edges_hz)):
-            raise ValueError(f"high_edges_hz must rise, got {self.high_edges_hz}")
+        top = self.num_cells * self.cell_bins
+        if any(low >= high for low, high in pairwise((top - 1, *self.high_edges))):
+            raise ValueError(
+                f"high_edges_hz must rise by a bin of {self.bin_hz:g} Hz or more, from the "
+                f"end of the cells, {top * self.bin_hz:g} Hz; got {self.high_edges_hz}"
+            )
 
     @property
     def high_edges(self) -> tuple[int, ...]:

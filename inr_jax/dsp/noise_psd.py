@@ -91,17 +91,17 @@ def auto(power: Float[np.ndarray, "frames bins"]) -> Float[np.ndarray, "..."]:
     return white(power) if is_white(power) else two_sided(power)
 
 
-def is_white(power: Float[np.ndarray, "frames bins"]) -> bool:
+def is_white(power: Float[np.ndarray, "frames bins"]) -> bool | None:
     """Whether noise is flat over frequency and constant over time, speech or not.
 
     The noise floors, low quantiles of power, of 16 bands are compared. White noise has
     one floor, below which no band lies; bands that speech fills lie above it, by a few dB
     since speech has pauses. The floor must also be the same all the time. Digital silence
-    is left out. False where the signal is too short for an estimate.
+    is left out. None where the signal is too short to tell.
     """
     frames = _trim_ends(power[_has_sound(power)])
     if len(frames) < 3 or power.shape[1] < 2 * _NUM_BANDS:
-        return False
+        return None
     bands = _band_floors_db(frames)
     level = np.quantile(bands, _BIN_QUANTILE)
     stretches = np.array_split(frames, max(3, round(len(frames) / _STRETCH_FRAMES)))

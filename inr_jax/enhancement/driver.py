@@ -465,9 +465,12 @@ class _Batches:
             yield from _failed(places, error, progress)
             return
         for result in results:
-            yield from self._take(
-                result, work_s / len(results), places, windows, progress
-            )
+            try:
+                yield from self._take(
+                    result, work_s / len(results), places, windows, progress
+                )
+            except Exception as error:  # noqa: BLE001
+                yield from _failed([places[result.position]], error, progress)
 
     def _results(self, size, progress, windows):
         """Results and their positions; where memory ends, the next batches are smaller."""

@@ -146,6 +146,7 @@ def jobs(
             )
         except InputError as error:
             left_out.problems.append(str(error))
+    found = list(dict.fromkeys(found))  # an input may be named twice
     _refuse_overwriting(found)
     if not (found or left_out.problems):
         raise InputError(f"{listed(inputs)}: nothing but what an earlier run wrote")
@@ -641,18 +642,29 @@ class _Writer:
                 shutil.copyfileobj(file, pipe)
             pipe.flush()
             self._clear()
-        if self._keep_times and self.job.source != PIPE:
-            for path in {self.job.target, self.job.residual} - {PIPE, None}:
-                metadata.carry_times(self.job.source, path)
-        if self._record:
-            self._record.add()
         remarks = [track.remark for track in self._tracks]
+        remarks += self._accompany()
         remarks += [*self._remarks, audio.clipping_note(self.job.target, self._clipped)]
         if self._lost:
             names = ", ".join(sorted(self._lost))
             remarks.append(f"{self.job.target}: could not carry over: {names}")
         remark = "\n".join(dict.fromkeys(filter(None, remarks)))
         self.outcome = Outcome(self.job, remark=remark)
+
+    def _accompany(self):
+        """Gives finished outputs their times and record; yields why one cannot be had."""
+        if self._keep_times and self.job.source != PIPE:
+            for path in {self.job.target, self.job.residual} - {PIPE, None}:
+                try:
+                    metadata.carry_times(self.job.source, path)
+                except OSError as error:
+                    yield f"{path}: has no times of its input: {one_line(error)}"
+        if self._record:
+            try:
+                self._record.add()
+            except OSError as error:
+                path = self.job.target
+                yield f"{path}: is whole, but not noted as done: {one_line(error)}"
 
     def _clear(self):
         if self._folder:

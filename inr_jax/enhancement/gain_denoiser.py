@@ -81,9 +81,10 @@ def _noise_of(signal, sample_rate, estimator):
     windows = overlap_add.split_overlapping(signal, round(WINDOW_S * sample_rate))
     windows = [x for x in windows if np.any(x)] or windows[:1]  # silence tells nothing
     # spectra are computed twice rather than kept: a recording may be long
-    is_white = all(
+    found = {
         noise_psd.is_white(mean_power(spectra(window, frame))) for window in windows
-    )
+    }
+    is_white = True in found and False not in found
     if estimator == "auto":  # of all channels and windows the same
         estimator = "white" if is_white else "two_sided"
     if estimator in ("mmse_spp", "two_sided"):

@@ -5,8 +5,9 @@ a gain in (0, 1). It is fitted to the noisy clip alone, by Stein's unbiased risk
 (Stein 1981), which needs the noise PSD but no clean signal. The network is a blind-spot
 network (Noise2Void, Krull et al. 2019; Laine et al. 2019): its inputs leave out its own bin
 and those whose noise is correlated with it, so that the divergence in the estimate is known
-exactly. The bin itself enters by a closed form with a known derivative. The gain that is
-applied is the geometric mean of those of several networks.
+exactly; but for the outermost bins (3 % of 4 s of sound), whose context beyond
+the edge is the edge itself. The bin itself enters by a closed form with a known derivative.
+The gain that is applied is the geometric mean of those of several networks.
 """
 
 import dataclasses

@@ -101,6 +101,8 @@ def load(config: OnnxMethod) -> Network:
         rate, delay = int(said["sample_rate"]), int(said["delay"])
     except ValueError as error:
         raise InputError(f"{config.path}: its sample_rate or delay: {error}") from None
+    if rate < 1 or delay < 0:
+        raise InputError(f"{config.path}: its sample_rate is {rate}, its delay {delay}")
     delay = delay if config.delay is None else config.delay
     return Network(session, config.rate or rate, config.window, delay)
 

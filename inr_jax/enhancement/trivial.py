@@ -9,9 +9,9 @@ Signal = Float[np.ndarray, " samples *channels"]
 
 
 def noisy(samples: Signal, sample_rate: int) -> Signal:
-    """The input as it is."""
+    """The input as it is, a copy."""
     del sample_rate
-    return samples
+    return samples.copy()
 
 
 def silence(samples: Signal, sample_rate: int) -> Signal:
@@ -25,7 +25,7 @@ def lowpass(samples: Signal, sample_rate: int) -> Signal:
     from scipy import signal as scipy_signal  # takes half a second to import
 
     if sample_rate <= 2 * LOWPASS_HZ:
-        return samples
+        return samples.copy()
     sections = scipy_signal.butter(6, LOWPASS_HZ, fs=sample_rate, output="sos")
     padding = min(3 * 7, samples.shape[0] - 1)
     return scipy_signal.sosfiltfilt(sections, samples, axis=0, padlen=padding)

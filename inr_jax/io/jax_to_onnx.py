@@ -26,6 +26,8 @@ _OPSET, _IR_VERSION = 17, 8
 # What is computed of stored arrays is stored where it has at most so many elements, or no
 # more than one of them; always where it is computed of nothing, as a range is.
 _SMALL = 4096
+# Primitives that call a function once, which is written in their place.
+_CALLS = ("jit", "custom_jvp_call", "custom_vjp_call")
 
 
 def convert(
@@ -162,10 +164,13 @@ def _translate(graph, jaxpr, constants, arguments):
 
 
 def _equation(graph, equation, inputs):
-    inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
-    if inner is not None:
+    name = equation.primitive.name
+    if name in _CALLS:
+        inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
         return _translate(graph, inner.jaxpr, inner.consts, inputs)
-    name, (output,) = equation.primitive.name, equation.outvars
+    if len(equation.outvars) != 1:
+        raise NotImplementedError(f"no ONNX operator for {name} of JAX")
+    (output,) = equation.outvars
     known = all(isinstance(x, np.ndarray) for x in inputs)
     if known and (
         not inputs or output.aval.size <= max(_SMALL, *(x.size for x in inputs))
@@ -398,6 +403,7 @@ def _transform(graph, pair, lead, size, sign):
 
 
 _TRANSLATIONS = {
+    "abs": lambda graph, equation, x: graph.add("Abs", x),
     "add": _by_parts(_elementwise("Add")),
     "broadcast_in_dim": _by_parts(_broadcast),
     "complex": lambda graph, equation, x, y: (x, y),

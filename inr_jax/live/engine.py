@@ -33,7 +33,7 @@ class Engine:
 
     Attributes:
       stream: What denoises.
-      delay: Samples from `exchange` to `exchange`.
+      delay: Samples by which what is played is later than what came in.
       recorded: What came in.
       played: What went out.
       position: In `recorded`, of what is played next.

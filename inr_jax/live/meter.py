@@ -1,4 +1,4 @@
-"""Measurements of a run: levels, noise reduction, load, late hops, delay."""
+"""Measurements of a run: levels, noise reduction, memory."""
 
 import pathlib
 from typing import NamedTuple

@@ -21,7 +21,7 @@ _ENDLESS = range(2**62)
 
 
 class Mover(Protocol):
-    """A device or a clock, which calls `Engine.exchange` in its own thread.
+    """What moves sound through an engine, in threads of its own: devices or a clock.
 
     Attributes:
       latency_s: Seconds from the air to the engine and back, beyond the engine's delay.
@@ -92,7 +92,7 @@ def hops(
 
 
 class Feed:
-    """Hops that are read ahead in a thread, for those who cannot wait for a file.
+    """Hops that are read a second ahead in a thread, for those who should not wait.
 
     Attributes:
       is_empty: Whether all were taken.

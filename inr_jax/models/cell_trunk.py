@@ -149,12 +149,15 @@ def _running_weights(num_frames, half_width, causal):
 
     A squared-cosine window to both sides, or causal, an exponential decay.
     """
-    distance = np.arange(num_frames)[:, None] - np.arange(num_frames)[None]
+    distance = np.arange(1 - num_frames, num_frames)
     if causal:
         weights = _decay(half_width) ** np.maximum(distance, 0) * (distance >= 0)
-        return weights.astype(np.float32)
-    angle = np.minimum(np.abs(distance) / (half_width + 1), 1) * np.pi / 2
-    return (np.cos(angle) ** 2).astype(np.float32)
+    else:
+        angle = np.minimum(np.abs(distance) / (half_width + 1), 1) * np.pi / 2
+        weights = np.cos(angle) ** 2
+    # each row is a stretch of them
+    weights = weights.astype(np.float32)[::-1]
+    return np.lib.stride_tricks.sliding_window_view(weights, num_frames)[::-1]
 
 
 def _decay(frames):

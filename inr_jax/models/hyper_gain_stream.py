@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from inr_jax.audio.stream import LOUDEST
 from inr_jax.configs.hyper_gain import FILTER_TAPS, HyperGainConfig
 from inr_jax.dsp.stft import sine_window
 from inr_jax.models import hyper_gain
@@ -68,7 +69,8 @@ def step(
     Args:
       params: Weights of the network.
       state: After the hop before.
-      block: Noisy samples of any level; NaN and infinity count as silence.
+      block: Noisy samples of any level below `LOUDEST`; what is above, infinite or NaN
+        counts as silence.
       config: Of the network.
 
     Returns:
@@ -76,7 +78,8 @@ def step(
     """
     hop = len(block)
     window = sine_window(2 * hop)[:, None]
-    block = jnp.where(jnp.isfinite(block), block, 0)
+    # false of NaN as well
+    block = jnp.where(jnp.abs(block) < LOUDEST, block, 0)
     frame = jnp.concatenate([state.samples, block]) * window
     spectra = jnp.concatenate([state.spectra, jnp.fft.rfft(frame, axis=0)[None]])
     power = jnp.mean(spectra[-1].real ** 2 + spectra[-1].imag ** 2, axis=-1)[None]

@@ -156,6 +156,9 @@ def emit(
 ) -> WindowSirens:
     """The SIRENs of a noisy signal at `config.sample_rate`, of any level.
 
+    Memory grows with the square of the length, 60 MB for a minute and 6 GB for ten; a
+    longer signal goes through `inr_jax.denoise`, in parts.
+
     Args:
       model: The hypernetwork.
       params: Its weights.

@@ -99,21 +99,15 @@ class HyperSound(nn.Module):
     def _combined(self, emitted):
         """Combines emitted weights with shared ones, by the mode of the config."""
         config = self.config
-        if config.mode == "target" and not config.shared_layers:
-            return hypersound_target.as_siren(emitted, config)
-        shared = [
-            self._shared_layer(i)
-            for i in range(len(hypersound_target.layer_sizes(config)))
-        ]
+        combine = {"residual": jnp.add, "modulator": jnp.multiply}.get(config.mode)
         emitted = iter(emitted)
         layers = []
-        for i, layer in enumerate(shared):
+        for i in range(len(hypersound_target.layer_sizes(config))):
             if i in config.shared_layers:
-                layers.append(layer)
-            elif config.mode == "residual":
-                layers.append(jax.tree.map(jnp.add, layer, next(emitted)))
-            elif config.mode == "modulator":
-                layers.append(jax.tree.map(jnp.multiply, layer, next(emitted)))
+                layers.append(self._shared_layer(i))
+            elif combine:
+                shared = self._shared_layer(i)
+                layers.append(jax.tree.map(combine, shared, next(emitted)))
             else:
                 layers.append(next(emitted))
         return hypersound_target.as_siren(layers, config)

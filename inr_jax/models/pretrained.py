@@ -69,18 +69,19 @@ def load_pretrained(model: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
     """A trained model and its weights, for `model.apply(params, noisy)`.
 
     Args:
-      model: The name of a shipped one, or the folder of a training's weights.
+      model: The name of a shipped one, or the folder of a training's weights; of both,
+        the name: `./hyper_gain` is a folder.
 
     Raises:
       InputError: there is none.
     """
+    if str(model) in _NAMES:
+        return load(weights.trained_dir(str(model)))
     folder = pathlib.Path(model)
-    if folder.is_dir():
-        return load(folder)
-    if str(model) not in _NAMES:
+    if not folder.is_dir():
         known = ", ".join(_NAMES)
         raise InputError(f"{model}: no such folder, and no model of {known}")
-    return load(weights.trained_dir(str(model)))
+    return load(folder)
 
 
 def load(folder: str | os.PathLike) -> tuple[flax.linen.Module, Any]:
