@@ -59,6 +59,8 @@ def crops(config):
         samples = datasets.mono(audio.read(clip.path), config.sample_rate)
         start = max(0, len(samples) - config.num_samples) // 2
         crop = samples[start : start + config.num_samples]
+        if not np.any(crop):
+            raise InputError(f"{clip.path}: its middle is silent; leave it out")
         made.append(np.pad(crop, (0, config.num_samples - len(crop))))
     return np.stack(made).astype(np.float32)
 

@@ -157,6 +157,8 @@ def test_a_signal_that_cannot_be_fitted_is_refused(signal, message):
         (lambda folder: (folder / "f.safetensors").write_bytes(b"no"), "no saved fit"),
         (lambda folder: _change(folder, format=9), "format 9 is not 1"),
         (lambda folder: _change(folder, config={}), "does not fit the config"),
+        (lambda folder: _change(folder, sha256="0"), "not those that its .json"),
+        (lambda folder: _other_weights(folder), "not those that its .json"),
     ],
 )
 def test_what_is_no_fit_is_one_line(tmp_path, change, reason):
@@ -165,6 +167,12 @@ def test_what_is_no_fit_is_one_line(tmp_path, change, reason):
     with pytest.raises(InputError, match=reason) as refused:
         clip_fit.load_fit(tmp_path / "f")
     assert str(refused.value).count(str(tmp_path)) == 1
+
+
+def _other_weights(folder):
+    """Those of a later save that was killed before its settings."""
+    fitted(dataclasses.replace(WHOLE, num_steps=2)).save(folder / "g")
+    (folder / "g.safetensors").replace(folder / "f.safetensors")
 
 
 def _change(folder, **values):

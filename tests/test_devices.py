@@ -101,6 +101,17 @@ def test_a_fit_compiles_once_for_each_number_of_devices(found):
     assert not compiled
 
 
+def test_on_a_device_of_its_own_nothing_is_split():
+    """As on the CPU, where an accelerator has too little memory."""
+    (device, *_) = jax.local_devices()[1:]
+    double = sharding.over_clips(lambda x: 2 * x, 4)
+    clips = np.ones(8, np.float32)
+    assert len(double(sharding.put_clips(clips, 4)).devices()) == 4
+    with jax.default_device(device):
+        double = jax.jit(sharding.over_clips(lambda x: 2 * x, 4))
+        assert double(sharding.put_clips(clips, 4)).devices() == {device}
+
+
 def test_slots_are_a_multiple_of_the_devices():
     lengths = [1000] * 11 + [5000]
     batches = bucketing.plan(lengths, [RATE] * 12, max_samples=2048, num_devices=4)

@@ -114,6 +114,19 @@ def test_a_fit_that_diverged_is_fitted_again(monkeypatch):
     assert np.isnan(found[0].estimate).all()
 
 
+def test_of_two_fits_the_rule_takes_the_better():
+    """Not the last residual."""
+    problem = early_stopping.StoppingProblem(CONFIG, 16_000, "sure")
+    first, second = (
+        driver.Fitted((np.zeros(2), np.array(criteria)), np.array(losses), 1.0)
+        for criteria, losses in (
+            ([0.3, 0.9, np.nan], [1, 2]),
+            ([0.5, 0.6, 0.7], [1, 1]),
+        )
+    )
+    assert min(second, first, key=problem.cost) is first
+
+
 @pytest.mark.parametrize("change", [{"num_steps": 610}, {"segment_s": 0.1}])
 def test_settings_that_it_cannot_heed_are_refused(change):
     with pytest.raises(InputError, match=next(iter(change))):

@@ -15,6 +15,8 @@ class Inner:
     on: bool = False
     length: float | None = None
     folder: str | None = None
+    pairs: tuple[tuple[int, int], ...] = ()
+    span: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,11 @@ def test_what_may_be_none_is_of_its_type(text, value):
     assert type(getattr(changed, name)) is type(value)
 
 
+def test_items_of_tuples_are_of_their_types():
+    changed = overrides.apply(Inner(), ["pairs=((1,2),(3,4))", "span=-5,2.5"])
+    assert (changed.pairs, changed.span) == (((1, 2), (3, 4)), (-5, 2.5))
+
+
 @pytest.mark.parametrize(
     "text, reason",
     [
@@ -69,6 +76,10 @@ def test_what_may_be_none_is_of_its_type(text, value):
         ("low=1.5", "must be a whole number"),
         ("low={[]}", "must be a whole number"),
         ("inner.sizes=a", "must be a list"),
+        ("inner.sizes=1,'b'", "must be a list"),
+        ("inner.pairs=1,2", "must be a list"),
+        ("inner.pairs=((1,2),(3,))", "must be a list"),
+        ("inner.pairs=((1,2),(3,4.5))", "must be a list"),
         ("inner=3", "must be name.name=value"),
         ("inner.length=a", "must be a number"),
         ("low=9", "low exceeds high"),

@@ -23,6 +23,15 @@ def test_a_setting_that_came_later_and_is_off_is_no_other_setting(tmp_path):
     run_dir.keep_settings(tmp_path, {"loss": {"mse": 1.0, "stoi": 0.0}})
 
 
+def test_what_a_training_was_validated_on_may_be_unknown(tmp_path):
+    """Of one that an earlier version began; another folder than a known one is refused."""
+    (tmp_path / "rows.jsonl").touch()
+    run_dir.keep_settings(tmp_path, {"seed": 0})
+    run_dir.keep_settings(tmp_path, {"seed": 0, "valid_dir": "a"})
+    with pytest.raises(InputError, match="valid_dir = a, not b"):
+        run_dir.keep_settings(tmp_path, {"seed": 0, "valid_dir": "b"})
+
+
 def test_a_block_that_fails_before_its_first_result_leaves_nothing(tmp_path):
     folder = tmp_path / "results" / "first"
     with pytest.raises(InputError), run_dir.filled(folder, {"snr_db": 0}):

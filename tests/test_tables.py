@@ -211,6 +211,37 @@ def test_the_paper_s_table_of_several_evaluations_counts_a_clip_once():
         paper_table.compare([first, other])
 
 
+def test_seeds_of_one_clip_are_no_clips_of_their_own():
+    """Means and intervals are those of the means of each clip."""
+    rng = np.random.default_rng(0)
+    noisy, other = rng.normal(0, 1, (2, 3, 6))
+    noisy[1, 2] = np.nan
+    found, means = [], []
+    for method, values in (("noisy", noisy), ("b", other)):
+        for seed, of_seed in enumerate(values):
+            found += rows(method, of_seed, **{**WHITE, "seed": seed})
+        means += rows(method, np.nanmean(values, axis=0), **WHITE)
+    means[-4]["ssnr"] = np.mean(other[[0, 2], 2])  # paired with what noisy has
+    many, one = (tables.summarise(x, ["noisy", "b"]) for x in (found, means))
+    assert many["noisy"]["ssnr"].mean == pytest.approx(one["noisy"]["ssnr"].mean)
+    wide, narrow = (x["b"]["ssnr"].difference for x in (many, one))
+    assert wide == pytest.approx(narrow)
+    assert many["b"]["ssnr"].num_clips == 6
+    line = compared(found).lines[1]
+    assert line["clips"] == 6 and not line["without_value"]
+    figure = score_plots.over_snr(found, ["noisy"])
+    drawn = figure.axes[0].containers[0].lines[0].get_ydata()
+    assert drawn == pytest.approx([np.nanmean(noisy, axis=0).mean()])
+
+
+def test_the_paper_s_table_takes_settings_that_came_later_as_usual_ones():
+    config = dataclasses.asdict(methods.parse("wiener").config)
+    old = {"method": "wiener", **config}
+    old.pop(next(iter(config)))
+    text = paper_table.markdown(compared(rows("wiener", [2.0], **WHITE), wiener=old))
+    assert "| wiener | 1 | 2.00 |" in text
+
+
 def test_the_command_writes_the_paper_s_table(tmp_path):
     """Excerpts and whole clips in tables of their own."""
     for folder, length, ssnr in (("whole", None, 1.0), ("parts", 3.0, 2.0)):

@@ -169,17 +169,23 @@ def _titled(label, settings):
         return label
     default = dict(run_dir.leaves(dataclasses.asdict(METHODS[kind])))
     given = dict(run_dir.leaves(settings))
-    changed = [f"{n}={given[n]}" for n in default if given.get(n) != default[n]]
+    # one that is not there came later
+    changed = [
+        f"{n}={given[n]}" for n in default if given.get(n, default[n]) != default[n]
+    ]
     return f"{kind} ({', '.join(changed)})" if changed else kind
 
 
 def _ours(rows, cells):
-    values = {name: _mean([row[name] for row in rows]) for name in SHOWN}
-    missing = {name: sum(np.isnan(row[name]) for row in rows) for name in SHOWN}
+    num_clips = len({row["clip"] for row in rows})
+    scores = np.array([[row[name] for name in SHOWN] for row in rows])
+    scores = tables.by_clip([row["clip"] for row in rows], scores)
+    values = [tables.finite_means(scores[..., i]) for i in range(len(SHOWN))]
+    missing = {n: num_clips - len(x) for n, x in zip(SHOWN, values, strict=True)}
     counts = [f"{_title(name)} {count}" for name, count in missing.items() if count]
     line = {
-        "clips": len({row["clip"] for row in rows}),
-        **values,
+        "clips": num_clips,
+        **{name: _mean(x) for name, x in zip(SHOWN, values, strict=True)},
         "without_value": ", ".join(counts),
     }
     for name in SHOWN:
@@ -190,8 +196,7 @@ def _ours(rows, cells):
 
 
 def _mean(values):
-    finite = [value for value in values if np.isfinite(value)]
-    return round(float(np.mean(finite)), 4) if finite else None
+    return round(float(np.mean(values)), 4) if len(values) else None
 
 
 def _without_value(lines):

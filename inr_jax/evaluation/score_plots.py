@@ -97,13 +97,13 @@ def over_cost(rows: Sequence[dict], methods: Sequence[str]) -> matplotlib.figure
 
 
 def _values(rows, method, name, level=None) -> np.ndarray:
-    values = [
-        row.get(name, np.nan)
+    chosen = [
+        row
         for row in rows
         if row["method"] == method and (level is None or row["snr_db"] == level)
     ]
-    values = np.array(values, float)
-    return values[np.isfinite(values)]
+    values = np.array([row.get(name, np.nan) for row in chosen], float)
+    return tables.finite_means(tables.by_clip([row["clip"] for row in chosen], values))
 
 
 def _by_clip(rows, method, name) -> dict[tuple, float]:

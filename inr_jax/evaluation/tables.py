@@ -87,7 +87,7 @@ def summarise(
 
     Args:
       rows: Of `inr_jax.metrics.pool.COLUMNS`, perhaps with those of `OPTIONAL`; values
-        as numbers or as text.
+        as numbers or as text. Of several seeds a clip has the mean, once.
       methods: In the order to show.
       against: The method that the others are compared with, clip by clip.
     """
@@ -175,24 +175,41 @@ def latex(summary: Summary, against: str = "noisy") -> str:
 
 
 def _cell(pairs, is_reference):
-    is_finite = np.isfinite(pairs)
-    mine, both = pairs[is_finite[:, 0], 0], pairs[is_finite.all(axis=1)]
+    mine = finite_means(pairs[..., 0])
+    with np.errstate(invalid="ignore"):  # of two that are infinite
+        differences = finite_means(pairs[..., 0] - pairs[..., 1])
     mean, difference = float("nan"), None
     if len(mine):
         mean = float(np.mean(mine))
-    if len(both) and not is_reference:
-        difference = paired_bootstrap(both[:, 0] - both[:, 1])
+    if len(differences) and not is_reference:
+        difference = paired_bootstrap(differences)
     return Cell(mean, difference, len(pairs), len(pairs) - len(mine))
 
 
 def _pairs(mine, theirs, name) -> np.ndarray:
-    """Values of a method and of the one to compare with, (clips, 2)."""
-    pairs = [
-        (_number(row, name), _number(theirs[clip], name))
-        for clip, row in mine.items()
-        if clip in theirs
-    ]
-    return np.array(pairs).reshape(-1, 2)
+    """Values of a method and of the one to compare with, (clips, seeds, 2)."""
+    both = [key for key in mine if key in theirs]
+    values = [(_number(mine[key], name), _number(theirs[key], name)) for key in both]
+    return by_clip([clip for clip, _ in both], np.array(values).reshape(-1, 2))
+
+
+def by_clip(clips: Sequence[str], values: np.ndarray) -> np.ndarray:
+    """Values (rows, ...) as (clips, seeds, ...), NaN where a clip has fewer seeds."""
+    seeds: dict[str, list] = {}
+    for clip, value in zip(clips, values, strict=True):
+        seeds.setdefault(clip, []).append(value)
+    most = max(map(len, seeds.values()), default=0)
+    result = np.full((len(seeds), most, *values.shape[1:]), np.nan)
+    for row, of_clip in zip(result, seeds.values(), strict=True):
+        row[: len(of_clip)] = of_clip
+    return result
+
+
+def finite_means(values: np.ndarray) -> np.ndarray:
+    """Means over the seeds of each clip that has a finite one, of (clips, seeds)."""
+    is_finite = np.isfinite(values)
+    values, is_finite = (x[is_finite.any(axis=1)] for x in (values, is_finite))
+    return np.mean(values, axis=1, where=is_finite)
 
 
 def _number(row, name) -> float:

@@ -183,6 +183,7 @@ class ClipFit:
         }
         with atomic.replacing(_with_suffix(path, ".safetensors")) as temporary:
             safetensors.numpy.save_file(tensors, temporary)
+            described["sha256"] = atomic.sha256(temporary)
         atomic.write_json(_with_suffix(path, ".json"), described)
 
     def _require_one(self):
@@ -256,11 +257,15 @@ def load_fit(path: str | os.PathLike) -> ClipFit:
         if described["format"] != FORMAT:
             raise ValueError(f"its format {described['format']!r} is not {FORMAT}")
         config = from_json.build(FitConfig, described["config"])
-        tensors = safetensors.numpy.load_file(_with_suffix(path, ".safetensors"))
-        segments = _segments(tensors, config)
-        return ClipFit(
-            segments, described["num_samples"], described["sample_rate"], config
-        )
+        weights = _with_suffix(path, ".safetensors")
+        tensors = safetensors.numpy.load_file(weights)
+        # fits of earlier versions have none
+        if described.get("sha256", digest := atomic.sha256(weights)) != digest:
+            raise ValueError("its weights are not those that its .json was saved with")
+        clip = described["num_samples"], described["sample_rate"]
+        length = segment_length(config, *clip)
+        count = len(overlap_add.segment_starts(clip[0], length))
+        return ClipFit(_segments(tensors, config, count), *clip, config)
     except FileNotFoundError:
         raise InputError(
             f"{path}: no saved fit: its .json and .safetensors are both needed"
@@ -275,10 +280,12 @@ def _with_suffix(path, suffix):
     return pathlib.Path(f"{os.fspath(path)}{suffix}")
 
 
-def _segments(tensors, config):
+def _segments(tensors, config, count):
     layers = range(config.siren.depth + 2)
     fresh = jax.eval_shape(lambda: siren.init(jax.random.key(0), config.siren))
-    count = len(tensors["scale"])
+    for name in ("scale", "losses"):
+        if len(tensors[name]) != count:
+            raise ValueError(f"{name} is not of {count} segments")
     for i in layers:
         for name, like in fresh[i].items():
             found = tensors[f"{i}.{name}"]

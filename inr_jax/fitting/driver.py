@@ -81,6 +81,10 @@ class Problem(abc.ABC):
         """Whether losses (steps,) end above their first one, or not finite."""
         return not losses[-1] <= losses[0]
 
+    def cost(self, fitted: "Fitted") -> float:
+        """What decides between two fits to one clip: lower is better. The last loss."""
+        return fitted.losses[-1] if np.isfinite(fitted.losses[-1]) else np.inf
+
 
 class Fitted(NamedTuple):
     """A finished fit.
@@ -145,7 +149,7 @@ def run(
     )
     for i, other in zip(diverged, again, strict=True):
         work_s = fitted[i].work_s + other.work_s
-        fitted[i] = min(fitted[i], other, key=_last_loss)._replace(work_s=work_s)
+        fitted[i] = min(fitted[i], other, key=problem.cost)._replace(work_s=work_s)
     return fitted
 
 
@@ -211,10 +215,6 @@ def checked(
     names = names or [f"signal {i}" for i in range(len(signals))]
     pairs = zip(signals, names, strict=True)
     return [audio.as_signal(*pair) for pair in pairs], list(names)
-
-
-def _last_loss(fitted):
-    return fitted.losses[-1] if np.isfinite(fitted.losses[-1]) else np.inf
 
 
 def _run_once(

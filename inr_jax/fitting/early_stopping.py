@@ -229,6 +229,11 @@ class StoppingProblem(driver.Problem):
     def result(self, state, inputs, compute):
         return state.estimate, state.criteria
 
+    def cost(self, fitted):
+        """The criterion of the look that is kept."""
+        _, criteria = fitted.result
+        return np.min(np.where(np.isnan(criteria), np.inf, criteria))
+
 
 class _Clip(NamedTuple):
     clip: int

@@ -12,6 +12,8 @@ from inr_jax.io import atomic, provenance
 NAME = "config.json"
 # The files that an evaluation is of.
 MANIFEST = "manifest.json"
+# Settings of trainings that those of earlier versions did not keep.
+_LATER = ("valid_dir", "valid_noise_dir")
 # Decoded sound in a folder of results, which is none of them.
 DECODED = "decoded"
 
@@ -114,8 +116,9 @@ def _read(folder) -> dict[str, Any]:
 def _refuse_others(folder, before, after):
     old, new = (dict(leaves(json.loads(json.dumps(x)))) for x in (before, after))
     for name in sorted({*old, *new}):
-        if name not in old and not new[name]:
-            continue  # a setting that came later, and is off
+        # a setting that came later: off, or not known of what was begun before
+        if name not in old and (not new[name] or name in _LATER):
+            continue
         if old.get(name) != new.get(name):
             raise InputError(
                 f"{folder}: holds results with {name} = {old.get(name)}, "

@@ -39,12 +39,14 @@ def num_local_devices() -> int:
 def over_clips(function: Callable, num_devices: int) -> Callable:
     """Splits the clips that `function` maps among several devices of this process.
 
+    Within `jax.default_device` all are on that one, as on the CPU for want of memory.
+
     Args:
       function: Maps pytrees of arrays to one, all with a leading axis of clips, each
         clip independently of the others.
       num_devices: Divides the number of clips.
     """
-    if num_devices == 1:
+    if num_devices == 1 or _is_elsewhere():
         return function
     clips = PartitionSpec(_CLIPS)
     # The check would take initial biases, constant zeros, for replicated arrays and sum
@@ -60,10 +62,14 @@ def over_clips(function: Callable, num_devices: int) -> Callable:
 
 def put_clips(tree: Any, num_devices: int) -> Any:
     """Arrays with a leading axis of clips, placed as `over_clips` takes them."""
-    if num_devices == 1:
+    if num_devices == 1 or _is_elsewhere():
         return jax.device_put(tree)
     sharding = NamedSharding(_local_mesh(num_devices), PartitionSpec(_CLIPS))
     return jax.device_put(tree, sharding)
+
+
+def _is_elsewhere() -> bool:
+    return jax.config.jax_default_device is not None
 
 
 def _local_mesh(num_devices) -> Mesh:

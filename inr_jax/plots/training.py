@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import matplotlib.figure
+import numpy as np
 
 from inr_jax.plots import style
 
@@ -30,16 +31,15 @@ def draw(log: Sequence[Mapping[str, float]]) -> matplotlib.figure.Figure:
             color=_COLORS[0],
         )
     panels[0].set(ylabel="Training loss")
-    scored = (
-        [key.split("/") for key in validation[0] if "/" in key] if validation else []
-    )
+    scored = [key.split("/") for line in validation for key in line if "/" in key]
     names = [name for name in _LABELS if name in {name for _, name in scored}]
     for panel, name in zip(panels[1:], names, strict=False):
         for color, kind in zip(
             _COLORS, dict.fromkeys(kind for kind, _ in scored), strict=False
         ):
-            points = [(v["step"], v[f"{kind}/{name}"]) for v in validation]
-            panel.plot(*zip(*points, strict=True), ".-", color=color, label=kind)
+            key = f"{kind}/{name}"
+            points = np.array([(v["step"], v[key]) for v in validation if key in v])
+            panel.plot(*points.reshape(-1, 2).T, ".-", color=color, label=kind)
         panel.set(ylabel=_LABELS[name])
     if validation:
         panels[1].legend(title="Validation noise")

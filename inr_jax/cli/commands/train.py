@@ -189,6 +189,8 @@ def described(settings) -> dict:
         training_flags.SPEECH_WEIGHTS,
         SPEECH_TOP_HZ,
         training_flags.NOISE_DIR,
+        training_flags.VALID_DIR,
+        training_flags.VALID_NOISE_DIR,
         NUM_ROOMS,
         training_flags.SEED,
         training_flags.START_FROM,
