@@ -276,7 +276,7 @@ def test_rows_of_several_processes_are_one_store(tmp_path):
 
 
 def test_scores_of_an_earlier_version_are_refused(tmp_path):
-    (tmp_path / "scores.csv").write_text("clip,method\n")
+    (tmp_path / "scores.csv").write_text("clip,method\na,noisy\n")
     with pytest.raises(InputError, match="of an earlier version, without rows.jsonl"):
         Store(tmp_path)
 
