@@ -28,9 +28,8 @@ FITTED = ("phases", "weights", "bias")
 
 
 def main() -> int:
-    from inr_jax.evaluation import manifest, systems
+    from inr_jax.evaluation import systems
     from inr_jax.evaluation.store import Store
-    from inr_jax.io import run_dir
 
     steps = app.parse_numbers(STEPS, int, 0)
     if steps != sorted(set(steps)):
@@ -46,8 +45,7 @@ def main() -> int:
     refined = system(steps)
     scored = [refined, *([systems.clean()] if DNSMOS.value else [])]
     store = Store(folder)
-    with run_dir.filled(folder, settings):
-        manifest.keep(store, source, settings)
+    with scoring.filled(store, source, settings):
         code = scoring.run(store, source, scored, conditions, False, DNSMOS.value)
     labels = [label for one in scored for label in one.labels]
     scoring.show(store, source, labels, conditions, False, False)

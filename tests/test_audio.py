@@ -73,11 +73,11 @@ def test_what_is_too_loud_for_a_codec_does_not_wrap_around(tmp_path, subtype):
     assert np.mean(np.sign(back) == np.sign(square)) > 0.9
 
 
-@pytest.mark.parametrize("ending", ["ogg", "opus", "mp3", "m4a"])
+@pytest.mark.parametrize("ending", ["ogg", "opus", "mp3", "mka", "ac3", "eac3"])
 def test_what_codecs_of_floats_hold_is_not_called_clipped(tmp_path, ending):
     loud = 1.5 * np.sin(np.arange(16_000) * 0.1)
     assert audio.write(tmp_path / f"x.{ending}", loud, RATE) == 0
-    assert np.max(audio.read(tmp_path / f"x.{ending}").samples) > 1.2
+    assert np.max(audio.read(tmp_path / f"x.{ending}").samples[4000:-4000]) > 1.2
 
 
 def test_reads_open_files_and_arrays(tmp_path):

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import csv
+import dataclasses
 import functools
 import hashlib
 import json
@@ -26,6 +27,7 @@ from inr_jax.evaluation.report import from_store
 from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 from inr_jax.evaluation.systems import Output, System
+from inr_jax.io import run_dir
 from inr_jax.metrics import pool
 from inr_jax.metrics.dnsmos import NAMES as DNSMOS
 
@@ -157,7 +159,7 @@ def test_a_clip_is_decoded_mixed_and_hashed_once(tmp_path, monkeypatch):
     place = runner.Place(store, Pool())
     assert not runner.run(place, source, systems, CONDITIONS, rows.append, chunk=2)
     assert sum(rows) == 3 * 3 * 2 == len(store.rows)
-    listed = manifest.keep(store, source, {"pairs_dir": None})
+    listed = manifest.write(store, source, {"pairs_dir": None})
     assert manifest.read(listed).choose(clips) == clips
     summaries = results.summarise(store, "abc", CONDITIONS)
     results.write(store, summaries)
@@ -467,6 +469,124 @@ def test_rows_of_files_that_were_others_are_not_mixed_with_new_ones(tmp_path):
     error = evaluate("white", "--methods=lowpass", expect=2)
     assert "has scores of a clip c that was another file" in error
     assert (tmp_path / "white" / "manifest.json").read_text() == before
+
+
+RECORDED = Condition("n", 0.0, 0)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Clips b and c and two recordings of noise, all different."""
+    for folder, names in (("clips", "bc"), ("n", "xy")):
+        for name in names:
+            write_clip(tmp_path / folder / f"{name}.wav", name)
+    return tmp_path
+
+
+def write_clip(path, text):
+    samples = np.random.default_rng(list(text.encode())).uniform(-0.5, 0.5, 160)
+    audio.write(path, samples, 16_000)
+
+
+def source_of(place):
+    clips, recordings = (datasets.find_clips(place / x) for x in ("clips", "n"))
+    return Source(clips, recordings, root=str(place / "clips"))
+
+
+def begun(folder, source, conditions=(RECORDED,), methods=("noisy",), **settings):
+    """An evaluation whose rows are those of the clips that are not there yet."""
+    store = Store(folder)
+    manifest.check(store, source)
+    described = {label: {} for label in methods}
+    run_dir.keep_settings(folder, {"num_shards": 1, **settings}, methods=described)
+    manifest.write(store, source, {})
+    for condition in conditions:
+        for label in methods:
+            for clip in source.clips:
+                if clip.name not in store.done(label, condition):
+                    row = {"clip": clip.name, "method": label, **condition._asdict()}
+                    store.add(row)
+    return store
+
+
+def shards_of(place, count=2, folder="shard", **options):
+    source = source_of(place)
+    folders = [place / f"{folder}_{i}" for i in range(count)]
+    for i, path in enumerate(folders):
+        share = {"num_shards": count, "shard_index": i}
+        begun(path, source.share(i, count), **options, **share)
+    return folders
+
+
+def test_a_clip_that_was_away_is_known_when_it_is_back(place):
+    begun(place / "out", source_of(place))
+    (place / "clips" / "c.wav").unlink()
+    begun(place / "out", source_of(place))
+    write_clip(place / "clips" / "c.wav", "another")
+    with pytest.raises(InputError, match="a clip c that was another file"):
+        begun(place / "out", source_of(place))
+    write_clip(place / "clips" / "c.wav", "c")
+    begun(place / "out", source_of(place))
+
+
+def test_a_link_to_nowhere_has_its_turn_of_the_noise(place):
+    link = place / "clips" / "a.wav"
+    link.symlink_to(place / "nowhere.wav")
+    source = Source(
+        [datasets.Clip("a", link), *source_of(place).clips], source_of(place).recordings
+    )
+    store = begun(place / "out", source)
+    store.replace([row for row in store.rows if row["clip"] != "a"])
+    write_clip(place / "nowhere.wav", "a")
+    begun(place / "out", source)
+    store.replace([row for row in store.rows if row["clip"] != "a"])
+    with pytest.raises(InputError, match="b in the noise of another recording"):
+        begun(place / "out", dataclasses.replace(source, clips=source.clips[1:]))
+
+
+def test_merging_takes_of_a_shard_what_its_share_is_now(place):
+    """Clip c was in the other share, in other noise, before a came."""
+    folders = shards_of(place)
+    write_clip(place / "clips" / "a.wav", "a")
+    folders = shards_of(place)
+    assert Store(folders[1]).done("noisy", RECORDED) == {"b", "c"}
+    results.merge(folders, place / "whole", source_of(place), {})
+    assert Store(place / "whole").done("noisy", RECORDED) == {"a", "b", "c"}
+    rows = Store(folders[0]).rows
+    assert Store(place / "whole").row("c", "noisy", RECORDED) in rows
+
+
+def test_merging_refuses_shards_of_files_that_have_changed(place):
+    folders = shards_of(place)
+    results.merge(folders, place / "whole", source_of(place), {})
+    manifest.write(Store(place / "whole"), source_of(place), {})
+    before = (place / "whole" / "rows.jsonl").read_text()
+    write_clip(place / "clips" / "b.wav", "another")
+    with pytest.raises(InputError, match="whole: has scores of a clip b that was"):
+        results.merge(folders, place / "whole", source_of(place), {})
+    with pytest.raises(InputError, match="shard_0: has scores of a clip b that was"):
+        results.merge(folders, place / "new", source_of(place), {})
+    assert (place / "whole" / "rows.jsonl").read_text() == before
+    assert not (place / "new").exists()
+
+
+def test_merging_says_what_is_missing(place):
+    (place / "clips" / "d.wav").write_bytes(b"no sound")
+    folders = shards_of(place, methods=("noisy", "wiener"), max_clips=None)
+    for folder in folders:  # killed before the second method began
+        store = Store(folder)
+        rows = [row for row in store.rows if row["method"] == "noisy"]
+        store.replace([row for row in rows if row["clip"] != "d"])
+    whole = (folders, place / "whole", source_of(place))
+    with pytest.raises(InputError, match="shard_0: not finished, lacks wiener of b"):
+        results.merge(*whole, {})
+    with pytest.raises(InputError, match="max_clips = None, not 2"):
+        results.merge(*whole, {"max_clips": 2})
+    louder = RECORDED._replace(snr_db=5.0)
+    with pytest.raises(InputError, match="lacks noisy of b in n, 5 dB"):
+        results.merge(*whole, {}, ["noisy"], [louder])
+    results.merge(*whole, {}, ["noisy"])
+    assert len(Store(place / "whole").rows) == 2
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ def pairs(tmp_path):
             samples = 0.1 * rng.standard_normal(160)
             audio.write(tmp_path / part / f"{name}.wav", samples, 16_000)
     with flagsaver.flagsaver(pairs_dir=str(tmp_path)):
-        manifest.keep(Store(tmp_path), datasets.source(), datasets.settings())
+        manifest.write(Store(tmp_path), datasets.source(), datasets.settings())
     return tmp_path
 
 

@@ -77,6 +77,7 @@ def test_items_of_tuples_are_of_their_types():
         ("low={[]}", "must be a whole number"),
         ("inner.sizes=a", "must be a list"),
         ("inner.sizes=1,'b'", "must be a list"),
+        ("inner.sizes=True,2", "must be a list"),
         ("inner.pairs=1,2", "must be a list"),
         ("inner.pairs=((1,2),(3,))", "must be a list"),
         ("inner.pairs=((1,2),(3,4.5))", "must be a list"),

@@ -21,7 +21,7 @@ def resample(
     if from_rate == to_rate:
         return samples
     samples = np.asarray(samples, np.float32)
-    num_samples = -(-len(samples) * to_rate // from_rate)
+    num_samples = -(-len(samples) * int(to_rate) // int(from_rate))
     output = soxr.resample(samples, from_rate, to_rate, quality="HQ")[:num_samples]
     missing = num_samples - len(output)
     return np.pad(output, [(0, missing)] + [(0, 0)] * (output.ndim - 1))

@@ -26,9 +26,9 @@ WAV_LIMIT = 2**32 - 2**16
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _INTEGER_BITS |= {f"ALAC_{bits}": bits for bits in (16, 20, 24, 32)}
 _FLOATS = ("FLOAT", "DOUBLE")
-# Codecs that hold what is above full scale.
+# Codecs that hold what is above full scale; AAC's encoder turns it down.
 _UNCLIPPED = {*_FLOATS, "VORBIS", "OPUS", "MPEG_LAYER_III", "pcm_f32le"}
-_UNCLIPPED |= {"aac", "ac3", "eac3", "mp3", "opus", "wmav1", "wmav2"}
+_UNCLIPPED |= {"ac3", "eac3", "mp3", "opus", "wmav1", "wmav2"}
 # Bits per second of each channel at libsndfile's quality 1 and 0.
 _OPUS_RATES = 256_000, 6000
 _MP3_RATES = ((32_000, 320_000, 32_000), (16_000, 160_000, 8000), (0, 64_000, 8000))

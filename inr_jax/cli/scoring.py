@@ -1,9 +1,10 @@
 """Evaluations as commands run them: progress, what is printed, the exit code."""
 
+import contextlib
 import functools
 import shutil
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from inr_jax.cli import app
 from inr_jax.cli.flags import methods as method_flags
@@ -14,6 +15,36 @@ if TYPE_CHECKING:  # --help answers before anything heavy loads
     from inr_jax.evaluation.source import Source
     from inr_jax.evaluation.store import Store
     from inr_jax.evaluation.systems import System
+
+
+@contextlib.contextmanager
+def filled(
+    store: "Store",
+    source: "Source",
+    settings: Mapping[str, Any],
+    methods: Mapping[str, Mapping[str, Any]] | None = None,
+    process: int = 0,
+) -> Iterator[None]:
+    """Keeps settings and files around a block that fills the folder of an evaluation.
+
+    Args:
+      store: Of the evaluation.
+      source: Of the clips, all of them where several processes share the folder.
+      settings: All that the rows depend on.
+      methods: Settings of methods by label.
+      process: Of those that share the folder; the first writes.
+
+    Raises:
+      InputError: the folder holds rows of other settings, clips or noise.
+    """
+    from inr_jax.evaluation import manifest
+    from inr_jax.io import run_dir
+
+    manifest.check(store, source)
+    with run_dir.filled(store.folder, settings, process, methods):
+        if process == 0:
+            manifest.write(store, source, settings)
+        yield
 
 
 def run(

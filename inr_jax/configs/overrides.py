@@ -101,20 +101,19 @@ def _value(hint, value, text):
         kind = tuple
         if type(new) in (int, float):
             new = (new,)
-    if type(new) is not kind or not _fits(hint, new):
+    if type(new) is not kind or (kind is tuple and not _fits(hint, new)):
         must = "name.name=value" if _has_fields(kind) else _name(kind)
         raise ValueError(f"{text!r}: must be {must}")
     return new
 
 
 def _fits(hint, value):
-    """Whether the items of a tuple, and theirs, are of its types; others are taken as is."""
+    """Whether a value, and the items of a tuple, are of their types; numbers may be whole."""
     items = typing.get_args(hint)
     if _is_union(hint):
         return any(_fits(kind, value) for kind in items)
     if typing.get_origin(hint) is not tuple:
-        is_number = hint is float and type(value) is int
-        return hint in (None, type(None)) or is_number or isinstance(value, hint)
+        return type(value) is hint or hint is float and type(value) is int
     if type(value) is not tuple:
         return False
     if items[1:] == (...,):

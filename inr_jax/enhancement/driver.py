@@ -439,8 +439,8 @@ class _Batches:
                 for i, result in run(windows):
                     result = result._replace(position=i)
                     work_s = time.monotonic() - start
-                    yield from self._take(result, work_s, places, windows, progress)
                     del left[i]
+                    yield from self._taken(result, work_s, places, windows, progress)
                     start = time.monotonic()
             except Exception as error:  # noqa: BLE001
                 yield from _failed(left.values(), error, progress)
@@ -465,12 +465,9 @@ class _Batches:
             yield from _failed(places, error, progress)
             return
         for result in results:
-            try:
-                yield from self._take(
-                    result, work_s / len(results), places, windows, progress
-                )
-            except Exception as error:  # noqa: BLE001
-                yield from _failed([places[result.position]], error, progress)
+            yield from self._taken(
+                result, work_s / len(results), places, windows, progress
+            )
 
     def _results(self, size, progress, windows):
         """Results and their positions; where memory ends, the next batches are smaller."""
@@ -484,13 +481,16 @@ class _Batches:
 
         return memory.run(run, windows, note)
 
-    def _take(self, result, work_s, places, windows, progress):
+    def _taken(self, result, work_s, places, windows, progress):
         place, window = places[result.position], windows[result.position]
         count = self._denoiser.upsample * len(window.samples)
         work_s = work_s if result.work_s is None else result.work_s
-        samples = np.asarray(result.samples, np.float32)[:count]
-        yield from _put(self._denoiser, place, samples, work_s)
-        progress.finish()
+        try:
+            samples = np.asarray(result.samples, np.float32)[:count]
+            yield from _put(self._denoiser, place, samples, work_s)
+            progress.finish()
+        except Exception as error:  # noqa: BLE001
+            yield from _failed([place], error, progress)
 
 
 def _failed(places, error, progress) -> Iterator[Estimate]:

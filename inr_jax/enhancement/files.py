@@ -539,9 +539,11 @@ class _Sources:
         if any(map(audio.holds_pictures, outputs)):
             more = range(1, first.num_tracks)
             found += [audio.FileSource(path, track, name) for track in more]
-        for track in found:
+        for number, track in enumerate(found):
             # what an output cannot hold is known before the work begins
             for target in outputs:
+                if number and not audio.holds_pictures(target):
+                    continue  # it holds the first
                 rate = self._denoiser.output_rate or track.sample_rate
                 encoding = audio.encoding(
                     target, rate, track.num_channels, track.subtype

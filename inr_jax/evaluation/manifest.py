@@ -75,20 +75,48 @@ def read(path: str | os.PathLike, root: str | None = None) -> Manifest:
         raise InputError(f"{path}: no manifest.json of an evaluation") from None
 
 
-def keep(store: Store, source: Source, flags: Mapping[str, Any]) -> pathlib.Path:
-    """Writes `manifest.json`, before the first row, and returns its path.
+def check(store: Store, source: Source) -> None:
+    """Compares clips and noise with those that the rows of a folder are of.
 
     Args:
-      store: Of the evaluation; may have rows.
+      store: Of the evaluation; without rows, or without a manifest, all is right.
       source: Of the clips.
-      flags: As the command was called.
 
     Raises:
       InputError: there are rows of a clip that was another file, or in other noise.
     """
+    scored, before = _scored(store), _before(store)
+    if not (scored and before):
+        return
+    others = f"{store.folder}: has scores of {{}}; choose another folder"
+    if before["recordings"] != _lines(source.recordings):
+        raise InputError(others.format("clips in the noise of other recordings"))
+    for clip, line in _of_clips(source).items():
+        old = before["clips"].get(clip)
+        if clip not in scored or old is None:
+            continue
+        if {**old, "turn": None} != {**line, "turn": None}:
+            raise InputError(others.format(f"a clip {clip} that was another file"))
+        if old.get("turn") != line.get("turn"):
+            raise InputError(others.format(f"{clip} in the noise of another recording"))
+
+
+def write(store: Store, source: Source, flags: Mapping[str, Any]) -> pathlib.Path:
+    """Writes `manifest.json`, before the first row, and returns its path.
+
+    Args:
+      store: Of the evaluation. Of clips that have rows and are not there now, what was
+        known stays listed as `absent`.
+      source: Of the clips.
+      flags: As the command was called.
+    """
+    lines, before = _of_clips(source), _before(store)
+    known = before["clips"].items() if before else ()
+    scored = _scored(store)
     value = {
         "root": source.root,
-        "clips": _lines(source.clips),
+        "clips": list(lines.values()),
+        "absent": [x for clip, x in known if clip in scored and clip not in lines],
         "recordings": _lines(source.recordings),
         "flags": flags,
         "versions": provenance.versions(),
@@ -97,33 +125,36 @@ def keep(store: Store, source: Source, flags: Mapping[str, Any]) -> pathlib.Path
         "hardware": {"processor": provenance.processor(), **provenance.machine()},
     }
     path = store.folder / run_dir.MANIFEST
-    scored = {row["clip"] for row in store.rows}
-    if scored and path.exists():
-        _refuse_others(path, value, scored)
     atomic.write_json(path, value)
     return path
 
 
-def _refuse_others(path, new, scored):
-    """Raises InputError where clips with rows, or their noise, are not those listed."""
+def _scored(store):
+    return {row["clip"] for row in store.rows}
+
+
+def _before(store):
+    """Lines by clip, and those of noise, that a folder has; None without a manifest."""
+    path = store.folder / run_dir.MANIFEST
+    if not path.exists():
+        return None
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        old = {line["clip"]: (i, line) for i, line in enumerate(before["clips"])}
-        recordings = before["recordings"]
+        value = json.loads(path.read_text(encoding="utf-8"))
+        lines = [*value["clips"], *value.get("absent", [])]
+        clips = {line["clip"]: line for line in lines}
+        return {"clips": clips, "recordings": value["recordings"]}
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path} is damaged; delete it to go on") from None
-    others = f"{path.parent}: has scores of {{}}; choose another folder"
-    if recordings != new["recordings"]:
-        raise InputError(others.format("clips in the noise of other recordings"))
-    for i, line in enumerate(new["clips"]):
-        name = line["clip"]
-        if name not in scored or name not in old:
-            continue
-        position, listed = old[name]
-        if listed != line:
-            raise InputError(others.format(f"a clip {name} that was another file"))
-        if recordings and position != i:  # they take turns
-            raise InputError(others.format(f"{name} in the noise of another recording"))
+
+
+def _of_clips(source):
+    """Lines by clip; in recorded noise with the turn that its recording has."""
+    lines = {}
+    for position, clip in enumerate(source.clips):
+        for line in _lines([clip]):
+            turn = {"turn": source.turn(position)} if source.recordings else {}
+            lines[clip.name] = {**line, **turn}
+    return lines
 
 
 def _lines(clips):

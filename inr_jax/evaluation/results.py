@@ -4,11 +4,12 @@ import itertools
 import operator
 import pathlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from inr_jax.data.noise import Condition
 from inr_jax.errors import InputError
-from inr_jax.evaluation import store, tables
+from inr_jax.evaluation import manifest, store, tables
 from inr_jax.evaluation.source import Source
 from inr_jax.evaluation.store import Store
 from inr_jax.io import atomic, run_dir
@@ -88,8 +89,9 @@ def merge(
     shards: Sequence[pathlib.Path],
     into: pathlib.Path,
     source: Source,
-    labels: Iterable[str] | None = None,
-    conditions: Iterable[Condition] | None = None,
+    settings: Mapping[str, Any],
+    labels: Sequence[str] = (),
+    conditions: Sequence[Condition] = (),
 ) -> None:
     """Joins shards of one evaluation: rows, estimates, settings.
 
@@ -98,52 +100,65 @@ def merge(
       into: Gets the whole.
       source: All clips, of which each shard must have rows, but for those that cannot be
         read.
-      labels: Of the methods that must be there; those that the shards record by default.
-      conditions: The same; those of the rows by default.
+      settings: All that rows depend on, as the shards record them.
+      labels: Of methods that must be there, besides those that the shards have rows of;
+        those that they record where neither these nor conditions are given.
+      conditions: The same.
 
     Raises:
-      InputError: their settings differ, one is missing, is there twice or not finished.
+      InputError: their settings differ or are others, one is missing, is there twice or
+        not finished, or clips or noise have changed.
     """
-    settings = [run_dir.read_settings(folder) for folder in shards]
+    theirs = [run_dir.read_settings(folder) for folder in shards]
     methods = [run_dir.read_methods(folder) for folder in shards]
-    count = settings[0].get("num_shards")
-    indices = [each.pop("shard_index", None) for each in settings]
+    count = theirs[0].pop("num_shards", None)
+    indices = [each.pop("shard_index", None) for each in theirs]
     for i, folder in enumerate(shards):
-        if (settings[i], methods[i]) != (settings[0], methods[0]):
+        theirs[i].pop("num_shards", None)
+        if (theirs[i], methods[i]) != (theirs[0], methods[0]):
             raise InputError(f"{folder}: has other settings than {shards[0]}")
     if sorted(indices, key=str) != sorted(range(count or 0), key=str):
         raise InputError(
             f"each of the {count} shards is needed once, but their indices are {indices}"
         )
-    stores = [Store(folder) for folder in shards]
-    rows = [row for one in stores for row in one.rows]
-    if not rows:
+    run_dir.refuse_others(shards[0], theirs[0], settings)
+    stores, whole = [Store(folder) for folder in shards], Store(into)
+    shares = [source.share(index, count) for index in indices]
+    rows = []
+    for one, share in zip([whole, *stores], [source, *shares], strict=True):
+        manifest.check(one, share)
+        # a clip may have been in another share before others came
+        own = {clip.name for clip in share.clips}
+        rows += [row for row in one.rows if one is whole or row["clip"] in own]
+    kinds = {(Condition.of_row(r), r["method"]) for one in stores for r in one.rows}
+    if not kinds:
         raise InputError("none of the shards has a row; run them again, then merge")
-    kinds = {(Condition.of_row(row), row["method"]) for row in rows}
-    kinds |= set(
-        itertools.product(conditions or {c for c, _ in kinds}, labels or methods[0])
-    )
-    for one, index in zip(stores, indices, strict=True):
-        _require_finished(one, source.share(index, count), kinds)
-    whole = {**settings[0], "num_shards": 1, "shard_index": 0}
-    run_dir.keep_settings(into, whole, methods=methods[0])
-    # rows of methods that were added to the whole stay
-    rows = [*Store(into).rows, *rows]
+    known = list(dict.fromkeys(condition for condition, _ in kinds))
+    if labels or conditions:
+        kinds |= set(itertools.product(conditions or known, labels or methods[0]))
+    else:  # what was killed before its first row
+        begun = {method for _, method in kinds}
+        kinds |= set(itertools.product(known, methods[0].keys() - begun))
+    for one, share in zip(stores, shares, strict=True):
+        _require_finished(one, share, kinds)
+    whole_settings = {**theirs[0], "num_shards": 1, "shard_index": 0}
+    run_dir.keep_settings(into, whole_settings, methods=methods[0])
     key = operator.itemgetter("clip", "method", "noise", "snr_db", "seed")
-    Store(into).replace(list({key(row): row for row in rows}.values()))
+    # rows of methods that were added to the whole stay
+    whole.replace(list({key(row): row for row in rows}.values()))
     for folder in shards:
         if (folder / "audio").exists():
             shutil.copytree(folder / "audio", into / "audio", dirs_exist_ok=True)
 
 
-def _require_finished(shard, clips, kinds):
+def _require_finished(shard, share, kinds):
     """Raises InputError where a clip that can be read lacks a row of some kind."""
-    for position, clip in enumerate(clips.clips):
+    for position, clip in enumerate(share.clips):
         for condition, method in sorted(kinds, key=str):
             if clip.name in shard.done(method, condition):
                 continue
             try:
-                clips.load(position, condition)
+                share.load(position, condition)
             except InputError:
                 break  # it was left out, with a line
             raise InputError(

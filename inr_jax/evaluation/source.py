@@ -77,6 +77,10 @@ class Source:
         """What was left out, and recordings of noise that could not be used so far."""
         return [*self.left_out, *self._noise.problems]
 
+    def turn(self, position: int) -> int:
+        """Which recording of noise a clip has, as they take turns in the whole."""
+        return position if self._turns is None else self._turns[position]
+
     def load(self, position: int, condition: Condition) -> datasets.Example:
         """A noisy clip of a condition; its files are decoded once for all conditions.
 
@@ -87,8 +91,7 @@ class Source:
         """
         recording = None
         if self.recordings:
-            turn = self._turns[position] if self._turns else position
-            recording = self._noise.at(turn)
+            recording = self._noise.at(self.turn(position))
         return datasets.load(
             self.clips[position],
             condition,

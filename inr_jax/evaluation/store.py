@@ -116,7 +116,7 @@ class Store:
 
 def _has_lines(path):
     """Whether a table is there and not empty, as that of a share without clips is."""
-    return path.exists() and path.read_text(encoding="utf-8").strip().count("\n") > 0
+    return path.exists() and path.read_bytes().strip().count(b"\n") > 0
 
 
 def _read(path, repair):

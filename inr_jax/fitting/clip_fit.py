@@ -270,7 +270,10 @@ def load_fit(path: str | os.PathLike) -> ClipFit:
         raise InputError(
             f"{path}: no saved fit: its .json and .safetensors are both needed"
         ) from None
-    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
+    except (
+        *(OSError, safetensors.SafetensorError),
+        *(ValueError, KeyError, TypeError, ArithmeticError),
+    ) as e:
         reason = getattr(e, "strerror", "") or " ".join(str(e).split())
         reason = reason or type(e).__name__
         raise InputError(f"{path}: no saved fit: {reason}") from None

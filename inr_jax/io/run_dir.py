@@ -48,8 +48,8 @@ def keep_settings(
             )
         known = before.get("methods", {})
         same = {label: methods[label] for label in known if label in (methods or {})}
-        _refuse_others(folder, before["settings"], settings)
-        _refuse_others(folder, {label: known[label] for label in same}, same)
+        refuse_others(folder, before["settings"], settings)
+        refuse_others(folder, {label: known[label] for label in same}, same)
     if process == 0:
         parts = {} if methods is None else {"methods": {**known, **methods}}
         described = {"settings": settings, **parts, "versions": provenance.versions()}
@@ -68,12 +68,13 @@ def filled(
     A block that fails before its first result leaves nothing behind but decoded sound.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
+    ours = [NAME] if (folder / MANIFEST).exists() else [NAME, MANIFEST]
     keep_settings(folder, settings, process, methods)
     try:
         yield
     except BaseException:
         if process == 0 and not _has_results(folder):
-            for name in (NAME, MANIFEST):
+            for name in ours:
                 (folder / name).unlink(missing_ok=True)
             for path in new:
                 with contextlib.suppress(OSError):  # others may use it
@@ -113,7 +114,10 @@ def _read(folder) -> dict[str, Any]:
         raise InputError(f"{path}: holds no settings of results") from None
 
 
-def _refuse_others(folder, before, after):
+def refuse_others(
+    folder: pathlib.Path, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Raises InputError where the settings of a folder's results are not those given."""
     old, new = (dict(leaves(json.loads(json.dumps(x)))) for x in (before, after))
     for name in sorted({*old, *new}):
         # a setting that came later: off, or not known of what was begun before

@@ -103,13 +103,15 @@ def _read_behind(file, front, family):
     found = family.read(containers.Span(file, front, containers.size(file)))
     with found.reading("ID3"):
         found.admit(front)
-        tag = containers.bytes_at(file, 0, front)
+        tag, own = containers.bytes_at(file, 0, front), len(found.pictures)
         id3.read(tag, found)
         name = {wav: b"id3 ", aiff: b"ID3 "}.get(family)
-        if name is None:  # no block of it: what is known is written anew
-            found.family = ""
-        else:
+        if name:
             found.blocks.append(Block(name, tag))
+        elif family is flac:  # takes tags from what is known, and pictures from blocks
+            found.blocks += map(flac.picture_block, found.pictures[own:])
+        else:  # what is known is written anew
+            found.family = ""
     return found
 
 

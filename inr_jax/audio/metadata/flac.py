@@ -8,7 +8,7 @@ from typing import IO, NamedTuple
 
 from inr_jax.audio.containers import front_tags
 from inr_jax.audio.metadata import vorbis
-from inr_jax.audio.metadata.model import Metadata, Range, splice
+from inr_jax.audio.metadata.model import Metadata, Picture, Range, splice
 
 FAMILY = "flac"
 STREAMINFO, PADDING, APPLICATION, SEEKTABLE, COMMENT, CUESHEET, PICTURE = range(7)
@@ -72,6 +72,11 @@ def _read_block(block, name, found):
         found.others.append(name)
 
 
+def picture_block(picture: Picture) -> Block:
+    """The block that holds a picture."""
+    return Block(PICTURE, vorbis.block(picture))
+
+
 def write(path: str | os.PathLike, found: Metadata) -> list[str]:
     """Puts it into a finished file; returns names of what does not go in."""
     with open(path, "rb") as file:
@@ -86,7 +91,7 @@ def write(path: str | os.PathLike, found: Metadata) -> list[str]:
         blocks += found.rescaled(_rescaled, ratio)
         lost = []
     else:
-        blocks += [Block(PICTURE, vorbis.block(p)) for p in found.pictures]
+        blocks += map(picture_block, found.pictures)
         lost = list(found.others)
     lost += [_NAMES[b.kind] for b in blocks if len(b.payload) > _LARGEST]
     blocks = [b for b in blocks if len(b.payload) <= _LARGEST]

@@ -25,10 +25,9 @@ def main() -> int:
     from inr_jax.configs import methods
     from inr_jax.data import datasets
     from inr_jax.data.noise import Condition
-    from inr_jax.evaluation import manifest, systems
+    from inr_jax.evaluation import systems
     from inr_jax.evaluation.source import Source
     from inr_jax.evaluation.store import Store
-    from inr_jax.io import run_dir
 
     folder = outputs.folder()
     root = datasets.shipped_clips()
@@ -37,8 +36,7 @@ def main() -> int:
     chosen = [methods.parse(name) for name in METHODS]
     settings = {"pairs_dir": None, "snr_db": SNR_DB, "max_seconds": MAX_SECONDS}
     store = Store(folder)
-    with run_dir.filled(folder, settings, methods=scoring.described(chosen)):
-        manifest.keep(store, source, settings)
+    with scoring.filled(store, source, settings, scoring.described(chosen)):
         code = scoring.run(store, source, systems.make(chosen), conditions)
     line = fit(source, folder / "siren")
     scoring.show(store, source, METHODS, conditions)

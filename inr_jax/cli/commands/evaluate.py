@@ -52,9 +52,8 @@ MERGE = flags.DEFINE_list("merge", [], "Folders of all shards, to join instead."
 
 
 def main() -> int:
-    from inr_jax.evaluation import manifest, results, systems
+    from inr_jax.evaluation import results, systems
     from inr_jax.evaluation.store import Store
-    from inr_jax.io import run_dir
     from inr_jax.metrics.dnsmos import require_packages
     from inr_jax.parallel import distributed
 
@@ -66,16 +65,17 @@ def main() -> int:
     if DNSMOS.value:
         require_packages()
     source = clips()
+    settings = datasets.settings()
     if MERGE.value:
         results.merge(
             [pathlib.Path(path) for path in MERGE.value],
-            *(folder, source),
-            [m.label for m in methods] if flags.FLAGS[METHODS.name].present else None,
-            conditions if datasets.condition_is_given() else None,
+            *(folder, source, settings),
+            [m.label for m in methods] if flags.FLAGS[METHODS.name].present else (),
+            conditions if datasets.condition_is_given() else (),
         )
     elif count > 1:
         source = source.share(index, count)
-    settings = {**datasets.settings(), "num_shards": count, "shard_index": index}
+    settings |= {"num_shards": count, "shard_index": index}
     store = Store(folder)
     if RESCORE.value and not store.rows:
         raise InputError(f"{folder}: holds no scores")
@@ -88,8 +88,7 @@ def main() -> int:
         labels.append(systems.CLEAN)
         scored += [] if MERGE.value else [systems.clean()]
     code = 0
-    with run_dir.filled(folder, settings, methods=described):
-        manifest.keep(store, source, settings)
+    with scoring.filled(store, source, settings, described):
         if RESCORE.value:
             rescore(store, source, with_dnsmos)
         if scored:

@@ -40,9 +40,8 @@ CHUNK = 1024
 
 
 def main() -> int:
-    from inr_jax.evaluation import manifest, siren_fits, systems
+    from inr_jax.evaluation import siren_fits, systems
     from inr_jax.evaluation.store import Store
-    from inr_jax.io import run_dir
     from inr_jax.parallel import distributed
 
     method = Method(siren_fits.LABEL, "siren", config())
@@ -64,9 +63,7 @@ def main() -> int:
         start_from and pathlib.Path(start_from),
     )
     own = source.share(process, num_processes)
-    with run_dir.filled(folder, settings, process, described):
-        if process == 0:
-            manifest.keep(store, source, settings)
+    with scoring.filled(store, source, settings, described, process):
         problems = fit(store, own, system, condition)
         distributed.wait_for_all("fits")
         store = Store(folder, process)  # with the rows of all processes

@@ -23,9 +23,8 @@ NUM_STEPS = flags.DEFINE_integer(
 
 def main() -> int:
     from inr_jax.configs.methods import METHODS, Method
-    from inr_jax.evaluation import manifest, systems
+    from inr_jax.evaluation import systems
     from inr_jax.evaluation.store import Store
-    from inr_jax.io import run_dir
 
     folder = outputs.folder()
     conditions = datasets.conditions()
@@ -37,8 +36,8 @@ def main() -> int:
     scored = systems.make(methods, folder / systems.UNFINISHED)
     settings = datasets.settings()
     store = Store(folder)
-    with run_dir.filled(folder, settings, methods=scoring.described(methods)):
-        manifest.keep(store, source, settings)
+    described = scoring.described(methods)
+    with scoring.filled(store, source, settings, described):
         code = scoring.run(store, source, scored, conditions)
     labels = [method.label for method in methods]
     scoring.show(store, source, labels, conditions, figures=False, page=False)

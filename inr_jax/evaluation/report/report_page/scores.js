@@ -17,7 +17,7 @@ function bestShown(values, metric) {
 }
 
 function heading(metric) {
-  return metric.lower ? `${metric.title} \u2193` : metric.title;
+  return metric.lower ? `${metric.title} *` : metric.title;
 }
 
 function fillScore(element, value, metric, best) {
