@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import importlib.metadata
 import io
 import os
 import pathlib
@@ -56,6 +57,18 @@ hypothesis.settings.load_profile("repeatable")
 pytest_plugins = ("browser", "sound_server")
 
 CLIPS = REPOSITORY / "experiments" / "clips"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without optimizations, XLA's former emitters compile in half the time.
+
+    Not where optimized tests run as well: their programs may be slower by these. Other
+    versions of jaxlib get no flag, since XLA aborts on unknown ones.
+    """
+    without = config.option.markexpr in ("not slow", "slow and not optimized")
+    if without and importlib.metadata.version("jaxlib").startswith("0.10."):
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -61,9 +61,8 @@ def train(folders, output, *flags, expect=0, run=run_process):
     )
 
 
-@pytest.mark.parametrize(
-    "network", ["hyper_gain", pytest.param("hyper_siren", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["hyper_gain", "hyper_siren"])
 def test_a_step_is_logged_and_its_weights_are_kept(folders, tmp_path, network):
     done = train(
         folders,

@@ -109,46 +109,61 @@ def merge(
       InputError: their settings differ or are others, one is missing, is there twice or
         not finished, or clips or noise have changed.
     """
-    theirs = [run_dir.read_settings(folder) for folder in shards]
-    methods = [run_dir.read_methods(folder) for folder in shards]
-    count = theirs[0].pop("num_shards", None)
-    indices = [each.pop("shard_index", None) for each in theirs]
-    for i, folder in enumerate(shards):
-        theirs[i].pop("num_shards", None)
-        if (theirs[i], methods[i]) != (theirs[0], methods[0]):
-            raise InputError(f"{folder}: has other settings than {shards[0]}")
-    if sorted(indices, key=str) != sorted(range(count or 0), key=str):
-        raise InputError(
-            f"each of the {count} shards is needed once, but their indices are {indices}"
-        )
-    run_dir.refuse_others(shards[0], theirs[0], settings)
+    theirs, methods, indices = _read_settings(shards)
+    run_dir.refuse_others(shards[0], theirs, settings)
     stores, whole = [Store(folder) for folder in shards], Store(into)
-    shares = [source.share(index, count) for index in indices]
+    shares = [source.share(index, len(shards)) for index in indices]
     rows = []
     for one, share in zip([whole, *stores], [source, *shares], strict=True):
         manifest.check(one, share)
         # a clip may have been in another share before others came
         own = {clip.name for clip in share.clips}
         rows += [row for row in one.rows if one is whole or row["clip"] in own]
-    kinds = {(Condition.of_row(r), r["method"]) for one in stores for r in one.rows}
-    if not kinds:
-        raise InputError("none of the shards has a row; run them again, then merge")
-    known = list(dict.fromkeys(condition for condition, _ in kinds))
-    if labels or conditions:
-        kinds |= set(itertools.product(conditions or known, labels or methods[0]))
-    else:  # what was killed before its first row
-        begun = {method for _, method in kinds}
-        kinds |= set(itertools.product(known, methods[0].keys() - begun))
+    kinds = _wanted(stores, methods, labels, conditions)
     for one, share in zip(stores, shares, strict=True):
         _require_finished(one, share, kinds)
-    whole_settings = {**theirs[0], "num_shards": 1, "shard_index": 0}
-    run_dir.keep_settings(into, whole_settings, methods=methods[0])
+    whole_settings = {**theirs, "num_shards": 1, "shard_index": 0}
+    run_dir.keep_settings(into, whole_settings, methods=methods)
     key = operator.itemgetter("clip", "method", "noise", "snr_db", "seed")
     # rows of methods that were added to the whole stay
     whole.replace(list({key(row): row for row in rows}.values()))
     for folder in shards:
         if (folder / "audio").exists():
             shutil.copytree(folder / "audio", into / "audio", dirs_exist_ok=True)
+
+
+def _read_settings(shards):
+    """What shards have in common: settings and methods; and the index of each.
+
+    Raises:
+      InputError: they differ, or one is missing or there twice.
+    """
+    theirs = [run_dir.read_settings(folder) for folder in shards]
+    methods = [run_dir.read_methods(folder) for folder in shards]
+    counts = [each.pop("num_shards", None) for each in theirs]
+    indices = [each.pop("shard_index", None) for each in theirs]
+    for i, folder in enumerate(shards):
+        if (theirs[i], methods[i]) != (theirs[0], methods[0]):
+            raise InputError(f"{folder}: has other settings than {shards[0]}")
+    if sorted(indices, key=str) != sorted(range(counts[0] or 0), key=str):
+        raise InputError(
+            f"each of the {counts[0]} shards is needed once, but their indices are "
+            f"{indices}"
+        )
+    return theirs[0], methods[0], indices
+
+
+def _wanted(stores, methods, labels, conditions):
+    """Conditions and methods of which every clip needs a row, as pairs; as for `merge`."""
+    kinds = {(Condition.of_row(r), r["method"]) for one in stores for r in one.rows}
+    if not kinds:
+        raise InputError("none of the shards has a row; run them again, then merge")
+    known = list(dict.fromkeys(condition for condition, _ in kinds))
+    if labels or conditions:
+        return kinds | set(itertools.product(conditions or known, labels or methods))
+    # what was killed before its first row
+    begun = {method for _, method in kinds}
+    return kinds | set(itertools.product(known, methods.keys() - begun))
 
 
 def _require_finished(shard, share, kinds):

@@ -4,15 +4,18 @@ Clips are independent: each device runs the same program on its share of the cli
 process.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from inr_jax.errors import InputError
 
 _CLIPS = "clips"
+_SPLIT = PartitionSpec(_CLIPS)
 _num_used: int | None = None  # devices of this process; None for all
 
 
@@ -48,14 +51,13 @@ def over_clips(function: Callable, num_devices: int) -> Callable:
     """
     if num_devices == 1 or _is_elsewhere():
         return function
-    clips = PartitionSpec(_CLIPS)
     # The check would take initial biases, constant zeros, for replicated arrays and sum
     # their gradients over the devices.
     return jax.shard_map(
         function,
         mesh=_local_mesh(num_devices),
-        in_specs=clips,
-        out_specs=clips,
+        in_specs=_SPLIT,
+        out_specs=_SPLIT,
         check_vma=False,
     )
 
@@ -64,8 +66,46 @@ def put_clips(tree: Any, num_devices: int) -> Any:
     """Arrays with a leading axis of clips, placed as `over_clips` takes them."""
     if num_devices == 1 or _is_elsewhere():
         return jax.device_put(tree)
-    sharding = NamedSharding(_local_mesh(num_devices), PartitionSpec(_CLIPS))
+    sharding = NamedSharding(_local_mesh(num_devices), _SPLIT)
     return jax.device_put(tree, sharding)
+
+
+def on_each_device(function: Callable, num_devices: int) -> Callable:
+    """One program that calls `function(place, *shared)` on several devices of this process.
+
+    Args:
+      function: Of the place of a device among them, int32, and of pytrees of arrays that
+        are the same on all, as from `put_on_each`.
+      num_devices: Of this process, the first ones.
+
+    Returns:
+      A function of what is shared, whose results have a leading axis of devices.
+    """
+
+    def here(places, *shared):
+        return jax.tree.map(lambda x: x[None], function(places[0], *shared))
+
+    if num_devices == 1:
+        return functools.partial(here, np.zeros(1, np.int32))
+
+    def on_each(*shared):
+        split = jax.shard_map(
+            here,
+            mesh=_local_mesh(num_devices),
+            in_specs=(_SPLIT, *(PartitionSpec() for _ in shared)),
+            out_specs=_SPLIT,
+            check_vma=False,  # it would sum gradients over the devices
+        )
+        return split(np.arange(num_devices, dtype=np.int32), *shared)
+
+    return on_each
+
+
+def put_on_each(tree: Any, num_devices: int) -> Any:
+    """Copies of arrays on several devices, as `on_each_device` takes them."""
+    return jax.device_put(
+        tree, NamedSharding(_local_mesh(num_devices), PartitionSpec())
+    )
 
 
 def _is_elsewhere() -> bool:

@@ -1,8 +1,8 @@
 """Trains hypernetworks: examples, gradients and update on devices.
 
-Each device makes its share of the examples and their gradients by a program of its own;
-the first sums them up and updates. There is no collective between programs, which on
-a CPU of few cores wait for each other for ever.
+Each device makes its share of the examples and their gradients, all by one program; the
+first sums them up and updates. No device waits for another within the program: on a CPU of
+few cores, collectives can wait for each other for ever.
 """
 
 from collections.abc import Callable, Sequence
@@ -195,9 +195,10 @@ def compiled_step(
     Returns:
       A function to the next state and `loss`, its terms and `gradient_norm` before it.
     """
-    local = jax.local_devices()[: sharding.num_local_devices()]
-    share = training.batch_size // len(local)
-    copies = [jax.device_put(data, device) for device in local]
+    num_devices = sharding.num_local_devices()
+    share = training.batch_size // num_devices
+    first = jax.local_devices()[0]
+    data = sharding.put_on_each(data, num_devices)
 
     def terms_of(params, noisy, clean):
         estimate = denoise(model, together(params, fixed), noisy, sample_rate)
@@ -211,8 +212,7 @@ def compiled_step(
             estimate, clean = estimate / peak, clean / peak
         return losses.terms(estimate, clean, len(clean), sample_rate, training.loss)
 
-    @precision.jit
-    def gradients(params, step, part, data):
+    def gradient_of(part, params, step, data):
         key = jax.random.fold_in(jax.random.key(seed), step)
         # the same examples on any number of devices
         keys = jax.random.split(key, training.batch_size)
@@ -227,21 +227,21 @@ def compiled_step(
         (loss, terms), gradient = jax.value_and_grad(mean_loss, has_aux=True)(params)
         return {"loss": loss, **terms}, gradient
 
+    gradients = precision.jit(sharding.on_each_device(gradient_of, num_devices))
+
     @precision.jit(donate_argnums=0)
     def update(state, parts):
-        measured, gradient = jax.tree.map(lambda *x: sum(x) / len(x), *parts)
+        measured, gradient = jax.tree.map(lambda x: jnp.mean(x, axis=0), parts)
         new = states.apply_gradient(
             state, gradient, optimizer(training), training.ema_decay
         )
         return new, {**measured, "gradient_norm": optax.tree.norm(gradient)}
 
     def step(state):
-        parts = [
-            gradients(*jax.device_put((state.params, state.step, i), device), copy)
-            for i, (device, copy) in enumerate(zip(local, copies, strict=True))
-        ]
+        shared = sharding.put_on_each((state.params, state.step), num_devices)
+        parts = gradients(*shared, data)
         # all on the first device from the first step on, for one program
-        return jax.block_until_ready(update(*jax.device_put((state, parts), local[0])))
+        return jax.block_until_ready(update(*jax.device_put((state, parts), first)))
 
     return step
 

@@ -71,9 +71,9 @@ def carry_times(source: str | os.PathLike, target: str | os.PathLike) -> None:
     os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def _family(file: IO[bytes]) -> ModuleType | None:
-    """The module for files of this kind."""
-    file.seek(containers.front_tags(file))
+def _family(file: IO[bytes], front: int) -> ModuleType | None:
+    """The module for files of this kind, which begins behind `front` bytes of tags."""
+    file.seek(front)
     head = file.read(12)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return mp4
@@ -85,9 +85,9 @@ def _family(file: IO[bytes]) -> ModuleType | None:
 
 def _read(path) -> Metadata:
     with open(path, "rb") as file:
-        family = _family(file) or container
+        front = containers.front_tags(file)
+        family = _family(file, front) or container
         try:
-            front = containers.front_tags(file)
             if front and family not in (mpeg, container):
                 return _read_behind(file, front, family)
             found = family.read(file)
@@ -117,7 +117,7 @@ def _read_behind(file, front, family):
 
 def _write(path, found) -> list[str]:
     with open(path, "rb") as file:
-        family = _family(file)
+        family = _family(file, containers.front_tags(file))
         rate = family.read(file).rate if family else 0
     if family is None:
         return found.names()
