@@ -112,6 +112,14 @@ def test_on_a_device_of_its_own_nothing_is_split():
         assert double(sharding.put_clips(clips, 4)).devices() == {device}
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_each_device_has_its_place_and_what_is_shared(count):
+    shared = sharding.put_on_each(np.arange(3), count)
+    summed = jax.jit(sharding.on_each_device(lambda place, x: place + x, count))(shared)
+    np.testing.assert_array_equal(summed, np.arange(count)[:, None] + np.arange(3))
+    assert len(summed.devices()) == count
+
+
 def test_slots_are_a_multiple_of_the_devices():
     lengths = [1000] * 11 + [5000]
     batches = bucketing.plan(lengths, [RATE] * 12, max_samples=2048, num_devices=4)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny_weights
+from conftest import count_compiles
 
 from inr_jax.configs.fitting import LossWeights
 from inr_jax.configs.hypernetwork import HypernetworkTraining
@@ -68,7 +69,7 @@ def test_it_learns_to_denoise_what_it_has_not_seen():
 
 @pytest.mark.slow
 def test_two_devices_make_the_step_of_one():
-    """Where all examples are alike."""
+    """Where all examples are alike; by two programs, of gradients and of the update."""
 
     def alike(keys, data):
         return examples(jax.random.split(jax.random.key(5), 1).repeat(len(keys)), data)
@@ -77,7 +78,9 @@ def test_two_devices_make_the_step_of_one():
     for count in (1, 2):
         sharding.use_local_devices(count)
         state, step = state_and_step(alike)
-        found.append(jax.device_get(step(state)))
+        with count_compiles() as compiled:
+            found.append(jax.device_get(step(state)))
+        assert len(compiled) == 2
     (one, measured), (two, again) = found
     jax.tree.map(
         functools.partial(np.testing.assert_allclose, atol=1e-5), one.params, two.params
