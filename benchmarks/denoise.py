@@ -51,13 +51,14 @@ def main(inputs: list[str]) -> None:
         rounds = [[run(path) for path in paths] for _ in range(ROUNDS.value + 1)][1:]
     short, long = zip(*rounds, strict=True)
     of_sound = lengths[1] - lengths[0]
+    more_s = statistics.median(b[1] - a[1] for a, b in zip(short, long, strict=True))
+    if more_s <= 0:
+        raise InputError("the long file took no longer; make it longer by --seconds")
     result = {
         "method": METHOD.value,
         "processor": measuring.processor(),
         "first_output_s": statistics.median(wall for wall, _ in short),
-        "cpu_s_per_s": statistics.median(
-            (b[1] - a[1]) / of_sound for a, b in zip(short, long, strict=True)
-        ),
+        "cpu_s_per_s": more_s / of_sound,
         "rounds": ROUNDS.value,
     }
     atomic.write_json(pathlib.Path(OUTPUT_DIR.value) / "denoise.json", result)
