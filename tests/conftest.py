@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import importlib.metadata
 import io
 import os
 import pathlib
@@ -38,7 +37,7 @@ if os.environ.get("INR_JAX_CHECK_SHAPES", "1") == "1":
     jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 import inr_jax
-from inr_jax.parallel import sharding
+from inr_jax.parallel import cpu, sharding
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -62,11 +61,10 @@ CLIPS = REPOSITORY / "experiments" / "clips"
 def pytest_configure(config: pytest.Config) -> None:
     """Without optimizations, XLA's former emitters compile in half the time.
 
-    Not where optimized tests run as well: their programs may be slower by these. Other
-    versions of jaxlib get no flag, since XLA aborts on unknown ones.
+    Not where optimized tests run as well: their programs may be slower by these.
     """
     without = config.option.markexpr in ("not slow", "slow and not optimized")
-    if without and importlib.metadata.version("jaxlib").startswith("0.10."):
+    if without and cpu.flags_are_known():
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
 

@@ -15,19 +15,20 @@ _FLAGS = (
 def tune(num_devices: int | None = None) -> None:
     """Sets XLA_FLAGS for fast convolutions; to be called before jax is imported.
 
-    Flags that the user has set stay. Versions of jaxlib other than 0.10 get none, since
-    XLA aborts on unknown flags.
+    Flags that the user has set stay. Where `flags_are_known` is false, only the number of
+    devices is set.
 
     Args:
       num_devices: Number of devices that the CPU is presented as.
     """
     given = os.environ.get("XLA_FLAGS", "")
-    flags = list(_FLAGS) if _known() else []
+    flags = list(_FLAGS) if flags_are_known() else []
     if num_devices:
         flags.append(f"--xla_force_host_platform_device_count={num_devices}")
     added = [flag for flag in flags if flag.split("=")[0] not in given]
     os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
 
 
-def _known():
+def flags_are_known() -> bool:
+    """Whether jaxlib is of version 0.10; XLA aborts on flags that it does not know."""
     return importlib.metadata.version("jaxlib").startswith("0.10.")

@@ -4,7 +4,6 @@ Clips are independent: each device runs the same program on its share of the cli
 process.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -51,15 +50,7 @@ def over_clips(function: Callable, num_devices: int) -> Callable:
     """
     if num_devices == 1 or _is_elsewhere():
         return function
-    # The check would take initial biases, constant zeros, for replicated arrays and sum
-    # their gradients over the devices.
-    return jax.shard_map(
-        function,
-        mesh=_local_mesh(num_devices),
-        in_specs=_SPLIT,
-        out_specs=_SPLIT,
-        check_vma=False,
-    )
+    return _on_all(function, num_devices, _SPLIT)
 
 
 def put_clips(tree: Any, num_devices: int) -> Any:
@@ -82,29 +73,31 @@ def on_each_device(function: Callable, num_devices: int) -> Callable:
       A function of what is shared, whose results have a leading axis of devices.
     """
 
-    def here(places, *shared):
+    def here(places, shared):
         return jax.tree.map(lambda x: x[None], function(places[0], *shared))
 
-    if num_devices == 1:
-        return functools.partial(here, np.zeros(1, np.int32))
-
-    def on_each(*shared):
-        split = jax.shard_map(
-            here,
-            mesh=_local_mesh(num_devices),
-            in_specs=(_SPLIT, *(PartitionSpec() for _ in shared)),
-            out_specs=_SPLIT,
-            check_vma=False,  # it would sum gradients over the devices
-        )
-        return split(np.arange(num_devices, dtype=np.int32), *shared)
-
-    return on_each
+    places = np.arange(num_devices, dtype=np.int32)
+    if num_devices > 1:
+        here = _on_all(here, num_devices, (_SPLIT, PartitionSpec()))
+    return lambda *shared: here(places, shared)
 
 
 def put_on_each(tree: Any, num_devices: int) -> Any:
     """Copies of arrays on several devices, as `on_each_device` takes them."""
     return jax.device_put(
         tree, NamedSharding(_local_mesh(num_devices), PartitionSpec())
+    )
+
+
+def _on_all(function: Callable, num_devices: int, in_specs: Any) -> Callable:
+    # The check would take what is the same on all devices, as initial biases, for one
+    # array and sum its gradients over them.
+    return jax.shard_map(
+        function,
+        mesh=_local_mesh(num_devices),
+        in_specs=in_specs,
+        out_specs=_SPLIT,
+        check_vma=False,
     )
 
 
