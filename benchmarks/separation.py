@@ -51,8 +51,9 @@ def main() -> None:
 
     flags_kept = (SPEECH_DIR, WEIGHTS, BATCH_SIZE, NUM_STEPS)
     with run_dir.filled(folder, {flag.name: flag.value for flag in flags_kept}):
+        voices, names = tested()  # before the training: its flag may be wrong
         params, models = trained(folder)
-    rows = scores(params, models)
+    rows = scores(params, models, voices, names)
     columns = tuple(rows[0])
     atomic.write_csv(folder / "separation.csv", columns, rows)
     means = {name: mean([row[name] for row in rows]) for name in columns[1:]}
@@ -207,7 +208,7 @@ def best_assignment(estimates, voices):
     return jnp.minimum(of((0, 1)), of((1, 0)))
 
 
-def scores(params, models) -> list[dict]:
+def scores(params, models, voices, names) -> list[dict]:
     """SI-SDR over the mixture, of both speakers of each mixture, by the better order."""
     import jax
     import numpy as np
@@ -215,7 +216,6 @@ def scores(params, models) -> list[dict]:
     from inr_jax import metrics
 
     program = jax.jit(functools.partial(separate, models))
-    voices, names = tested()
     rows = []
     for i, name in enumerate(names):
         pair = voices[[i, (i + 1) % len(names)]]

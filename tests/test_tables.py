@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import shutil
 
@@ -266,6 +267,83 @@ def test_the_command_writes_the_paper_s_table(tmp_path):
     assert "share: one of 2 shards; join them by inr-jax evaluate" in done.stderr
     done = run_script("table1.py", "--evaluations=nowhere", flags[1], expect=2)
     assert "nowhere/scores.csv: not there" in done.stderr
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """A folder as evaluations leave it."""
+    scores = rows("wiener", [1.0], noise="white", snr_db=0.0)
+    settings = {"max_seconds": None, "num_shards": 1}
+    methods = {"wiener": {"method": "wiener"}}
+    run_dir.keep_settings(tmp_path / "one", settings, methods=methods)
+    atomic.write_csv(tmp_path / "one" / "scores.csv", scores[0].keys(), scores)
+    return tmp_path / "one"
+
+
+def table_command(run_command, folder):
+    out = folder.parent / "out"
+    flags = (f"--evaluations={folder}", f"--output_dir={out}")
+    code, _, err = run_command("table", *flags)
+    return code, err, out
+
+
+def test_a_table_of_rows_that_a_spreadsheet_saved(evaluated, run_command):
+    path = evaluated / "scores.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    code, _, out = table_command(run_command, evaluated)
+    assert code == 0 and "| wiener | 1 | 1.00 |" in (out / "table1.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (",", ";", "no column clip"),
+        ("noise", "sound", "no column noise"),
+        (",0.0\n", "\n", "a line without snr_db"),
+        (",0.0\n", ",zero\n", "snr_db = 'zero'"),
+    ],
+)
+def test_damaged_scores_are_refused(evaluated, run_command, old, new, reason):
+    path = evaluated / "scores.csv"
+    text = path.read_text()
+    assert text != text.replace(old, new)
+    path.write_text(text.replace(old, new))
+    code, err, out = table_command(run_command, evaluated)
+    assert code == 2 and reason in err and len(err.splitlines()) == 1
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("max_seconds", -1, "max_seconds is -1"),
+        ("max_seconds", "3", "max_seconds is '3'"),
+        ("num_shards", "two", "one of two shards"),
+        ("methods", None, "methods are not settings"),
+        ("methods", {"wiener": "wiener"}, "methods are not settings"),
+    ],
+)
+def test_damaged_settings_are_refused(evaluated, run_command, name, value, reason):
+    config = json.loads((evaluated / "config.json").read_text())
+    (config if name == "methods" else config["settings"])[name] = value
+    atomic.write_json(evaluated / "config.json", config)
+    code, err, _ = table_command(run_command, evaluated)
+    assert code == 2 and reason in err and len(err.splitlines()) == 1
+
+
+def test_rows_of_two_networks_do_not_become_one():
+    settings = [{"method": "hyper_siren", "weights_sha256": x} for x in ("a", "b")]
+    two = [
+        paper_table.Evaluation(name, rows("hyper_siren", [1.0], **WHITE, clip=name), {})
+        for name in "xy"
+    ]
+    paper_table.compare(two)
+    two = [
+        one._replace(methods={"hyper_siren": its})
+        for one, its in zip(two, settings, strict=True)
+    ]
+    with pytest.raises(InputError, match="x and y: hyper_siren of different weights"):
+        paper_table.compare(two)
 
 
 def test_the_documented_table_is_that_of_the_kept_rows(tmp_path, run_command):

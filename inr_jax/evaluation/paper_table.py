@@ -71,8 +71,8 @@ def compare(evaluations: Sequence[Evaluation]) -> Table:
     the paper's line all the same where the evaluations have no other of its kind.
 
     Raises:
-      InputError: an evaluation has no such rows, lacks a metric, or two have different
-        scores of one method on one clip.
+      InputError: an evaluation has no such rows, lacks a column or a value, or two are of
+        different weights, or have different scores of one method on one clip.
     """
     measured, kinds = _gather(evaluations)
     noisy = measured.get("noisy", [])
@@ -123,9 +123,9 @@ def markdown(result: Table) -> str:
 def _gather(evaluations):
     """Rows by title, and the kind of method of each title."""
     measured: dict[str, dict[tuple, Mapping]] = {}
-    kinds, found_in = {}, {}
+    kinds, found_in, weights = {}, {}, {}
     for evaluation in evaluations:
-        rows = [row for row in evaluation.rows if _is_of_the_paper(row)]
+        rows = [r for r in evaluation.rows if _is_of_the_paper(r, evaluation.name)]
         if not rows:
             raise InputError(
                 f"{evaluation.name}: no rows in white noise at 0 dB, which the table is of"
@@ -134,6 +134,13 @@ def _gather(evaluations):
             settings = evaluation.methods.get(row["method"], {})
             title = _titled(row["method"], settings)
             kinds[title] = settings.get("method", row["method"].split(":")[0])
+            if digest := settings.get("weights_sha256"):
+                known, where = weights.setdefault(title, (digest, evaluation.name))
+                if digest != known:
+                    raise InputError(
+                        f"{where} and {evaluation.name}: {title} of different weights; "
+                        "give one of them"
+                    )
             scores = {name: _number(row, name, evaluation.name) for name in SHOWN}
             new = {"method": title, "clip": row["clip"], "seed": row["seed"], **scores}
             clip = row["clip"], row["seed"]
@@ -147,13 +154,23 @@ def _gather(evaluations):
     return {title: [*rows.values()] for title, rows in measured.items()}, kinds
 
 
-def _is_of_the_paper(row):
-    return row["noise"] == "white" and row["snr_db"] != "" and float(row["snr_db"]) == 0
+def _is_of_the_paper(row, where):
+    for name in ("clip", "method", "noise", "seed", "snr_db"):
+        _require(row, name, where)
+    return row["noise"] == "white" and _number(row, "snr_db", where) == 0
+
+
+def _require(row, name, where):
+    if name not in row:
+        raise InputError(f"{where}: scores.csv has no column {name}")
+    if row[name] is None:
+        raise InputError(
+            f"{where}: scores.csv has a line without {name}: it is cut off"
+        )
 
 
 def _number(row, name, where):
-    if name not in row:
-        raise InputError(f"{where}: scores.csv has no column {name}")
+    _require(row, name, where)
     try:
         return float(row[name]) if row[name] != "" else float("nan")
     except ValueError:

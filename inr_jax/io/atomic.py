@@ -145,8 +145,8 @@ def write_csv(
 
 
 def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header."""
-    with open(path, newline="", encoding="utf-8", errors=_NAMES) as file:
+    """Rows of a CSV file with a header, behind a byte-order mark or not."""
+    with open(path, newline="", encoding="utf-8-sig", errors=_NAMES) as file:
         return list(csv.DictReader(file))
 
 

@@ -97,7 +97,12 @@ def read_methods(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     Raises:
       InputError: there are none.
     """
-    return _read(folder).get("methods", {})
+    methods = _read(folder).get("methods", {})
+    if not isinstance(methods, dict) or not all(
+        isinstance(settings, dict) for settings in methods.values()
+    ):
+        raise InputError(f"{folder / NAME}: methods are not settings by label")
+    return methods
 
 
 def _has_results(folder):

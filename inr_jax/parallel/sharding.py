@@ -64,10 +64,12 @@ def put_clips(tree: Any, num_devices: int) -> Any:
 def on_each_device(function: Callable, num_devices: int) -> Callable:
     """One program that calls `function(place, *shared)` on several devices of this process.
 
+    These are the first ones, also within `jax.default_device`.
+
     Args:
       function: Of the place of a device among them, int32, and of pytrees of arrays that
         are the same on all, as from `put_on_each`.
-      num_devices: Of this process, the first ones.
+      num_devices: Of this process.
 
     Returns:
       A function of what is shared, whose results have a leading axis of devices.

@@ -71,10 +71,15 @@ def read(folder: pathlib.Path) -> "tuple[float | None, Evaluation]":
     if not path.exists():
         raise InputError(f"{path}: not there; run inr-jax evaluate first")
     settings = run_dir.read_settings(folder)
-    if (count := settings.get("num_shards") or 1) > 1:
+    if (count := settings.get("num_shards")) not in (None, 1):
         raise InputError(
             f"{folder}: one of {count} shards; join them by inr-jax evaluate --merge"
         )
+    seconds = settings.get("max_seconds")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise InputError(
+            f"{folder / run_dir.NAME}: max_seconds is {seconds!r}, not above 0"
+        )
     methods = run_dir.read_methods(folder)
     rows = atomic.read_csv(path)
-    return settings.get("max_seconds"), Evaluation(str(folder), rows, methods)
+    return seconds, Evaluation(str(folder), rows, methods)
