@@ -135,9 +135,8 @@ def test_a_row_for_each_number_of_devices(tmp_path):
 @pytest.mark.slow
 def test_first_output_and_speed_of_denoising(tmp_path):
     flags = (f"--output_dir={tmp_path}", "--rounds=1", "--method=log_mmse")
-    flags += (
-        "--seconds=0.5,200",
-    )  # on a busy machine a start takes a second more or less
+    # on a busy machine a start takes a second more or less
+    flags += ("--seconds=0.5,200",)
     done = run("denoise.py", str(CLIPS / "letter.flac"), *flags)
     result = json.loads((tmp_path / "denoise.json").read_text())
     assert "log_mmse: first output after" in done.stdout

@@ -97,12 +97,7 @@ def read_methods(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     Raises:
       InputError: there are none.
     """
-    methods = _read(folder).get("methods", {})
-    if not isinstance(methods, dict) or not all(
-        isinstance(settings, dict) for settings in methods.values()
-    ):
-        raise InputError(f"{folder / NAME}: methods are not settings by label")
-    return methods
+    return _read(folder).get("methods", {})
 
 
 def _has_results(folder):
@@ -114,9 +109,14 @@ def _read(folder) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         dict(value["settings"])
-        return value
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: holds no settings of results") from None
+    methods = value.get("methods", {})
+    if not isinstance(methods, dict) or not all(
+        isinstance(settings, dict) for settings in methods.values()
+    ):
+        raise InputError(f"{path}: methods are not settings by label")
+    return value
 
 
 def refuse_others(

@@ -9,10 +9,10 @@ The first layer, omega and b, is shared by all windows. One of its sines is so s
 within a window it is a straight line; the weights of the hidden sines for it, shared too,
 are their carrier frequencies, which reach up to half the sample rate of the signals that
 the network was trained on. The others, pairs of a sine and a cosine, swing about half a
-period and a whole one in a window: their weights W, the window's own, modulate the phases of the hidden sines,
-as speech moves between carriers and through them. Hidden sines come in pairs as well, of
-one phase and phi a quarter of a period apart, whose output weights w, the window's own,
-give amplitude and phase. The signal is the sum of all functions, each under half a period
+period and a whole one in a window: their weights W, the window's own, modulate the phases
+of the hidden sines, as speech moves between carriers and through them. Hidden sines come
+in pairs as well, of one phase and phi a quarter of a period apart, whose output weights w,
+the window's own, give amplitude and phase. The signal is the sum of all functions, each under half a period
 of a cosine, whose squares sum to 1.
 """
 
